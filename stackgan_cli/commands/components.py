@@ -1,0 +1,180 @@
+"""``stackgan components``: what is installed, what one of them takes, and whether it keeps its contract."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stackgan_cli.components import registry
+from stackgan_cli.components.component import Component, Kind
+from stackgan_cli.errors import ComponentError
+
+if TYPE_CHECKING:
+    from stackgan_cli.components.options import Option
+
+app = typer.Typer(
+    help="List, show and check components: encoders, generators, discriminators, readers and extractors.",
+    no_args_is_help=True,
+)
+
+
+def _complete_kind() -> list[str]:
+    return [kind.slug for kind in Kind]
+
+
+def _complete_name() -> list[str]:
+    return sorted({component.name for component in registry.available()})
+
+
+KindOption = Annotated[
+    str | None,
+    typer.Option("--kind", help=f"One of: {', '.join(_complete_kind())}.", autocompletion=_complete_kind),
+]
+NameArgument = Annotated[
+    str, typer.Argument(help="Name, or package:name.", autocompletion=_complete_name, show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command(
+    "list",
+    epilog="Examples: [bold]stackgan components list[/bold] · "
+    "[bold]stackgan components list --kind text-encoder --json[/bold]",
+)
+def list_command(kind: KindOption = None, json: JsonOption = False) -> None:
+    """List the installed components without importing any of them."""
+    from stackgan_cli import console
+
+    wanted = Kind.parse(kind) if kind else None
+    listed = registry.available(wanted)
+    broken = [each for each in registry.broken() if wanted is None or each.group == wanted.group]
+    if json:
+        console.print_json(
+            {
+                "components": [_described(component) for component in listed],
+                "broken": [
+                    {name: getattr(each, name) for name in ("package", "version", "group", "entry", "reason")}
+                    for each in broken
+                ],
+            }
+        )
+        return
+    console.table(
+        "Components",
+        ("kind", "name", "package", "version"),
+        [(each.kind.slug, each.name, each.package, each.version) for each in listed],
+    )
+    if broken:
+        console.table(
+            "Broken",
+            ("group", "entry", "package", "version", "why"),
+            [(each.group, each.entry, each.package, each.version, each.reason) for each in broken],
+        )
+    for package in registry.absent_plugins():
+        console.warn(f"{registry.LIMIT_VARIABLE} names {package}, which offers no component here.")
+
+
+@app.command(
+    "show",
+    epilog="Examples: [bold]stackgan components show char-cnn-rnn[/bold] · "
+    "[bold]stackgan components show paper --kind stage1-generator[/bold]",
+)
+def show_command(name: NameArgument, kind: KindOption = None, json: JsonOption = False) -> None:
+    """Show one component: where it comes from, what it is, and its options."""
+    from rich.markup import escape
+
+    from stackgan_cli import console
+    from stackgan_cli.components.options import options_of
+
+    component = registry.find_any(name, Kind.parse(kind) if kind else None)
+    options = options_of(component)
+    summary = _summary(component)
+    if json:
+        described = {**_described(component), "summary": summary, "options": [_option_json(each) for each in options]}
+        console.print_json(described)
+        return
+    console.out.print(f"[bold]{escape(component.full_name)}[/bold]  {escape(component.version)}")
+    console.out.print(f"{component.kind.title}, {escape(component.target)}")
+    if summary:
+        console.out.print(f"\n{escape(summary)}\n")
+    if not options:
+        console.out.print("It takes no options.")
+        return
+    console.table(
+        "Options",
+        ("name", "type", "default"),
+        [(each.name, each.annotation, _default_text(each)) for each in options],
+    )
+
+
+@app.command(
+    "check",
+    epilog="Examples: [bold]stackgan components check hashed-words[/bold] · "
+    "[bold]stackgan components check paper --kind stage1-generator --option channels=16[/bold]",
+)
+def check_command(
+    name: NameArgument,
+    kind: KindOption = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="An option as key=value; may be repeated.", show_default=False)
+    ] = None,
+    source: Annotated[Path | None, typer.Option("--source", help="For readers: what to read.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Check that a component keeps its contract; exit code 4 where it does not."""
+    from stackgan_cli import console
+    from stackgan_cli.components.conformance import check
+    from stackgan_cli.components.options import parse_option
+
+    component = registry.find_any(name, Kind.parse(kind) if kind else None)
+    options = dict(parse_option(each) for each in option or [])
+    checks = check(component.kind, component.full_name, options=options, source=source)
+    failed = [each for each in checks if not each.passed]
+    if json:
+        results = [{"name": each.name, "passed": each.passed, "detail": each.detail} for each in checks]
+        console.print_json({**_described(component), "passed": not failed, "checks": results})
+    else:
+        rows = [("ok" if each.passed else "FAILED", each.name, each.detail) for each in checks]
+        console.table(f"{component.full_name} {component.version}, {component.kind.title}", ("", "check", ""), rows)
+    if failed:
+        console.say(f"{len(failed)} of {len(checks)} checks failed.")
+        raise typer.Exit(ComponentError.exit_code)
+    console.say(f"All {len(checks)} checks passed.")
+
+
+def _described(component: Component) -> dict[str, Any]:
+    return {
+        "kind": component.kind.slug,
+        "name": component.name,
+        "full_name": component.full_name,
+        "package": component.package,
+        "version": component.version,
+        "target": component.target,
+        "built_in": component.built_in,
+    }
+
+
+def _summary(component: Component) -> str:
+    """First paragraph of the factory's docstring, on one line."""
+    documentation = inspect.getdoc(component.factory()) or ""
+    return " ".join(documentation.partition("\n\n")[0].split())
+
+
+def _default_text(option: Option) -> str:
+    if option.host_given:
+        return "given by the program"
+    return "required" if option.required else repr(option.default)
+
+
+def _option_json(option: Option) -> dict[str, Any]:
+    plain = option.default is None or isinstance(option.default, bool | int | float | str)
+    return {
+        "name": option.name,
+        "type": option.annotation,
+        "default": option.default if plain else repr(option.default),
+        "required": option.required,
+        "host_given": option.host_given,
+    }

@@ -1,0 +1,47 @@
+"""``stackgan environment``: what to paste into a bug report."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+from stackgan_cli.commands.options import Json
+
+EPILOG = """Example:
+
+stackgan environment --json"""
+
+
+def environment(json: Json = False) -> None:
+    """Show versions, devices, plugins, models and data: what to paste into a bug report."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from stackgan_cli.components.registry import available
+    from stackgan_cli.console import print_json, table
+    from stackgan_cli.home import DATA_MANIFEST, MANIFEST, home, names
+    from stackgan_cli.training.machine import choose_machine
+
+    def found(package: str) -> str:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return "not installed"
+
+    packages = ("stackgan-cli", "torch", "datasets", "numpy", "pillow", "safetensors", "typer", "torchmetrics")
+    machine = choose_machine()
+    facts = {
+        "python": sys.version.split()[0],
+        "system": platform.platform(),
+        **{package: found(package) for package in packages},
+        "device": str(machine.device),
+        "precision": machine.precision,
+        "plugins": sorted({c.package for c in available() if not c.built_in}),
+        "home": str(home()),
+        "data": names("data", DATA_MANIFEST),
+        "models": names("models", MANIFEST),
+    }
+    if json:
+        print_json(facts)
+    else:
+        rows = [[key, ", ".join(value) if isinstance(value, list) else value] for key, value in facts.items()]
+        table("Environment", ["", ""], rows)

@@ -1,0 +1,31 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[str, typer.Option("--data", help="Name of the data, or the path of its folder.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps ...")]
+Precision = Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="Name or folder of a model; by default $STACKGAN_MODEL, else the one trained last, else the bundled one.",
+        show_default=False,
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change any setting of the recipe; repeatable.", show_default=False
+    ),
+]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random.", show_default=False)]
+Source = Annotated[
+    Path | None, typer.Option("--source", help="Folder with the pictures and captions.", show_default=False)
+]

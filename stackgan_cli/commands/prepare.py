@@ -1,0 +1,178 @@
+"""``stackgan prepare``: captioned pictures to prepared data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stackgan_cli.commands.options import Data, Json, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stackgan_cli.data.preparing import Plan, Result
+
+EPILOG = """Examples:
+
+stackgan prepare --data drawn-birds
+
+stackgan prepare --data flowers --source ~/oxford102
+
+stackgan prepare --data mine --source ~/pictures --resolution 64 --resolution 256"""
+
+
+def prepare(
+    data: Data,
+    source: Source = None,
+    reader: Annotated[
+        str | None, typer.Option(help="Layout of the source; found out by looking, if not given.", show_default=False)
+    ] = None,
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option(help="Text encoder to fit and cache; repeatable.", show_default="what suits the data"),
+    ] = None,
+    encoder_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Option of the text encoder; repeatable.", show_default=False),
+    ] = None,
+    resolution: Annotated[
+        list[int] | None,
+        typer.Option(min=8, max=2048, help="Resolution to train at; repeatable.", show_default="64 and 256"),
+    ] = None,
+    crop: Annotated[
+        str | None, typer.Option(help="bbox, center, squash or pad.", show_default="as published for the data")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=2, help="Take at most this many pictures, at random.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace data prepared earlier under this name.")] = False,
+    json: Json = False,
+) -> None:
+    """Read captioned pictures and write prepared data: pictures, captions, splits and text features."""
+    from stackgan_cli.console import print_json, say
+    from stackgan_cli.data.prepared import PreparedData
+    from stackgan_cli.home import data_folder
+
+    target = data_folder(data)
+    only_encoders = source is None and not force and reader is None and _exists(target) and encoder is not None
+    result = None
+    plan = None
+    if not only_encoders:
+        plan = _plan(target.name, source, reader, resolution, crop, limit, seed)
+        result = _pictures(plan, target, force)
+    prepared = PreparedData(target)
+    measured = _encoders(prepared, plan, encoder, encoder_option or [], seed)
+    if json:
+        print_json({"data": str(target), **prepared.manifest, "measured": measured})
+        return
+    _summary(prepared, result)
+    say(f"Next: stackgan train-stage1 --data {data}")
+
+
+def _exists(target: Path) -> bool:
+    from stackgan_cli.home import DATA_MANIFEST
+
+    return (target / DATA_MANIFEST).is_file()
+
+
+def _plan(
+    name: str,
+    source: Path | None,
+    reader: str | None,
+    resolutions: Sequence[int] | None,
+    crop: str | None,
+    limit: int | None,
+    seed: int,
+) -> Plan:
+    from stackgan_cli.components.building import build
+    from stackgan_cli.components.registry import Kind
+    from stackgan_cli.console import say
+    from stackgan_cli.data.preparing import Plan, check_crop, reader_for
+
+    source = None if source is None else source.expanduser().resolve()
+    component, why = reader_for(name, reader, source)
+    say(f"Reading with {component.name}: {why}.")
+    built = build(Kind.DATASET_READER, component.full_name, host={"seed": seed})
+    return Plan(
+        component=component,
+        reader=built,
+        source=source,
+        resolutions=tuple(sorted(set(resolutions or (64, 256)))),
+        crop=check_crop(crop or getattr(built, "crop", "center")),
+        seed=seed,
+        limit=limit,
+    )
+
+
+def _pictures(plan: Plan, target: Path, force: bool) -> Result | None:
+    """Write the pictures, unless the very same lie there already."""
+    from stackgan_cli.console import ProgressReport, say, warn
+    from stackgan_cli.data.manifest import read_manifest
+    from stackgan_cli.data.preparing import collect, fingerprint, prepare, why_skipped
+    from stackgan_cli.errors import DataError
+
+    examples, skipped = collect(plan)
+    if _exists(target) and not force:
+        if read_manifest(target)["fingerprint"] == fingerprint(plan, examples):
+            say(f"{target} holds exactly these pictures already.")
+            return None
+        raise DataError(
+            f"{target} holds data prepared from another source or with other settings.",
+            hint="--force to replace it, or --data with another name",
+        )
+    with ProgressReport("Pictures", len(examples)) as progress:
+        result = prepare(plan, target, examples, skipped, progress.update)
+    if result.skipped:
+        reasons = "; ".join(f"{reason}: {count:,}" for reason, count in why_skipped(result.skipped)[:5])
+        warn(f"{len(result.skipped):,} were left out ({reasons}). All are listed in {target / 'skipped.jsonl'}.")
+    return result
+
+
+def _encoders(
+    prepared: Any, plan: Plan | None, names: Sequence[str] | None, options: Sequence[str], seed: int
+) -> dict[str, dict[str, float]]:
+    """Fit and cache the text encoders that were asked for, or the one that suits the data where it has none."""
+    from stackgan_cli.console import ProgressReport, say
+    from stackgan_cli.data.encoding import add_encoder, folder_name
+    from stackgan_cli.recipes.loading import parse_option
+
+    suggested, suggested_options = getattr(plan.reader, "encoder", ("char-cnn-rnn", {})) if plan else (None, {})
+    wanted = list(names or ([] if prepared.encoders else [suggested]))
+    measured = {}
+    for name in wanted:
+        given = {**(suggested_options if name == suggested else {}), **dict(map(parse_option, options))}
+        bars: dict[str, ProgressReport] = {}
+
+        def report(what: str, done: int, total: int, words: str, bars: dict[str, ProgressReport] = bars) -> None:
+            if what not in bars:
+                for bar in bars.values():
+                    bar.__exit__(None, None, None)
+                bars[what] = ProgressReport(what, total).__enter__()
+            bars[what].update(done, total, words)
+
+        measured[name] = add_encoder(prepared, name, given, seed=seed, report=report)
+        for bar in list(bars.values())[-1:]:
+            bar.__exit__(None, None, None)
+        found = ", ".join(f"{key} {value:.3g}" for key, value in measured[name].items())
+        say(f"Text encoder {folder_name(name) if ':' in name else name} is ready" + (f" ({found})." if found else "."))
+    return measured
+
+
+def _summary(prepared: Any, result: Result | None) -> None:
+    from stackgan_cli.console import table
+
+    manifest = prepared.manifest
+    rows = [
+        ["pictures for training", f"{manifest['counts']['train']:,}"],
+        ["pictures for testing", f"{manifest['counts']['test']:,}"],
+        ["captions", f"{manifest['captions']:,}"],
+        ["classes", f"{len(manifest['classes']):,}" if manifest["classes"] else "none given"],
+        ["crop", manifest["crop"]],
+        ["resolutions", ", ".join(manifest["pictures"])],
+        ["text encoders", ", ".join(prepared.encoders)],
+        ["left out", f"{len(result.skipped) if result else manifest['skipped']:,}"],
+    ]
+    table(f"{prepared.name} ({prepared.folder})", ["", ""], rows)

@@ -1,0 +1,94 @@
+"""What is being checked, and the notebook in which the checks write."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stackgan_cli.components.building import call
+from stackgan_cli.components.component import Kind, cause_of
+from stackgan_cli.components.options import bind
+from stackgan_cli.errors import StackganError
+
+TOLERANCE = 1e-4
+"""Largest difference that the order of a sum may make; absolute, for values around one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One checked property."""
+
+    name: str
+    passed: bool
+    detail: str
+    """What was found; for failures, what to mend."""
+
+
+class UnmetError(Exception):
+    """A property does not hold; the message says how."""
+
+
+@dataclass
+class Notebook:
+    """Collects checks; a failing or raising check does not keep the others from running."""
+
+    checks: list[Check] = field(default_factory=list)
+
+    def note(self, name: str, passed: bool, detail: str = "") -> None:
+        """Write one result down."""
+        self.checks.append(Check(name, passed, detail))
+
+    def run(self, name: str, check: Callable[[], str | None]) -> bool:
+        """Run one check, which returns a remark or None and raises :class:`UnmetError` where the property fails."""
+        try:
+            remark = check()
+        except UnmetError as error:
+            self.note(name, False, str(error))
+        except StackganError as error:
+            self.note(name, False, error.message)
+        except (Exception, SystemExit) as error:
+            self.note(name, False, f"it raised {cause_of(error)}")
+        else:
+            self.note(name, True, remark or "")
+            return True
+        return False
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A factory, and what to build with it."""
+
+    kind: Kind
+    described: str
+    factory: Callable[..., Any]
+    host: Mapping[str, object]
+    options: Mapping[str, object]
+    source: Path | None = None
+
+    def build(self, *, seed: int = 0) -> Any:
+        """Build one, under a seed of torch's default generator."""
+        import torch
+
+        bound = bind(self.factory, self.kind, self.described, self.host, self.options)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return call(self.factory, self.described, bound)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch's default generator and give its state back afterwards."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def require(condition: bool, otherwise: str) -> None:
+    """Raise :class:`UnmetError` with ``otherwise`` where the condition does not hold."""
+    if not condition:
+        raise UnmetError(otherwise)

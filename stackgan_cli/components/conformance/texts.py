@@ -1,0 +1,111 @@
+"""Checks of text encoders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stackgan_cli.components.conformance.fitting import CAPTIONS, check_fit
+from stackgan_cli.components.conformance.modules import check_round_trip, check_seed, finite, same
+from stackgan_cli.components.conformance.subject import Notebook, Subject, require
+from stackgan_cli.components.protocols import TextFeatures
+
+_ODD_CAPTIONS = {
+    "an empty caption": "",
+    "a caption in another script": "ένα μικρό πουλί 鳥 🐦",
+    "a caption of 5000 letters": "bird " * 1000,
+    "line breaks": "a bird\non two\tlines",
+}
+
+
+class _EncoderRun:
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.encoder: Any = subject.build()
+        if isinstance(self.encoder, nn.Module):
+            self.encoder.eval()
+
+    def sentences(self, encoder: Any = None) -> Tensor:
+        with torch.no_grad():
+            sentence: Tensor = (encoder or self.encoder).encode(list(CAPTIONS)).sentence
+        return sentence
+
+    def width(self) -> str:
+        width = getattr(self.encoder, "width", None)
+        require(type(width) is int and width > 0, f"width should be a positive whole number, not {width!r}")
+        return f"width={width}"
+
+    def shapes(self) -> str:
+        features = self.encoder.encode(list(CAPTIONS))
+        require(isinstance(features, TextFeatures), f"encode returns {type(features).__name__}, not TextFeatures")
+        sentence, words, padding = features.sentence, features.words, features.padding
+        wanted = (len(CAPTIONS), self.encoder.width)
+        require(isinstance(sentence, Tensor), f"sentence is {type(sentence).__name__} instead of a tensor")
+        require(tuple(sentence.shape) == wanted, f"sentence has the shape {tuple(sentence.shape)}, not {wanted}")
+        require(sentence.dtype is torch.float32, f"sentence is {sentence.dtype}, not float32")
+        finite([sentence], "sentence")
+        if words is None:
+            require(padding is None, "there is padding, but there are no words")
+            return f"sentence {wanted}"
+        require(words.ndim == 3 and len(words) == wanted[0], f"words have the shape {tuple(words.shape)}")
+        finite([words], "words")
+        if padding is not None:
+            require(padding.dtype is torch.bool, f"padding is {padding.dtype}, not bool")
+            require(padding.shape == words.shape[:2], f"padding has the shape {tuple(padding.shape)}")
+        return f"sentence {wanted}, words {tuple(words.shape)}"
+
+    def repeats(self) -> None:
+        same(self.sentences(), self.sentences(), "encoding twice gives different results", 1e-6)
+
+    def rows_alone(self) -> None:
+        whole = self.sentences()
+        with torch.no_grad():
+            for row, caption in enumerate(CAPTIONS):
+                alone = self.encoder.encode([caption]).sentence
+                same(whole[row : row + 1], alone, f"the result of {caption!r} depends on the captions beside it")
+            mixed = self.encoder.encode([*CAPTIONS, _ODD_CAPTIONS["a caption of 5000 letters"]]).sentence
+            same(whole, mixed[:-1], "a long caption in the batch changes the results of the others")
+
+    def tells_apart(self) -> None:
+        sentences = self.sentences()
+        require(len(torch.unique(sentences, dim=0)) == len(CAPTIONS), "different captions get the same features")
+
+    def odd_captions(self) -> str:
+        for what, caption in _ODD_CAPTIONS.items():
+            try:
+                with torch.no_grad():
+                    features = self.encoder.encode([caption])
+            except Exception as error:
+                raise type(error)(f"with {what}: {error}") from error
+            finite([features.sentence], f"the result of {what}")
+        return ", ".join(_ODD_CAPTIONS)
+
+    def coverage(self) -> None:
+        for caption in (*CAPTIONS, *_ODD_CAPTIONS.values()):
+            value = self.encoder.coverage(caption)
+            require(isinstance(value, int | float) and 0 <= value <= 1, f"coverage({caption[:20]!r}) is {value!r}")
+
+
+def check_text_encoder(notebook: Notebook, subject: Subject) -> None:
+    """Check a text encoder, and its optional ``fit`` and ``coverage``."""
+    run = _EncoderRun(subject)
+    if not notebook.run("width", run.width) or not notebook.run("shapes, finite float32", run.shapes):
+        return
+    notebook.run("equal captions, equal features", run.repeats)
+    notebook.run("captions are independent", run.rows_alone)
+    notebook.run("tells captions apart", run.tells_apart)
+    notebook.run("odd captions", run.odd_captions)
+    if hasattr(run.encoder, "coverage"):
+        notebook.run("coverage from 0 to 1", run.coverage)
+    if isinstance(run.encoder, nn.Module):
+        notebook.run("equal seeds, equal weights", lambda: check_seed(subject))
+        notebook.run("saves and loads", lambda: check_round_trip(subject, run.encoder, run.sentences))
+    else:
+        notebook.run(
+            "built again, the same",
+            lambda: same(run.sentences(), run.sentences(subject.build(seed=8)), "built again, it encodes differently"),
+        )
+    if hasattr(run.encoder, "fit"):
+        notebook.run("fits under a seed", lambda: check_fit(subject, run.sentences))

@@ -1,0 +1,142 @@
+"""Where words go: results to stdout, talk to stderr, and one JSON object to stdout where ``--json`` asks for it."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from rich.progress import Progress, TaskID
+
+    from stackgan_cli.errors import StackganError
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False)
+
+PLAIN_LINE_SECONDS = 30.0
+
+
+def print_json(value: object) -> None:
+    """Write one JSON object to stdout and nothing else."""
+    out.out(json.dumps(value, ensure_ascii=False, indent=2), highlight=False)
+
+
+def say(message: str) -> None:
+    """Tell the person something on stderr, leaving stdout to the results."""
+    err.print(escape(message), soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    """Tell the person something that they may not expect, on stderr."""
+    err.print(f"[yellow]Note:[/yellow] {escape(message)}", soft_wrap=True)
+
+
+def show_error(error: StackganError) -> None:
+    """Write an error as one message: what happened, and what to do."""
+    err.print(f"[bold red]Error:[/bold red] {escape(error.message)}", soft_wrap=True)
+    if error.hint:
+        err.print(f"[bold]Try:[/bold] {escape(error.hint)}", soft_wrap=True)
+
+
+def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Print a table of results on stdout; cells are turned into strings, numbers are aligned to the right."""
+    from rich.table import Table
+
+    rows = [list(row) for row in rows]
+    shown = Table(title=title, title_justify="left", title_style="bold")
+    for position, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[position], int | float) for row in rows)
+        shown.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        shown.add_row(*(escape(str(cell)) for cell in row))
+    out.print(shown)
+
+
+class ProgressReport:
+    """Progress of long work: a bar on a terminal, a plain line every 30 seconds elsewhere.
+
+    Use it as a context manager and call :meth:`update` as often as convenient.
+    """
+
+    def __init__(self, title: str, total: int | None, *, unit: str = "", start: int = 0) -> None:
+        self._title, self._total, self._unit, self._first = title, total, unit, start
+        self._done, self._words = start, ""
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        self._started = self._last_line = time.monotonic()
+        if err.is_terminal:
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("[bold]{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[words]}"),
+                console=err,
+                transient=True,
+            )
+            self._task = self._bar.add_task(self._title, total=self._total, completed=self._first, rate="", words="")
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        if kind is None:
+            say(f"{self._title}: {self._done:,}{self._unit_text()} in {_duration(time.monotonic() - self._started)}.")
+
+    def update(self, done: int, total: int | None = None, words: str = "") -> None:
+        """Say how far the work is.
+
+        Args:
+            done: units done so far, earlier runs of the same work included.
+            total: units in all, where that became known later.
+            words: a few words beside the bar, such as the losses.
+        """
+        self._done, self._words = done, words
+        self._total = total if total is not None else self._total
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done, total=self._total, rate=self._rate_text(), words=escape(words))
+        elif time.monotonic() - self._last_line >= PLAIN_LINE_SECONDS:
+            self._last_line = time.monotonic()
+            say(self._plain_line())
+
+    def _rate(self) -> float:
+        return (self._done - self._first) / max(time.monotonic() - self._started, 1e-9)
+
+    def _rate_text(self) -> str:
+        rate = self._rate()
+        return f"{rate:,.1f}/s" if rate >= 1 or rate == 0 else f"{1 / rate:,.1f} s each"
+
+    def _unit_text(self) -> str:
+        return f" {self._unit}" if self._unit else ""
+
+    def _plain_line(self) -> str:
+        line = f"{self._title}: {self._done:,}"
+        if self._total:
+            line += f" of {self._total:,}"
+        line += f"{self._unit_text()}, {self._rate_text()}"
+        if self._total and self._rate() > 0:
+            line += f", {_duration((self._total - self._done) / self._rate())} left"
+        return f"{line}. {self._words}".rstrip()
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

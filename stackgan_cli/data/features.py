@@ -1,0 +1,99 @@
+"""Cached features of all captions of a split."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from stackgan_cli.components.protocols import TextFeatures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from torch import Tensor
+
+    from stackgan_cli.components.protocols import TextEncoder
+
+_CAPTIONS_AT_ONCE = 512
+
+
+class CaptionFeatures:
+    """Features of every caption of every picture, in one table.
+
+    Args:
+        tensors: ``sentence`` (captions, width) and, for encoders that describe words, ``words`` (captions, length,
+            word_width) and ``padding`` (captions, length); the captions of one picture stand together.
+        counts: captions of each picture.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], counts: Sequence[int]) -> None:
+        self._tensors = dict(tensors)
+        self.counts = torch.as_tensor(list(counts))
+        self._first = torch.cumsum(self.counts, 0) - self.counts
+
+    @property
+    def width(self) -> int:
+        """Width of a sentence vector."""
+        return int(self._tensors["sentence"].shape[1])
+
+    @property
+    def has_words(self) -> bool:
+        """Whether words are described too."""
+        return "words" in self._tensors
+
+    def of(self, picture: int, caption: int) -> TextFeatures:
+        """Features of one caption, as a batch of one."""
+        return self._rows(self._first[picture : picture + 1] + caption)
+
+    def draw(self, pictures: Tensor, averaged: int, draw: torch.Generator) -> TextFeatures:
+        """Features of captions drawn at random without replacement, averaged where more than one is asked for.
+
+        Args:
+            pictures: (batch,) indices.
+            averaged: captions of each picture to average; a picture with fewer gives all it has.
+            draw: source of randomness.
+        """
+        counts = self.counts[pictures]
+        ranks = torch.rand(len(pictures), int(counts.max()), generator=draw)
+        ranks[torch.arange(ranks.shape[1]) >= counts[:, None]] = 2.0
+        lots, places = ranks.topk(min(averaged, ranks.shape[1]), dim=1, largest=False)
+        rows = self._first[pictures, None] + places
+        if rows.shape[1] == 1:
+            return self._rows(rows[:, 0])
+        # A place drawn beyond a picture's captions weighs nothing; its row may belong to the next picture.
+        weight = (lots < 2.0).float()
+        sentences = self._tensors["sentence"][rows.clamp_(max=len(self._tensors["sentence"]) - 1)]
+        return TextFeatures((sentences * weight[..., None]).sum(1) / weight.sum(1, keepdim=True))
+
+    def _rows(self, rows: Tensor) -> TextFeatures:
+        words, padding = self._tensors.get("words"), self._tensors.get("padding")
+        return TextFeatures(
+            self._tensors["sentence"][rows],
+            None if words is None else words[rows],
+            None if padding is None else padding[rows],
+        )
+
+
+def encode_all(encoder: TextEncoder, captions: Sequence[str]) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """Encode captions in batches; yields how many are done, and the tensors of each batch."""
+    for start in range(0, len(captions), _CAPTIONS_AT_ONCE):
+        batch = list(captions[start : start + _CAPTIONS_AT_ONCE])
+        features = encoder.encode(batch)
+        tensors = {"sentence": features.sentence.detach().float().cpu()}
+        if features.words is not None and features.padding is not None:
+            tensors |= {"words": features.words.detach().float().cpu(), "padding": features.padding.cpu()}
+        yield start + len(batch), tensors
+
+
+def join(batches: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Join the tensors of batches; words are padded to the longest caption."""
+    joined = {"sentence": torch.cat([batch["sentence"] for batch in batches])}
+    if "words" in batches[0]:
+        longest = max(batch["words"].shape[1] for batch in batches)
+        missing = [longest - batch["words"].shape[1] for batch in batches]
+        pad = torch.nn.functional.pad
+        pairs = list(zip(batches, missing, strict=True))
+        joined["words"] = torch.cat([pad(batch["words"], (0, 0, 0, short)) for batch, short in pairs])
+        joined["padding"] = torch.cat([pad(batch["padding"], (0, short), value=True) for batch, short in pairs])
+    return joined

@@ -1,0 +1,296 @@
+"""Pictures of any kind as RGB, cropped and resized to what the networks see."""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import stat
+import threading
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal, get_args
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from stackgan_cli.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+CropRule = Literal["bbox", "center", "squash", "pad"]
+Box = tuple[float, float, float, float]
+
+MAX_PIXELS = 1 << 27
+"""Largest picture that is decoded, in pixels: room for a 108-megapixel photo, half a gigabyte in memory."""
+
+# Formats that Pillow decodes itself: others (EPS, WMF) hand the file to an outside program.
+_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "ICO")
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# Pillow logs about odd files; without a handler of its own those lines would reach the terminal.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+class UnreadablePicture(DataError):  # noqa: N818
+    """A file is no picture, or not a whole one.
+
+    Args:
+        reason: a few words without a full stop, such as ``truncated JPEG``.
+        file: the file, where there is one.
+    """
+
+    def __init__(self, reason: str, file: Path | None = None) -> None:
+        super().__init__(
+            f"{'A picture' if file is None else file} cannot be read: {reason}.", "Replace the picture, or remove it."
+        )
+        self.reason = reason
+
+
+def load_picture(image: Path | bytes | Callable[[], Image.Image], *, at_least: int | None = None) -> Image.Image:
+    """Load a picture as upright RGB.
+
+    The EXIF orientation is applied; transparency is laid on white; of an animation the first frame is taken; values of
+    more than 8 bits are scaled down.
+
+    Args:
+        image: a file, an encoded picture, or a function that draws one.
+        at_least: where given, a large JPEG may be decoded at a half, a quarter or an eighth of its size, as long as its
+            shorter side keeps twice this many pixels. Leave it out where pixel coordinates matter.
+
+    Raises:
+        UnreadablePicture: the file is missing, empty, damaged, too large, or no picture.
+    """
+    if isinstance(image, Path):
+        try:
+            if not stat.S_ISREG(image.stat().st_mode):
+                raise UnreadablePicture("not a file", image)
+            with image.open("rb") as file:
+                return _decode(file, image, at_least)
+        except OSError as error:
+            raise UnreadablePicture(error.strerror or "cannot be opened", image) from error
+    if isinstance(image, bytes):
+        return _decode(io.BytesIO(image), None, at_least)
+    with _quiet():
+        return _as_rgb(image())
+
+
+class _Quiet:
+    """Ignores warnings while any thread is inside; `warnings.catch_warnings` alone may leave its filter behind then."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._filters = warnings.catch_warnings()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0:
+                    self._filters.__exit__(None, None, None)
+
+
+_quiet = _Quiet()
+
+
+def _decode(file: BinaryIO, path: Path | None, at_least: int | None) -> Image.Image:
+    with _quiet():
+        try:
+            picture = Image.open(file, formats=_readable_formats())
+        except UnidentifiedImageError:
+            raise UnreadablePicture(_what_it_is(file), path) from None
+        except Image.DecompressionBombError:
+            raise UnreadablePicture(f"more than {MAX_PIXELS:,} pixels", path) from None
+        except Exception as error:  # format plugins raise whatever a damaged header makes them raise
+            raise UnreadablePicture(f"damaged picture ({type(error).__name__})", path) from error
+        width, height = picture.size
+        if width * height > MAX_PIXELS:
+            raise UnreadablePicture(f"{width} x {height} is more than {MAX_PIXELS:,} pixels", path)
+        try:
+            if at_least is not None:
+                _decode_smaller(picture, at_least)
+            picture.load()
+            return _as_rgb(_upright(picture))
+        except MemoryError:
+            raise UnreadablePicture("too large for the memory", path) from None
+        except Exception as error:
+            how = "truncated" if "truncated" in str(error).lower() else "damaged"
+            raise UnreadablePicture(f"{how} {picture.format or 'picture'}", path) from error
+
+
+def _readable_formats() -> list[str]:
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
+
+
+def _what_it_is(file: BinaryIO) -> str:
+    file.seek(0)
+    start = file.read(512)
+    if not start:
+        return "empty file"
+    if start.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer in place of the picture"
+    if start.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
+        return "a web page in place of the picture"
+    if start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"mif1", b"hevc"):
+        return "a HEIC picture, which has to be saved as JPEG or PNG first"
+    return "not a picture"
+
+
+def _decode_smaller(picture: Image.Image, at_least: int) -> None:
+    width, height = picture.size
+    scale = 2 * at_least / min(width, height)
+    if scale < 1 and picture.mode in ("RGB", "L"):
+        picture.draft(None, (math.ceil(width * scale), math.ceil(height * scale)))
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        orientation = picture.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # a picture whose pixels are whole is worth more than its damaged EXIF block
+        return picture
+    turn = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _as_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode == "RGB" and "transparency" not in picture.info:
+        return picture
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        return _eight_bits(picture).convert("RGB")
+    if picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    values = np.nan_to_num(np.asarray(picture).astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    highest = float(values.max(initial=0.0))
+    if picture.mode.startswith("I;16"):
+        white = 65535.0
+    elif picture.mode == "F" and highest <= 1:
+        white = 1.0
+    else:
+        # The file does not say how many bits are used: the narrowest usual range that holds every value.
+        white = next((top for top in (255.0, 65535.0) if highest <= top), highest)
+    return Image.fromarray(np.clip(values * (255 / white) + 0.5, 0, 255).astype(np.uint8))
+
+
+def crop_and_resize(
+    picture: Image.Image, rule: CropRule, box: Box | None, sizes: Sequence[int]
+) -> list[NDArray[np.uint8]]:
+    """Crop a picture by a rule and resize the crop to squares, each made from the crop itself by bicubic resampling.
+
+    Args:
+        picture: an RGB picture.
+        rule: ``bbox``: the published crop for birds, around the bounding box, then squashed to a square; ``center``:
+            the largest centred square; ``squash``: the whole picture, its aspect ratio lost; ``pad``: the whole
+            picture centred on a white square.
+        box: bounding box in pixels of ``picture``: left, top, width, height; used by ``bbox`` alone.
+        sizes: sides of the squares in pixels.
+
+    Returns:
+        One array (size, size, 3), RGB, for each of ``sizes``.
+
+    Raises:
+        DataError: there is no such rule, or ``bbox`` without a box.
+        UnreadablePicture: the box lies outside the picture.
+    """
+    if rule not in get_args(CropRule):
+        raise DataError(f"There is no crop rule {rule}.", f"Choose one of {', '.join(get_args(CropRule))}.")
+    if rule == "pad":
+        return [_padded(picture, size) for size in sizes]
+    if rule == "bbox":
+        area = _around_box(picture, box)
+    elif rule == "center":
+        side = min(picture.size)
+        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        area = (left, top, left + side, top + side)
+    else:
+        area = (0, 0, picture.width, picture.height)
+    return [np.array(_resized(picture, (size, size), area)) for size in sizes]
+
+
+def _around_box(picture: Image.Image, box: Box | None) -> tuple[int, int, int, int]:
+    """Half as much again as the box's longer side, cut at the picture's edges: StackGAN's preprocessing of birds."""
+    if box is None:
+        raise DataError("The crop rule bbox needs a bounding box, and there is none.", "Choose the crop rule center.")
+    if not all(math.isfinite(value) for value in box):
+        raise UnreadablePicture("its bounding box is not made of numbers")
+    left, top, width, height = (int(value) for value in box)
+    radius = int(max(width, height) * 0.75)
+    center_x, center_y = int((2 * left + width) / 2), int((2 * top + height) / 2)
+    area = (
+        max(0, center_x - radius),
+        max(0, center_y - radius),
+        min(picture.width, center_x + radius),
+        min(picture.height, center_y + radius),
+    )
+    if area[0] >= area[2] or area[1] >= area[3]:
+        raise UnreadablePicture("its bounding box lies outside the picture")
+    return area
+
+
+def _padded(picture: Image.Image, size: int) -> NDArray[np.uint8]:
+    scale = size / max(picture.size)
+    width, height = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    square = Image.new("RGB", (size, size), "white")
+    whole = (0, 0, picture.width, picture.height)
+    square.paste(_resized(picture, (width, height), whole), ((size - width) // 2, (size - height) // 2))
+    return np.array(square)
+
+
+def _resized(picture: Image.Image, size: tuple[int, int], area: tuple[int, int, int, int]) -> Image.Image:
+    return picture.resize(size, Image.Resampling.BICUBIC, box=area, reducing_gap=3.0)
+
+
+def read_picture(
+    image: Path | bytes | Callable[[], Image.Image], rule: CropRule, box: Box | None, sizes: Sequence[int]
+) -> list[NDArray[np.uint8]]:
+    """Load, crop and resize in one go, decoding a large JPEG only as finely as the crop needs.
+
+    Arguments, result and errors are those of `load_picture` and `crop_and_resize`.
+    """
+    picture = load_picture(image, at_least=None if rule == "bbox" else max(sizes))
+    return crop_and_resize(picture, rule, box, sizes)
+
+
+def encode_picture(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode uint8 (height, width, 3) as JPEG, quality 95, colour at full resolution."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=95, subsampling=0)
+    return buffer.getvalue()
+
+
+def decode_picture(data: bytes) -> NDArray[np.uint8]:
+    """Decode an encoded picture to uint8 (height, width, 3).
+
+    Raises:
+        UnreadablePicture: the bytes are damaged.
+    """
+    return np.array(load_picture(data))

@@ -1,0 +1,119 @@
+"""Which pictures are for training and which for testing, as the literature of these data sets has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from stackgan_cli.data.readers.captions import decode_text, text_lines
+from stackgan_cli.data.restricted_pickle import load_pickle
+from stackgan_cli.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
+
+# fmt: off
+CUB_TEST_CLASSES = frozenset((
+    1, 4, 6, 8, 9, 14, 23, 29, 31, 33, 34, 35, 36, 37, 38, 43, 49, 51, 53, 66, 72, 79, 83, 84, 86, 91, 95, 96, 98, 101,
+    102, 103, 112, 114, 119, 121, 130, 135, 138, 147, 156, 163, 165, 166, 180, 183, 185, 186, 187, 197,
+))
+# fmt: on
+"""The 50 of 200 classes of CUB-200-2011 held out for testing: the classes of StackGAN's published test file names."""
+
+FLOWERS_TEST_CLASSES = frozenset(range(1, 21))
+"""The 20 of 102 classes of Oxford-102 held out for testing by Reed et al. (2016)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A published split, by picture or by class."""
+
+    rule: str
+    by_picture: Mapping[str, str] = field(default_factory=dict)
+    by_class: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, picture: str, class_name: str) -> str | None:
+        """Return ``train``, ``test``, or None for a picture (its key) of a class."""
+        return self.by_picture.get(picture) or self.by_class.get(class_name)
+
+
+def published_split(
+    folders: list[Path],
+    pictures: Collection[str],
+    classes: Collection[str],
+    test_classes: Mapping[str, bool],
+    key: Callable[[str], str],
+) -> Split:
+    """Choose the split: the published pickles of file names, else the published lists of classes, else the known rule.
+
+    Args:
+        folders: where the files may lie, in order.
+        pictures: keys of all pictures; pickles and lists that name none of them belong to other data.
+        classes: names of all classes.
+        test_classes: the known rule: for each class whether it is for testing.
+        key: turns a name from a pickle into the key of a picture.
+
+    Raises:
+        DataError: a file cannot be read, or names the same picture or class twice.
+    """
+    for folder in folders:
+        found = _from_pickles(folder, key)
+        if any(picture in found for picture in pictures):
+            return Split("filenames.pickle", by_picture=found)
+    for folder in folders:
+        found = _from_class_lists(folder)
+        if any(name in found for name in classes):
+            return Split("class lists", by_class=found)
+    rule = {name: "test" if test else "train" for name, test in test_classes.items()}
+    return Split("published classes", by_class=rule)
+
+
+def picture_key(name: str, parts: int) -> str:
+    """Return the last ``parts`` parts of a picture's name, without its suffix: the same however it is written."""
+    path = PurePosixPath(name.strip().replace("\\", "/"))
+    last = path.with_suffix("") if path.suffix.lower() in (".jpg", ".jpeg", ".png") else path
+    return "/".join(last.parts[-parts:])
+
+
+def _from_pickles(folder: Path, key: Callable[[str], str]) -> dict[str, str]:
+    paths = {split: folder / split / "filenames.pickle" for split in ("train", "test")}
+    if not all(path.is_file() for path in paths.values()):
+        return {}
+    names = {split: {key(name) for name in _file_names(path)} for split, path in paths.items()}
+    _refuse_overlap(names["train"] & names["test"], f"{paths['train']} and {paths['test']}")
+    return {name: split for split, members in names.items() for name in members}
+
+
+def _file_names(path: Path) -> list[str]:
+    content: Any = load_pickle(path)
+    names = content.tolist() if hasattr(content, "tolist") else content
+    if not isinstance(names, list | tuple):
+        raise DataError(f"{path} holds no list of file names.", "Get it again, or remove it to use the known split.")
+    decoded = [name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names]
+    if not all(isinstance(name, str) for name in decoded):
+        raise DataError(
+            f"{path} holds something else than file names.", "Get it again, or remove it to use the known split."
+        )
+    return decoded
+
+
+def _from_class_lists(folder: Path) -> dict[str, str]:
+    paths = {"train": folder / "trainvalclasses.txt", "test": folder / "testclasses.txt"}
+    if not all(path.is_file() for path in paths.values()):
+        return {}
+    names = {
+        split: {line.strip() for line in text_lines(decode_text(path.read_bytes())) if line.strip()}
+        for split, path in paths.items()
+    }
+    _refuse_overlap(names["train"] & names["test"], f"{paths['train']} and {paths['test']}")
+    return {name: split for split, members in names.items() for name in members}
+
+
+def _refuse_overlap(shared: set[str], where: str) -> None:
+    if shared:
+        raise DataError(
+            f"{where} share {len(shared):,} names, among them {min(shared)}.",
+            "Nothing may be in both: get both files again, or remove them to use the known split.",
+        )

@@ -1,0 +1,169 @@
+"""Where named data and models live, and how a name or a path is told from the other."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stackgan_cli.errors import DataError, ModelError, StackganError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MANIFEST = "stackgan.json"
+"""The file that makes a folder a model."""
+DATA_MANIFEST = "data.json"
+"""The file that makes a folder prepared data."""
+BUNDLED = Path(__file__).parent / "assets" / "drawn-birds"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def home() -> Path:
+    """Return ``$STACKGAN_HOME``, or the platform's folder for user data."""
+    given = os.environ.get("STACKGAN_HOME")
+    if given:
+        return Path(given).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("stackgan", appauthor=False))
+
+
+def data_folder(name_or_path: str) -> Path:
+    """Return the folder of prepared data that a name or a path means, whether or not it exists."""
+    return _resolve(name_or_path, "data")
+
+
+def model_folder(name_or_path: str) -> Path:
+    """Return the model folder that a name or a path means, whether or not it exists."""
+    return _resolve(name_or_path, "models")
+
+
+def existing_data(name_or_path: str) -> Path:
+    """Return the folder of prepared data, which must exist.
+
+    Raises:
+        DataError: there is none.
+    """
+    folder = data_folder(name_or_path)
+    if (folder / DATA_MANIFEST).is_file():
+        return folder
+    known = names("data", DATA_MANIFEST)
+    raise DataError(
+        f"There is no prepared data called {name_or_path!r} ({folder} has no {DATA_MANIFEST}).",
+        hint=f"stackgan prepare --data {name_or_path}" + (f"; prepared so far: {', '.join(known)}" if known else ""),
+    )
+
+
+def existing_model(name_or_path: str | None) -> Path:
+    """Return the model folder to use: the one named, else ``$STACKGAN_MODEL``, else the last trained, else the bundled.
+
+    Raises:
+        ModelError: a model was named and there is none.
+    """
+    wanted = name_or_path or os.environ.get("STACKGAN_MODEL")
+    if not wanted:
+        return _last_trained() or BUNDLED
+    if wanted == "bundled":
+        return BUNDLED
+    folder = model_folder(wanted)
+    if (folder / MANIFEST).is_file():
+        return folder
+    known = names("models", MANIFEST)
+    raise ModelError(
+        f"There is no model called {wanted!r} ({folder} has no {MANIFEST}).",
+        hint=(f"one of: {', '.join(known)}, bundled" if known else "stackgan train-stage1, or --model bundled"),
+    )
+
+
+def names(kind: str, manifest: str) -> list[str]:
+    """Names of the finished ``data`` or ``models`` in the home folder, sorted."""
+    try:
+        return sorted(path.parent.name for path in (home() / kind).glob(f"*/{manifest}"))
+    except OSError:
+        return []
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``target`` that becomes ``target`` when the block ends well, and vanishes otherwise.
+
+    An existing ``target`` is replaced only then.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+    temporary.chmod(0o755)
+    try:
+        yield temporary
+        replace_folder(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replace_folder(new: Path, target: Path) -> None:
+    """Put the folder ``new`` in the place of ``target``; at no moment is ``target`` half written."""
+    if not target.exists():
+        new.rename(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
+    target.rename(old / target.name)
+    new.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside ``path`` that becomes ``path`` when the block ends well, and vanishes otherwise.
+
+    Raises:
+        StackganError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise StackganError(
+            f"{path} could not be written: {error.strerror or error}.",
+            hint="Check the folder's permissions and the disk.",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        StackganError: the file cannot be written.
+    """
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _resolve(name_or_path: str, kind: str) -> Path:
+    if not name_or_path.strip():
+        raise UsageError(f"The name of the {kind} is empty.", hint="a name such as 'cub', or a path")
+    looks_like_path = any(mark in name_or_path for mark in (os.sep, "/")) or name_or_path.startswith((".", "~"))
+    if looks_like_path:
+        return Path(name_or_path).expanduser().resolve()
+    if not _NAME.fullmatch(name_or_path):
+        raise UsageError(
+            f"{name_or_path!r} is no name for {kind}.",
+            hint="letters, digits, dots, dashes and underscores, or a path with a slash in it",
+        )
+    return home() / kind / name_or_path
+
+
+def _last_trained() -> Path | None:
+    found: list[tuple[float, Path]] = []
+    for name in names("models", MANIFEST):
+        folder = home() / "models" / name
+        found.append(((folder / MANIFEST).stat().st_mtime, folder))
+    return max(found)[1] if found else None

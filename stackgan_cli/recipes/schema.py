@@ -1,0 +1,96 @@
+"""What a recipe may say: the components of a stage, their options, and every training setting with its bounds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0.0)]
+Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ComponentChoice(_Strict):
+    """A component by name, with its options."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+
+class OptimizerSettings(_Strict):
+    """Adam (Kingma and Ba 2014)."""
+
+    learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4
+    beta1: Decay = 0.5
+    beta2: Decay = 0.999
+    halve_every: Positive | None = None
+    """Epochs after which the learning rate is halved, again and again."""
+    decay_from: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
+    """Share of the run after which the learning rate falls linearly to a tenth; 1 keeps it."""
+
+
+class GradientPenalty(_Strict):
+    """Penalty on the discriminator's gradient at real pictures with their own text (Tao et al. 2020, section 3.2)."""
+
+    weight: NotNegative = 0.0
+    power: Annotated[float, Field(ge=1.0)] = 6.0
+    every: Positive = 1
+    """Steps from one penalised step to the next."""
+
+
+class StageSettings(_Strict):
+    """Everything that decides how one stage is trained."""
+
+    resolution: Positive
+    generator: ComponentChoice
+    discriminator: ComponentChoice
+    generator_optimizer: OptimizerSettings = OptimizerSettings()
+    discriminator_optimizer: OptimizerSettings = OptimizerSettings()
+    batch_size: Positive = 64
+    steps: Positive | None = None
+    epochs: Positive | None = None
+    captions_averaged: Positive = 4
+    """Captions whose features are averaged for a picture (4 of 10 in the published code)."""
+    flip: bool = True
+    """Mirror pictures at random."""
+    loss: Literal["bce", "hinge"] = "bce"
+    kl_weight: NotNegative = 2.0
+    kl_reduction: Literal["mean", "sum"] = "mean"
+    """Over the condition's dimensions: mean as in the published TensorFlow code, sum as the formula reads."""
+    gradient_penalty: GradientPenalty = GradientPenalty()
+    judge_by: Literal["text", "condition"] = "text"
+    """What the discriminator reads: the text features, or the mean of the generator's conditioning distribution."""
+    averaging: Decay = 0.0
+    """Decay of the exponential moving average of the generator's weights; 0 for none."""
+    stage1_batch_norm: Literal["running", "batch"] = "running"
+    """Statistics that the frozen Stage-I uses inside Stage-II: its running ones, or each batch's own as published."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    log_every: Positive = 50
+    sample_every: Positive = 500
+    checkpoint_every: Positive = 1000
+    keep_checkpoints: Positive = 2
+
+    @model_validator(mode="after")
+    def _one_length(self) -> StageSettings:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("exactly one of steps and epochs says how long to train")
+        return self
+
+
+class Recipe(_Strict):
+    """A whole recipe: what it is for, and its two stages."""
+
+    summary: str
+    encoder: str | None = None
+    """The text encoder, where it must be a certain one; else what the data was prepared with."""
+    stage1: StageSettings
+    stage2: StageSettings
+
+
+MAY_CHANGE = frozenset({"steps", "epochs", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints"})
+"""Settings that may differ when a run goes on: none of them changes what a step computes."""

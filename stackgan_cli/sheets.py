@@ -1,0 +1,57 @@
+"""Sheets of pictures with their captions printed under them."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw, ImageFont
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_GAP = 8
+_PAPER = "white"
+_INK = "#222222"
+
+
+def sheet(rows: Sequence[tuple[str, Sequence[Image.Image]]], *, side: int, across: int | None = None) -> Image.Image:
+    """Lay pictures out in a grid, the pictures of one caption beside each other and the caption under them.
+
+    Args:
+        rows: captions, each with its pictures; all captions have equally many.
+        side: side in pixels that pictures are shown at; smaller ones are enlarged without smoothing.
+        across: captions beside each other; by default as many as make the sheet about as wide as high.
+
+    Returns:
+        An RGB picture.
+    """
+    each = max(len(pictures) for _, pictures in rows)
+    across = across or max(1, min(len(rows), round((len(rows) / each) ** 0.5) or 1))
+    font = ImageFont.load_default(size=max(11, side // 14))
+    width = each * side + (each - 1) * (_GAP // 2)
+    line_height = sum(font.getmetrics()) if isinstance(font, ImageFont.FreeTypeFont) else 12
+    wrapped = [_wrapped(caption, font, width) for caption, _ in rows]
+    lines = max(map(len, wrapped))
+    cell = (width + _GAP, side + lines * line_height + 2 * _GAP)
+    down = -(-len(rows) // across)
+    page = Image.new("RGB", (across * cell[0] + _GAP, down * cell[1] + _GAP), _PAPER)
+    draw = ImageDraw.Draw(page)
+    for index, (_, pictures) in enumerate(rows):
+        left, top = _GAP + index % across * cell[0], _GAP + index // across * cell[1]
+        for place, picture in enumerate(pictures):
+            page.paste(_shown(picture, side), (left + place * (side + _GAP // 2), top))
+        draw.multiline_text((left, top + side + 2), "\n".join(wrapped[index]), fill=_INK, font=font, spacing=0)
+    return page
+
+
+def _shown(picture: Image.Image, side: int) -> Image.Image:
+    if picture.width == side:
+        return picture
+    how = Image.Resampling.NEAREST if picture.width < side else Image.Resampling.LANCZOS
+    return picture.resize((side, side), how)
+
+
+def _wrapped(caption: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    per_line = max(8, int(width / max(font.getlength("n"), 1.0)))
+    return textwrap.wrap(caption, per_line, max_lines=3, placeholder=" ...") or [""]

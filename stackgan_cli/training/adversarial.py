@@ -1,0 +1,155 @@
+"""The adversarial update: discriminator on three kinds of pair, generator to fool it, the average follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from stackgan_cli.components.protocols import Generated, TextFeatures
+from stackgan_cli.randomness import generator_for
+from stackgan_cli.training.averaging import Averaged
+from stackgan_cli.training.losses import discriminator_loss, generator_loss, kl_loss
+from stackgan_cli.training.optimizers import learning_rate, make_adam
+from stackgan_cli.training.regularisers import matching_aware_penalty
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from stackgan_cli.data.batches import Batch
+    from stackgan_cli.recipes.schema import OptimizerSettings, StageSettings
+    from stackgan_cli.training.machine import Machine
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long a run is."""
+
+    steps: int
+    steps_per_epoch: int
+
+
+class StageTask:
+    """One stage in training: its networks, optimisers and average, and the update that one step makes.
+
+    Args:
+        settings: of the stage.
+        generator: the stage's generator.
+        discriminator: the stage's discriminator.
+        machine: device and precision.
+        length: how long the run is, for the learning rate's schedule.
+        stage1: the frozen Stage-I generator where this is Stage-II.
+    """
+
+    def __init__(
+        self,
+        settings: StageSettings,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        machine: Machine,
+        length: Length,
+        stage1: nn.Module | None = None,
+    ) -> None:
+        self.settings, self.machine, self.length = settings, machine, length
+        self.generator = _placed(generator, machine).train()
+        self.discriminator = _placed(discriminator, machine).train()
+        self.averaged = Averaged(self.generator, settings.averaging)
+        self.stage1 = None if stage1 is None else _placed(stage1, machine).requires_grad_(False)
+        if self.stage1 is not None:
+            self.stage1.train(settings.stage1_batch_norm == "batch")
+        self.generator_optimizer = make_adam(self.generator, settings.generator_optimizer)
+        self.discriminator_optimizer = make_adam(self.discriminator, settings.discriminator_optimizer)
+
+    def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
+        """Train on one batch; returns the losses as tensors, which nobody has waited for yet."""
+        self._set_rate(self.generator_optimizer, self.settings.generator_optimizer, step)
+        self._set_rate(self.discriminator_optimizer, self.settings.discriminator_optimizer, step)
+        with self.machine.autocast():
+            sketch, fake = self.generate(self.generator, batch.text, "train", step)
+            right, wrong = self._judged_by(batch, fake)
+        losses = self._train_discriminator(step, batch, sketch, fake, right, wrong)
+        losses |= self._train_generator(sketch, fake, right)
+        self.averaged.update(step)
+        return losses
+
+    def generate(
+        self, generator: nn.Module, text: TextFeatures, purpose: str, step: int
+    ) -> tuple[Tensor | None, Generated]:
+        """Draw pictures for texts with noise that belongs to the step and the purpose.
+
+        Returns:
+            The Stage-I pictures where this is Stage-II, and what the stage's generator made.
+        """
+        if self.stage1 is None:
+            noise = self._noise(generator, len(text.sentence), purpose, step)
+            return None, generator(noise, text)
+        with torch.no_grad():
+            sketch = self.stage1(self._noise(self.stage1, len(text.sentence), f"{purpose} stage1", step), text).images
+        return sketch, generator(sketch, self._noise(generator, len(text.sentence), purpose, step), text)
+
+    def _train_discriminator(
+        self,
+        step: int,
+        batch: Batch,
+        sketch: Tensor | None,
+        fake: Generated,
+        right: TextFeatures,
+        wrong: TextFeatures,
+    ) -> dict[str, Tensor]:
+        penalty = self.settings.gradient_penalty
+        penalised = penalty.weight > 0 and step % penalty.every == 0
+        images, sentence = batch.images, right.sentence
+        if penalised:
+            images = images.detach().requires_grad_()
+            sentence = sentence.detach().requires_grad_()
+            right = TextFeatures(sentence, right.words, right.padding)
+        with self.machine.autocast():
+            real_right, real_wrong = self.discriminator(images, [right, wrong], sketch)
+            (fake_right,) = self.discriminator(fake.images.detach(), [right], sketch)
+            loss = discriminator_loss(real_right, real_wrong, fake_right, self.settings.loss)
+        losses = {"discriminator": loss.detach()}
+        if penalised:
+            term = penalty.weight * matching_aware_penalty(real_right, images, sentence, penalty.power)
+            losses["penalty"] = term.detach()
+            loss = loss + term
+        self.discriminator_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.discriminator_optimizer.step()
+        return losses
+
+    def _train_generator(self, sketch: Tensor | None, fake: Generated, right: TextFeatures) -> dict[str, Tensor]:
+        # The discriminator only passes gradients on here; its own would be thrown away.
+        self.discriminator.requires_grad_(False)
+        with self.machine.autocast():
+            (judgement,) = self.discriminator(fake.images, [right], sketch)
+            adversarial = generator_loss(judgement, self.settings.loss)
+            kl = kl_loss(fake, self.settings.kl_reduction)
+            loss = adversarial + self.settings.kl_weight * kl
+        self.generator_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.generator_optimizer.step()
+        self.discriminator.requires_grad_(True)
+        return {"generator": adversarial.detach(), "kl": kl.detach()}
+
+    def _judged_by(self, batch: Batch, fake: Generated) -> tuple[TextFeatures, TextFeatures]:
+        """What the discriminator reads of the right and of the wrong captions."""
+        if self.settings.judge_by == "text" or fake.condition is None:
+            return batch.text, batch.wrong_text
+        right = fake.condition.detach()
+        # The port takes the next picture's condition for the wrong one (miscc/utils.py), without a look at its class.
+        return TextFeatures(right), TextFeatures(right.roll(-1, dims=0))
+
+    def _noise(self, generator: nn.Module, count: int, purpose: str, step: int) -> Tensor:
+        width = int(generator.noise_width)  # type: ignore[arg-type]  # part of the generators' protocol
+        draw = generator_for(self.settings.seed, purpose, step)
+        return torch.randn(count, width, generator=draw).to(self.machine.device, non_blocking=True)
+
+    def _set_rate(self, optimizer: torch.optim.Optimizer, settings: OptimizerSettings, step: int) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(settings, step, self.length.steps, self.length.steps_per_epoch)
+
+
+def _placed(network: nn.Module, machine: Machine) -> nn.Module:
+    """Move a network to the device, its convolution kernels in the layout that convolutions are quickest in."""
+    return network.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

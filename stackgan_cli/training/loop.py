@@ -1,0 +1,30 @@
+"""The training loop: steps a task over batches and says where it is. It prints nothing and saves nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from stackgan_cli.data.batches import Batches
+    from stackgan_cli.training.adversarial import StageTask
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where training is after a step."""
+
+    step: int
+    """Steps trained so far, this one included."""
+    losses: dict[str, Tensor]
+    """Of this step, still on the device: reading one waits for it."""
+
+
+def train(task: StageTask, batches: Batches, start: int, stop: int) -> Iterator[Progress]:
+    """Train steps ``start`` to ``stop`` (exclusive), yielding after each."""
+    for step in range(start, stop):
+        yield Progress(step + 1, task.step(step, batches.at(step)))

@@ -1,0 +1,1 @@
+raise RuntimeError("the weights\nare nowhere to be found")

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pytest
+from stackgan_cli.components.conformance import assert_conforms
+from stackgan_cli.components.registry import BUILT_IN_PACKAGE, Component, Kind, available
+
+SMALL = {Kind.STAGE1_GENERATOR: 8, Kind.STAGE2_GENERATOR: 8, Kind.DISCRIMINATOR: 8}
+
+
+@pytest.mark.parametrize(
+    "component",
+    [each for each in available() if each.package == BUILT_IN_PACKAGE],
+    ids=lambda each: f"{each.kind.slug}:{each.name}",
+)
+def test_built_in_keeps_the_contract(component: Component, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The import check starts an interpreter with torch for seconds; one kind of component is enough for it here.
+    if component.kind is not Kind.DATASET_READER:
+        monkeypatch.setattr("stackgan_cli.components.conformance.checking.import_quietly", lambda module: "")
+    options = {"channels": SMALL[component.kind]} if component.kind in SMALL else {}
+    assert_conforms(component.kind, component.full_name, options=options)

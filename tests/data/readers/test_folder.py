@@ -1,0 +1,253 @@
+"""Folders of one's own pictures: what is found, what is left out and why, and that nothing outside is touched."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from stackgan_cli.components.protocols import Example, Skipped
+from stackgan_cli.data.readers.folder import FolderReader
+from stackgan_cli.errors import DataError
+
+
+def picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (4, 4)).save(path)
+
+
+def read(root: Path) -> tuple[dict[str, Example], dict[str, str]]:
+    found = list(FolderReader().examples(root))
+    examples = [item for item in found if isinstance(item, Example)]
+    assert [item.name for item in examples] == sorted(item.name for item in examples)
+    skipped = [item for item in found if isinstance(item, Skipped)]
+    return {item.name: item for item in examples}, {item.name: item.reason for item in skipped}
+
+
+def rows(path: Path, *content: object) -> None:
+    path.write_text("\n".join(item if isinstance(item, str) else json.dumps(item) for item in content))
+
+
+def test_pairs_of_pictures_and_text_files(tmp_path: Path) -> None:
+    for name in ("b.jpg", "a/ä c.PNG", "train/t.png", "test/t.png", "lonely.png", "empty.png", ".hidden/h.png"):
+        picture(tmp_path / name)
+    (tmp_path / "b.txt").write_bytes(b"\xef\xbb\xbfA red bird.\r\n\r\n  It sings. \r\n")
+    (tmp_path / "a" / "ä c.txt").write_text("Ünïcode – ‘verbatim’", encoding="utf-8")
+    (tmp_path / "train" / "t.txt").write_text("one")
+    (tmp_path / "test" / "t.txt").write_text("two")
+    (tmp_path / "empty.txt").write_text(" \n\n")
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "Thumbs.db").write_text("")
+    examples, skipped = read(tmp_path)
+    assert {name: item.captions for name, item in examples.items()} == {
+        "a/ä c.PNG": ("Ünïcode – ‘verbatim’",),
+        "b.jpg": ("A red bird.", "It sings."),
+        "test/t.png": ("two",),
+        "train/t.png": ("one",),
+    }
+    assert [examples[name].split for name in ("b.jpg", "train/t.png", "test/t.png")] == [None, "train", "test"]
+    assert skipped.keys() == {"lonely.png", "empty.png", "notes.txt"}
+    assert "no text file" in skipped["lonely.png"]
+    assert "no caption" in skipped["empty.png"]
+    assert "no picture" in skipped["notes.txt"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_text_files_of_windows_editors(tmp_path: Path, encoding: str) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_bytes("ein grüner Vogel\r\nzwei".encode(encoding))
+    assert read(tmp_path)[0]["a.png"].captions == ("ein grüner Vogel", "zwei")
+
+
+def test_damaged_characters_become_spaces_and_are_mentioned_once(tmp_path: Path) -> None:
+    for name, data in (("a", b"a red\xff\xfebird"), ("b", "a\ufffd\ufffdblue bird".encode()), ("c", b"whole")):
+        picture(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.txt").write_bytes(data)
+    (tmp_path / "d.txt").write_bytes(b"\0\1\2\0\0\0\0\0")
+    picture(tmp_path / "d.png")
+    examples, skipped = read(tmp_path)
+    assert [examples[f"{name}.png"].captions for name in "abc"] == [("a red bird",), ("a blue bird",), ("whole",)]
+    assert "not text" in skipped.pop("d.png")
+    ((name, reason),) = skipped.items()
+    assert name == "2 caption files"
+    assert "damaged" in reason
+
+
+def test_metadata_of_every_shape(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "c.png", "sub/d.png", "unlisted.png"):
+        picture(tmp_path / name)
+    rows(
+        tmp_path / "metadata.jsonl",
+        {"file_name": "c.png", "text": "one", "class": 3, "split": "train"},
+        {"file_name": "./b.png", "caption": " two\nlines ", "label": "finch", "split": "Validation"},
+        {"file_name": "a.png", "captions": ["x", "", "y"]},
+        {"file_name": "sub\\d.png", "text": "z", "class": 0},
+    )
+    examples, skipped = read(tmp_path)
+    assert {name: (item.captions, item.class_name, item.split) for name, item in examples.items()} == {
+        "a.png": (("x", "y"), None, None),
+        "b.png": (("two lines",), "finch", "test"),
+        "c.png": (("one",), "3", "train"),
+        "sub/d.png": (("z",), "0", None),
+    }
+    assert "not listed" in skipped["unlisted.png"]
+
+
+def test_unusable_rows_say_their_line(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "folder.png").mkdir()
+    rows(
+        tmp_path / "metadata.jsonl",
+        {"file_name": "a.png", "text": "fine"},
+        '{"file_name": "a.png", "text": ',
+        "",
+        "[1, 2]",
+        {"text": "nameless"},
+        {"file_name": "a.png", "text": "  "},
+        {"file_name": "a.png", "text": 7},
+        {"file_name": "missing.png", "text": "x"},
+        {"file_name": "folder.png", "text": "x"},
+        {"file_name": "a.png", "text": "x", "split": "someday"},
+        "[" * 100_000,
+        '{"file_name": "\\ud800.png", "text": "x"}',
+    )
+    found = list(FolderReader().examples(tmp_path))
+    assert [item.captions for item in found if isinstance(item, Example)] == [("fine",)]
+    reasons = "\n".join(f"{item.name}: {item.reason}" for item in found if isinstance(item, Skipped))
+    for line, words in {
+        2: "not JSON",
+        4: "not a JSON object",
+        5: "no file_name",
+        6: "no caption",
+        7: "neither text nor",
+        8: "no such file",
+        9: "a folder",
+        10: "neither train nor test",
+        11: "not JSON",
+        12: "not UTF-8",
+    }.items():
+        assert any(f"line {line}:" in row and words in row for row in reasons.split("\n")), (line, reasons)
+
+
+def test_rows_of_one_picture_are_joined_and_repeats_left_out(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    lines = ("file_name,caption", "a.png,one", "./a.png,two", 'a.png,"one"')
+    (tmp_path / "metadata.csv").write_text("\n".join(lines))
+    examples, skipped = read(tmp_path)
+    assert examples["a.png"].captions == ("one", "two")
+    assert "added" in skipped["metadata.csv line 3"]
+    assert "repeats" in skipped["metadata.csv line 4"]
+
+
+def test_tables_of_spreadsheets(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        picture(tmp_path / name)
+    table = (
+        'file_name;captions;split\r\na.png;"[""one"", ""two""]";test\r\nb.png;"[sic] a; b\r\nc";\r\nb.png;x;y;z;z\r\n'
+    )
+    (tmp_path / "metadata.csv").write_bytes(b"\xef\xbb\xbf" + table.encode())
+    examples, skipped = read(tmp_path)
+    assert examples["a.png"].captions == ("one", "two")
+    assert examples["a.png"].split == "test"
+    assert examples["b.png"].captions == ("[sic] a; b c",)
+    assert any("more fields" in reason for reason in skipped.values())
+
+
+def test_a_table_without_the_columns_needed(tmp_path: Path) -> None:
+    (tmp_path / "metadata.csv").write_text("name,words\na.png,x\n")
+    with pytest.raises(DataError, match="name, words") as caught:
+        list(FolderReader().examples(tmp_path))
+    assert "file_name" in (caught.value.hint or "")
+
+
+def test_metadata_inside_split_folders(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        picture(tmp_path / split / "a.png")
+        rows(tmp_path / split / "metadata.jsonl", {"file_name": "a.png", "text": split})
+    examples, _ = read(tmp_path)
+    assert {name: item.split for name, item in examples.items()} == {"train/a.png": "train", "test/a.png": "test"}
+
+
+def test_names_that_leave_the_folder_are_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outside = tmp_path / "outside"
+    picture(outside / "secret.png")
+    (outside / "secret.txt").write_text("secret words")
+    root = tmp_path / "data"
+    picture(root / "a.png")
+    (root / "link.png").symlink_to(outside / "secret.png")
+    (root / "linked").symlink_to(outside)
+    (root / "loop.png").symlink_to(root / "loop.png")
+    names = ["../outside/secret.png", str(outside / "secret.png"), "link.png", "linked/secret.png", "a/../../outside/x"]
+    names += ["..\\outside\\secret.png", "C:\\secret.png", "a\0.png", "loop.png", "..", "."]
+    rows(root / "metadata.jsonl", {"file_name": "a.png", "text": "x"}, *[{"file_name": n, "text": "x"} for n in names])
+    opened: list[str] = []
+    original = Path.open
+
+    def watched(self: Path, *arguments: object, **options: object) -> object:
+        opened.append(os.path.realpath(self))
+        return original(self, *arguments, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", watched)
+    examples, skipped = read(root)
+    assert list(examples) == ["a.png"]
+    assert all("out of the folder" in skipped[name] for name in names[:9] if "\0" not in name)
+    (root / "metadata.jsonl").unlink()
+    for name in ("a", "link"):
+        (root / f"{name}.txt").write_text("x")
+    picture(root / "b.png")
+    (root / "b.txt").symlink_to(outside / "secret.txt")
+    examples, skipped = read(root)
+    assert list(examples) == ["a.png"]
+    assert "out of the folder" in skipped["link.png"]
+    assert "out of the folder" in skipped["b.png"]
+    assert "not followed" in skipped["linked"]
+    assert not [path for path in opened if path.startswith(str(outside))]
+
+
+def test_sources_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "birds.zip"
+    file.write_text("x")
+    (tmp_path / "empty").mkdir()
+    picture(tmp_path / "bare" / "a.png")
+    for source, words in (
+        (None, "no folder to read"),
+        (tmp_path / "nowhere", "There is no folder"),
+        (file, "is a file"),
+        (tmp_path / "empty", "holds no captioned picture"),
+        (tmp_path / "bare", r"holds no captioned picture.*a\.png"),
+    ):
+        with pytest.raises(DataError, match=words) as caught:
+            list(FolderReader().examples(source))
+        assert "metadata.jsonl" in (caught.value.hint or "")
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "bare"))
+
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(DataError, match="bare cannot be opened: Permission denied"):
+        list(FolderReader().examples(tmp_path / "bare"))
+    assert FolderReader().recognises(tmp_path / "bare") is None
+
+
+def test_recognises_its_own_layouts_alone(tmp_path: Path) -> None:
+    for name in ("pairs/images/a.png", "bare/a.png"):
+        picture(tmp_path / name)
+    (tmp_path / "pairs" / "images" / "a.txt").write_text("x")
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table" / "metadata.csv").write_text("file_name,text")
+    reader = FolderReader()
+    assert "images/a.png" in (reader.recognises(tmp_path / "pairs") or "")
+    assert "metadata.csv" in (reader.recognises(tmp_path / "table") or "")
+    assert reader.recognises(tmp_path / "bare") is None
+    assert reader.recognises(tmp_path / "nowhere") is None
+
+
+@pytest.mark.skipif("STACKGAN_TEST_DATA" not in os.environ, reason="needs the real data")
+def test_emoji() -> None:
+    examples, skipped = read(Path(os.environ["STACKGAN_TEST_DATA"]) / "noto_emoji")
+    assert len(examples) == 1643
+    assert not skipped
+    assert examples["images/emoji_u0023.png"].captions[0] == "hash sign"
