@@ -1,0 +1,32 @@
+"""Turn a sentence into a picture with a two-stage GAN, and train one on your own captioned pictures.
+
+    from stackgan_cli import Pipeline
+    Pipeline.load().draw("a small red bird", seed=7).save("bird.png")
+
+Nothing heavy is imported until it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stackgan_cli.errors import StackganError
+    from stackgan_cli.model_folder import ModelFolder
+    from stackgan_cli.pipeline import Pipeline
+
+__all__ = ["ModelFolder", "Pipeline", "StackganError"]
+
+_WHERE = {"ModelFolder": "model_folder", "Pipeline": "pipeline", "StackganError": "errors"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

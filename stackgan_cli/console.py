@@ -49,12 +49,12 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> 
     """Print a table of results on stdout; cells are turned into strings, numbers are aligned to the right."""
     from rich.table import Table
 
-    rows = [list(row) for row in rows]
+    cells = [list(row) for row in rows]
     shown = Table(title=title, title_justify="left", title_style="bold")
     for position, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[position], int | float) for row in rows)
+        numeric = bool(cells) and all(isinstance(row[position], int | float) for row in cells)
         shown.add_column(column, justify="right" if numeric else "left")
-    for row in rows:
+    for row in cells:
         shown.add_row(*(escape(str(cell)) for cell in row))
     out.print(shown)
 

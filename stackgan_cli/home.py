@@ -91,7 +91,7 @@ def names(kind: str, manifest: str) -> list[str]:
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``target`` that becomes ``target`` when the block ends well, and vanishes otherwise.
+    """Give a temporary folder that becomes ``target`` when the block ends well, and vanishes otherwise.
 
     An existing ``target`` is replaced only then.
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from PIL import Image
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from stackgan_cli.components.protocols import Stage1Generator, Stage2Generator, TextEncoder
 
@@ -77,6 +77,11 @@ class Pipeline:
         """Stages that this model has."""
         return self.model.stages
 
+    @property
+    def resolution(self) -> int:
+        """Side in pixels of the pictures of the last stage."""
+        return self._stage1.resolution if self._stage2 is None else self._stage2.resolution
+
     def coverage(self, prompt: str) -> float:
         """Share of a prompt, 0 to 1, that the model's text encoder can read."""
         measure = getattr(self._encoder, "coverage", None)
@@ -102,7 +107,7 @@ class Pipeline:
         self.model.stage_folder(stage)
         for request in requests:
             self.check(request)
-        texts = {prompt: self._encode(prompt) for prompt in dict.fromkeys(request.prompt for request in requests)}
+        texts = {prompt: self.encode([prompt]) for prompt in dict.fromkeys(request.prompt for request in requests)}
         for request in requests:
             images = self.generate(texts[request.prompt], [request.seed], stage=stage)
             yield Drawn(to_pictures(images)[0], request.prompt, request.seed, self.model.name, stage)
@@ -140,9 +145,10 @@ class Pipeline:
                 hint='plain words, such as "a small red bird"',
             )
 
-    def _encode(self, prompt: str) -> TextFeatures:
+    def encode(self, captions: Sequence[str]) -> TextFeatures:
+        """Text features of captions, on the pipeline's device."""
         with torch.inference_mode():
-            features = self._encoder.encode([prompt])
+            features = self._encoder.encode(captions)
 
         def moved(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor.to(self.device)
@@ -155,8 +161,7 @@ class Pipeline:
 
 
 def _placed(component: Any, device: torch.device) -> Any:
-    """Move a component to a device where it is a network, its kernels in the layout that convolutions are quickest in."""
+    """Move a component, where it is a network, to a device and into the layout that convolutions are quickest in."""
     if not isinstance(component, torch.nn.Module):
         return component
-    network: nn.Module = component.requires_grad_(False)
-    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return component.requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -101,7 +101,7 @@ def _plan(
         reader=built,
         source=source,
         resolutions=tuple(sorted(set(resolutions or (64, 256)))),
-        crop=check_crop(crop or getattr(built, "crop", "center")),
+        crop=check_crop(crop or str(getattr(built, "crop", "center"))),
         seed=seed,
         limit=limit,
     )
@@ -139,8 +139,8 @@ def _encoders(
     from stackgan_cli.data.encoding import add_encoder, folder_name
     from stackgan_cli.recipes.loading import parse_option
 
-    suggested, suggested_options = getattr(plan.reader, "encoder", ("char-cnn-rnn", {})) if plan else (None, {})
-    wanted = list(names or ([] if prepared.encoders else [suggested]))
+    suggested, suggested_options = getattr(plan and plan.reader, "encoder", ("char-cnn-rnn", {}))
+    wanted: list[str] = list(names or ([] if prepared.encoders else [suggested]))
     measured = {}
     for name in wanted:
         given = {**(suggested_options if name == suggested else {}), **dict(map(parse_option, options))}

@@ -145,11 +145,12 @@ def _train(training: TrainingRun) -> None:
 def _announce(training: TrainingRun) -> None:
     from stackgan_cli.console import say
 
+    settings = training.settings
     sizes = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in training.parameters().items())
     say(
         f"Training Stage-{'I' * training.stage} of {training.folder.name} ({training.recipe}) at "
-        f"{training.settings.resolution} px on {training.data.name}, {len(training.data.train):,} pictures: {sizes}; "
-        f"{training.machine.device}, {training.machine.precision}; {training.steps:,} steps of {training.settings.batch_size}."
+        f"{settings.resolution} px on {training.data.name}, {len(training.data.train):,} pictures: {sizes}; "
+        f"{training.machine.device}, {training.machine.precision}; {training.steps:,} steps of {settings.batch_size}."
     )
 
 
@@ -157,7 +158,7 @@ def _announce(training: TrainingRun) -> None:
 def _stop_requests() -> Iterator[list[int]]:
     """Collect SIGINT and SIGTERM instead of dying of them; a second one of a kind acts as it always did."""
     received: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def note(number: int, frame: object) -> None:  # noqa: ARG001
         received.append(number)

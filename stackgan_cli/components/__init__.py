@@ -1,0 +1,1 @@
+"""The extension seam: protocols, registry, building, conformance; imports no torch."""

@@ -1,0 +1,1 @@
+"""Captioned pictures: reading, preparing, the prepared data, batches."""

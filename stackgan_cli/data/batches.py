@@ -130,7 +130,7 @@ class _OtherClasses:
     """Draws, for each picture, one uniformly from all pictures of other classes."""
 
     def __init__(self, classes: Tensor) -> None:
-        if len(classes.unique()) < 2:
+        if len(torch.unique(classes)) < 2:
             # A single class holds no mismatch by class, so every picture is a class of its own.
             classes = torch.arange(len(classes))
         self._by_class = torch.argsort(classes, stable=True)

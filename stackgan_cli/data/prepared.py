@@ -122,7 +122,7 @@ class Split:
         return PictureStore(self._table.data.column(f"picture_{resolution}"), stored_side(resolution), form)
 
     def pictures(self, indices: Sequence[int], resolution: int) -> Tensor:
-        """Pictures as uint8 (batch, 3, resolution, resolution): the centre of the smallest stored size that holds them."""
+        """Pictures as uint8 (batch, 3, resolution, resolution): the centre of the smallest stored size they fit."""
         sizes = sorted(int(size) for size in self._data.manifest["pictures"])
         source = next((size for size in sizes if size >= resolution), sizes[-1])
         store = self._stores.setdefault(source, self.store(source))

@@ -1,0 +1,1 @@
+"""Discriminators: pictures beside texts, one network per file."""

@@ -1,0 +1,1 @@
+"""Generators: noise and text to pictures, one network per file."""

@@ -95,9 +95,9 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, *, bias
 class UpsampleConvolution(nn.Module):
     """Double the size by nearest neighbour, then convolve 3x3 without bias (paper, section 4.3).
 
-    Maps (batch, inputs, height, width) to (batch, outputs, 2 height, 2 width). The stored weight is the 3x3 kernel; what
-    is computed is the same function as one transposed convolution of stride 2, whose 4x4 kernel is the 3x3 one summed
-    over the pixels that share a source: 16 multiplications where resizing first takes 36.
+    Maps (batch, inputs, height, width) to (batch, outputs, 2 height, 2 width). The stored weight is the 3x3 kernel;
+    what is computed is the same function as one transposed convolution of stride 2, whose 4x4 kernel is the 3x3 one
+    summed over the pixels that share a source: 16 multiplications where resizing first takes 36.
     """
 
     _summed: Tensor

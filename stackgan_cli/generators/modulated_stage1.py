@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -65,14 +66,12 @@ class ModulatedStage1(nn.Module):
         )
         self.style = Style(condition_width + z_width, style_width)
         self.start = nn.Linear(z_width + condition_width, widths[0] * 16)
-        self.blocks = nn.ModuleList(
-            ModulatedUpsample(before, after, style_width) for before, after in zip(widths, widths[1:], strict=False)
-        )
+        self.blocks = nn.ModuleList(ModulatedUpsample(before, after, style_width) for before, after in pairwise(widths))
         self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
 
     def forward(self, noise: Tensor, text: TextFeatures) -> Generated:
         """Sketch pictures from noise (batch, noise_width) and text."""
-        z, epsilon = noise.split([self._z_width, self.noise_width - self._z_width], dim=1)
+        z, epsilon = torch.split(noise, [self._z_width, self.noise_width - self._z_width], dim=1)
         condition = self.augmentation(text.sentence, epsilon)
         code = torch.cat([condition.value, z], dim=1)
         style = self.style(code)

@@ -1,7 +1,8 @@
-"""Stage-II whose every block is scaled and shifted by the text: re-reads it while it corrects and refines the sketch."""
+"""Stage-II whose every block is scaled and shifted by the text, re-read while it refines the sketch."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -58,7 +59,7 @@ class ModulatedStage2(nn.Module):
         factor = resolution // input_resolution
         if input_resolution % 2 or factor * input_resolution != resolution or factor < 2 or factor & (factor - 1):
             raise SettingsError(
-                f"Stage-II 'modulated' enlarges by 2, 4, 8 ...: {input_resolution} to {resolution} pixels does not fit.",
+                f"Stage-II 'modulated' enlarges by 2, 4, 8 ..., not from {input_resolution} to {resolution} pixels.",
                 hint=f"--set resolution={4 * input_resolution}",
             )
         self.resolution, self.input_resolution = resolution, input_resolution
@@ -73,14 +74,15 @@ class ModulatedStage2(nn.Module):
         self.encoder = nn.Conv2d(3, widths[0], 4, stride=2, padding=1)
         self.residual_blocks = nn.ModuleList(ModulatedResidual(widths[0], style_width) for _ in range(residual_blocks))
         self.blocks = nn.ModuleList(
-            ModulatedUpsample(before, after, style_width) for before, after in zip(widths, widths[1:], strict=False)
+            ModulatedUpsample(before, after, style_width, refined=side < resolution)
+            for (before, after), side in zip(pairwise(widths), sides[1:], strict=True)
         )
         self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
         nn.init.zeros_(self.to_rgb.weight)
 
     def forward(self, images: Tensor, noise: Tensor, text: TextFeatures) -> Generated:
         """Refine sketches (batch, 3, input_resolution, input_resolution) to (batch, 3, resolution, resolution)."""
-        z, epsilon = noise.split([self._z_width, self.noise_width - self._z_width], dim=1)
+        z, epsilon = torch.split(noise, [self._z_width, self.noise_width - self._z_width], dim=1)
         condition = self.augmentation(text.sentence, epsilon)
         style = self.style(torch.cat([condition.value, z], dim=1))
         features = self.encoder(images)

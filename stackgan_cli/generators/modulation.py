@@ -56,18 +56,27 @@ class ModulatedResidual(nn.Module):
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
         """Refine features (batch, channels, height, width) in the way the style asks for."""
-        return features + self.convolution(self.modulation(features, style))
+        refined: Tensor = self.convolution(self.modulation(features, style))
+        return features + refined
 
 
 class ModulatedUpsample(nn.Module):
-    """Double the side: modulate, resize to the nearest neighbour and convolve, then one residual convolution."""
+    """Double the side: modulate, resize to the nearest neighbour and convolve, then one residual convolution.
 
-    def __init__(self, channels_in: int, channels_out: int, style_width: int) -> None:
+    Args:
+        channels_in: channels of what comes in.
+        channels_out: channels of what goes out.
+        style_width: width of the style.
+        refined: whether the residual convolution is there; at the largest sides it costs most and adds least.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, style_width: int, *, refined: bool = True) -> None:
         super().__init__()
         self.modulation = Modulation(channels_in, style_width)
         self.upsample = UpsampleConvolution(channels_in, channels_out)
-        self.residual = ModulatedResidual(channels_out, style_width)
+        self.residual = ModulatedResidual(channels_out, style_width) if refined else None
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
         """Map features (batch, channels_in, side, side) to (batch, channels_out, 2 side, 2 side)."""
-        return self.residual(self.upsample(self.modulation(features, style)), style)
+        enlarged: Tensor = self.upsample(self.modulation(features, style))
+        return enlarged if self.residual is None else self.residual(enlarged, style)

@@ -1,0 +1,1 @@
+"""Recipes: TOML files, and the settings that they may hold."""

@@ -63,6 +63,7 @@ class CharCnnRnn(nn.Module):
         fit_batch: pictures of distinct classes in each of them; 40 as published.
         fit_rate: learning rate of fitting at its highest.
         text_weight: weight of telling captions of one picture from those of others, beside captions from pictures.
+        attribute_weight: weight of reading known attributes off the sentence vector, for data that has them.
 
     Raises:
         SettingsError: an unknown variant, or a size below the smallest.
@@ -78,6 +79,7 @@ class CharCnnRnn(nn.Module):
         fit_batch: int = 64,
         fit_rate: float = 1e-3,
         text_weight: float = 1.0,
+        attribute_weight: float = 1.0,
     ) -> None:
         super().__init__()
         if variant not in VARIANTS:
@@ -93,7 +95,9 @@ class CharCnnRnn(nn.Module):
                 "Set fit_steps to 1 or more, fit_batch to 2 or more, and fit_rate above 0.",
             )
         self.shape = VARIANTS[variant]
-        self.settings = Settings(steps=fit_steps, batch=fit_batch, rate=fit_rate, text_weight=text_weight)
+        self.settings = Settings(
+            steps=fit_steps, batch=fit_batch, rate=fit_rate, text_weight=text_weight, attribute_weight=attribute_weight
+        )
         first, last = channels * 3 // 4, channels // 2 if self.shape.narrow else channels
         self.conv1 = _unset_convolution(len(ALPHABET), first, 4)
         self.conv2 = _unset_convolution(first, channels, 4)

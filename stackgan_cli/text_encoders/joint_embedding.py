@@ -4,9 +4,10 @@ Source: Reed et al. 2016, "Learning Deep Representations of Fine-grained Visual 
 (icml2016 train_sje_hybrid.lua).
 
 As published, every batch holds distinct classes, the score of a picture and a caption is a dot product, and both
-directions pay for every pair that comes within a margin of 1 of the right one. Two things differ. The pictures' side is
-a small convolutional network learnt with the text's, where the authors took frozen GoogLeNet features. And two captions
-of one picture are a right pair too, as in the authors' text-to-text training for COCO.
+directions pay for every pair that comes within a margin of 1 of the right one. Three things differ. The pictures' side
+is a small convolutional network learnt with the text's, where the authors took frozen GoogLeNet features. Two captions
+of one picture are a right pair too, as in the authors' text-to-text training for COCO. And where the data knows
+attributes of its pictures, a linear layer learns to read them off the sentence vector as well.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from torch.nn import functional as F
 from stackgan_cli.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -43,12 +44,13 @@ SAMPLE = 8_192
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to fit: steps, pictures in each, highest learning rate, weight of pairs of captions."""
+    """How to fit: steps, pictures in each, highest learning rate, weights of caption pairs and attributes."""
 
     steps: int
     batch: int
     rate: float
     text_weight: float
+    attribute_weight: float
 
 
 class Encoder(Protocol):
@@ -88,21 +90,26 @@ def hinge(queries: Tensor, answers: Tensor) -> Tensor:
 
 
 class Pool:
-    """Pictures at 64 pixels, the codes of their captions, and which of them are of one class."""
+    """Pictures at 64 pixels, codes of their captions, numbered attributes, and which of them are of one class."""
 
     def __init__(
-        self, pictures: Tensor, captions: Sequence[NDArray[np.uint8]], classes: NDArray[np.int64], device: torch.device
+        self, pictures: Tensor, captions: Sequence[NDArray[np.uint8]], classes: NDArray[np.int64], attributes: Tensor
     ) -> None:
         order = np.argsort(classes, kind="stable")
-        self.pictures = pictures[torch.from_numpy(order)].to(device)
+        self.pictures = pictures[torch.from_numpy(order)]
+        self.attributes = attributes[torch.from_numpy(order)]
         self.codes = torch.from_numpy(np.concatenate([captions[place] for place in order]))
         counts = torch.tensor([len(captions[place]) for place in order])
         self.caption_starts, self.caption_counts = counts.cumsum(0) - counts, counts
         sizes = torch.from_numpy(np.unique(classes, return_counts=True)[1])
         self.class_starts, self.class_sizes = sizes.cumsum(0) - sizes, sizes
 
-    def draw(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw pictures (batch, 3, 64, 64), uint8, of distinct classes, and codes of two captions of each."""
+    def draw(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Draw pictures (batch, 3, 64, 64), uint8, of distinct classes.
+
+        Returns:
+            The pictures, the codes of one caption of each, those of another, and their attributes.
+        """
         classes = torch.randperm(len(self.class_sizes), generator=generator)[:batch]
         places = self.class_starts[classes] + _below(self.class_sizes[classes], generator)
         counts = self.caption_counts[places]
@@ -110,8 +117,8 @@ class Pool:
         # Another one than the first, where there is another.
         second = (first + 1 + _below((counts - 1).clamp(min=1), generator)) % counts
         starts = self.caption_starts[places]
-        pictures = self.pictures[places.to(self.pictures.device)]
-        return pictures, self.codes[starts + first], self.codes[starts + second]
+        codes = self.codes
+        return self.pictures[places], codes[starts + first], codes[starts + second], self.attributes[places]
 
 
 def _below(limits: Tensor, generator: torch.Generator) -> Tensor:
@@ -179,7 +186,7 @@ def fit_joint_embedding(
     """
     device = encoder.emb_proj.weight.device
     generator = torch.Generator().manual_seed(seed)
-    fitting, held_out = _pools(captions, data, device, generator)
+    fitting, held_out = _pools(captions, data, generator)
     pictures = picture_network(encoder.width, generator).to(device)
     _optimise(encoder, pictures, fitting, settings, generator=generator, report=report)
     measured = _measure(encoder, pictures, held_out or fitting, generator)
@@ -188,7 +195,7 @@ def fit_joint_embedding(
 
 
 def _pools(
-    captions: Sequence[NDArray[np.uint8]], data: FittingData, device: torch.device, generator: torch.Generator
+    captions: Sequence[NDArray[np.uint8]], data: FittingData, generator: torch.Generator
 ) -> tuple[Pool, Pool | None]:
     usable = [place for place, codes in enumerate(captions) if len(codes)]
     if len(usable) < 2:
@@ -203,12 +210,46 @@ def _pools(
     classes = np.asarray(data.classes, dtype=np.int64)[chosen]
     if len(np.unique(classes[kept:])) < 2:
         classes = np.arange(len(chosen))
+    attributes = _numbered([data.attributes[place] for place in chosen] if data.attributes else [{}] * len(chosen))
 
     def pool(some: slice) -> Pool:
         pictures = data.pictures(chosen[some], RESOLUTION)
-        return Pool(pictures, [captions[place] for place in chosen[some]], classes[some], device)
+        codes = [captions[place] for place in chosen[some]]
+        return Pool(pictures, codes, classes[some], attributes[some])
 
     return pool(slice(kept, None)), pool(slice(kept)) if len(np.unique(classes[:kept])) >= 2 else None
+
+
+def _numbered(attributes: Sequence[Mapping[str, str]]) -> Tensor:
+    """Number the values of every attribute from 0: (pictures, attributes), -1 where a picture's is unknown."""
+    names = sorted({name for known in attributes for name in known})
+    columns = []
+    for name in names:
+        places = {
+            value: place for place, value in enumerate(sorted({known[name] for known in attributes if name in known}))
+        }
+        columns.append([places[known[name]] if name in known else -1 for known in attributes])
+    return torch.tensor(columns, dtype=torch.long).reshape(len(names), len(attributes)).T
+
+
+class AttributeReader(nn.Module):
+    """Reads attributes off sentence vectors by one linear layer, only to teach the encoder; it is not kept."""
+
+    def __init__(self, width: int, attributes: Tensor) -> None:
+        super().__init__()
+        self.sizes = [int(column.max()) + 1 for column in attributes.T]
+        self.linear = unset_linear(width, sum(self.sizes))
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, sentence: Tensor, attributes: Tensor) -> Tensor:
+        """Give the cross-entropy, nats, summed over attributes and averaged over the batch; unknown ones count 0."""
+        logits = self.linear(sentence).split(self.sizes, dim=1)
+        losses = [
+            F.cross_entropy(values, column, ignore_index=-1, reduction="sum")
+            for values, column in zip(logits, attributes.T, strict=True)
+        ]
+        return torch.stack(losses).sum() / len(sentence)
 
 
 def _optimise(
@@ -220,19 +261,26 @@ def _optimise(
     generator: torch.Generator,
     report: Callable[[int, int, str], None],
 ) -> None:
-    weights = [*encoder.parameters(), *pictures.parameters()]
     device = encoder.emb_proj.weight.device
+    weights = [*encoder.parameters(), *pictures.parameters()]
+    reader = None
+    if pool.attributes.shape[1] and settings.attribute_weight:
+        reader = AttributeReader(encoder.width, pool.attributes).to(device)
+        weights += reader.parameters()
     optimizer = torch.optim.Adam(weights, lr=settings.rate, betas=(0.9, 0.99), fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.rate, total_steps=settings.steps + 1, pct_start=0.1, cycle_momentum=False
     )
     quick = fast_type(device)
     for step in range(settings.steps):
-        seen, first, second = pool.draw(settings.batch, generator)
+        seen, first, second, attributes = pool.draw(settings.batch, generator)
         with torch.autocast(device.type, quick, enabled=quick is not None):
-            picture = pictures(_scaled(seen))
+            picture = pictures(_scaled(seen.to(device)))
             one, other = encoder(torch.cat([first, second]).to(device)).float().chunk(2)
         loss = hinge(picture, one) + hinge(picture, other) + settings.text_weight * hinge(one, other)
+        if reader is not None:
+            read = reader(torch.cat([one, other]), torch.cat([attributes, attributes]).to(device))
+            loss = loss + settings.attribute_weight * read
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(weights, 1.0)
@@ -252,12 +300,14 @@ def _measure(encoder: Encoder, pictures: nn.Sequential, pool: Pool, generator: t
     right = {"caption_to_picture": 0, "caption_to_caption": 0}
     rivals = asked = 0
     for _ in range(16):
-        seen, first, second = pool.draw(RIVALS, generator)
+        seen, first, second, _ = pool.draw(RIVALS, generator)
         one, other = encoder.encode_codes(first), encoder.encode_codes(second)
         answers = torch.arange(len(one), device=one.device)
         rivals = len(one)
         asked += rivals
-        right["caption_to_picture"] += int(((one @ pictures(_scaled(seen)).float().T).argmax(1) == answers).sum())
+        right["caption_to_picture"] += int(
+            ((one @ pictures(_scaled(seen.to(one.device))).float().T).argmax(1) == answers).sum()
+        )
         right["caption_to_caption"] += int(((one @ other.T).argmax(1) == answers).sum())
     return {**{name: count / asked for name, count in right.items()}, "rivals": float(rivals)}
 

@@ -1,0 +1,1 @@
+"""Training: the loop, the adversarial update, losses, averaging, checkpoints."""

@@ -114,7 +114,7 @@ class StageTask:
             losses["penalty"] = term.detach()
             loss = loss + term
         self.discriminator_optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         self.discriminator_optimizer.step()
         return losses
 
@@ -127,7 +127,7 @@ class StageTask:
             kl = kl_loss(fake, self.settings.kl_reduction)
             loss = adversarial + self.settings.kl_weight * kl
         self.generator_optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         self.generator_optimizer.step()
         self.discriminator.requires_grad_(True)
         return {"generator": adversarial.detach(), "kl": kl.detach()}
@@ -152,4 +152,5 @@ class StageTask:
 
 def _placed(network: nn.Module, machine: Machine) -> nn.Module:
     """Move a network to the device, its convolution kernels in the layout that convolutions are quickest in."""
-    return network.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    placed: nn.Module = network.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return placed

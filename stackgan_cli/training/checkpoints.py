@@ -48,7 +48,7 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
     Returns:
         Its folder, or None; and a sentence for each newer one that is not whole.
     """
-    complaints = []
+    complaints: list[str] = []
     for path in _checkpoints(folder):
         try:
             hashes = json.loads((path / RECORD).read_text(encoding="utf-8"))["sha256"]

@@ -26,7 +26,7 @@ def says_fake(logits: Tensor, kind: str) -> Tensor:
 
 
 def discriminator_loss(right: Judgement, wrong: Judgement, fake: Judgement, kind: str) -> Tensor:
-    """Loss over three kinds of pair: real picture and its text, real picture and another's text, generated and its text.
+    """Loss over three kinds of pair: real picture and its text, real and another's text, generated and its text.
 
     Mismatched and generated pairs weigh half each (Reed et al. 2016, algorithm 1; StackGAN's stageI/trainer.py). For a
     discriminator with a second head for realism alone, the terms weigh as in the authors' PyTorch code

@@ -62,9 +62,9 @@ def _device(name: str) -> torch.device:
 
 def _has_fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         # Releases of torch without this list get float32, which is right everywhere.
-        listed = getattr(torch.cpu, "get_capabilities", dict)()
+        listed: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         return bool(listed.get("avx512_bf16") or listed.get("amx_bf16"))
     return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +128,7 @@ class TrainingRun:
         names = list(progress.losses)
         values = torch.stack([progress.losses[name].float() for name in names]).tolist()
         losses = {name: round(value, 5) for name, value in zip(names, values, strict=True)}
-        broken = [name for name, value in losses.items() if value != value or value in (float("inf"), float("-inf"))]
+        broken = [name for name, value in losses.items() if not math.isfinite(value)]
         if broken:
             path, _ = newest_checkpoint(self.run_folder / "checkpoints")
             raise SettingsError(
@@ -182,7 +183,8 @@ class TrainingRun:
         host: dict[str, object] = {"text_width": text_width, "resolution": settings.resolution}
         if stage1 is not None:
             host["input_resolution"] = stage1.resolution
-        networks, entries = [], []
+        networks: list[Any] = []
+        entries: list[dict[str, Any]] = []
         for kind, choice in (
             (STAGES[self.stage], settings.generator),
             (Kind.DISCRIMINATOR, settings.discriminator),

@@ -70,7 +70,7 @@ def test_published_options_are_those_of_the_checkpoint() -> None:
 
 
 class Published(nn.Module):
-    """STAGE1_G once more, from nothing but its published table and names, for weights whose pictures are not black."""
+    """STAGE1_G once more, from its published table and names alone, for weights whose pictures are not all 0."""
 
     def __init__(self, text: int, condition: int, noise: int, width: int) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ BATCH = 4
 
 
 def _drawn(seed: int, *shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def sample_text(width: int, seed: int = 1, *, words: bool = False) -> TextFeatures:
@@ -32,6 +32,15 @@ def sample_text(width: int, seed: int = 1, *, words: bool = False) -> TextFeatur
 
 def _rows(text: TextFeatures, rows: slice) -> TextFeatures:
     return TextFeatures(text.sentence[rows])
+
+
+def _shaken(subject: Subject) -> Any:
+    """Build a network whose weights are off their start, where some layers are zero on purpose and pass nothing on."""
+    network = subject.build().eval()
+    with torch.no_grad():
+        for index, parameter in enumerate(network.parameters()):
+            parameter.add_(0.05 * _drawn(index, *parameter.shape))
+    return network
 
 
 class _GeneratorRun:
@@ -128,12 +137,13 @@ class _GeneratorRun:
             )
 
     def heed(self) -> None:
+        shaken = _shaken(self.subject)
         with torch.no_grad():
-            images = self().images
-            other_text = self(text=sample_text(self.text.sentence.shape[1], seed=11)).images
+            images = self(shaken).images
+            other_text = self(shaken, text=sample_text(self.text.sentence.shape[1], seed=11)).images
             require(not torch.equal(images, other_text), "another sentence gives the same images")
             if self.network.noise_width:
-                other_noise = self(noise=_drawn(12, *self.noise.shape)).images
+                other_noise = self(shaken, noise=_drawn(12, *self.noise.shape)).images
                 require(not torch.equal(images, other_noise), "other noise gives the same images")
 
     def rows_alone(self) -> None:
@@ -252,7 +262,7 @@ class _DiscriminatorRun:
 
     def heed(self) -> None:
         with torch.no_grad():
-            one, other = self()
+            one, other = self(_shaken(self.subject))
             require(not torch.equal(one.matching, other.matching), "another sentence gives the same logits")
 
     def texts_apart(self) -> None:

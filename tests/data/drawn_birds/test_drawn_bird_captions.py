@@ -63,6 +63,7 @@ def understood(text: str, bird: BirdAttributes) -> dict[str, set[str]]:
         after = rf"\b(?:{nouns})(?: feathers)? (?:is|are) (?:(?:{MARKED}|(?:[a-z]+[ -])?[a-z]+) and )?({COLOUR})\b"
         found = re.findall(before, text) + re.findall(after, text)
         if part == "body_colour":
+            subject = "it|this bird|the bird(?: in the picture)?"
             found += re.findall(
                 rf"^(?:{subject}) is (?:(?:[a-z-]+ )?[a-z-]+ and )??({COLOUR})\b(?! bird)",
                 text,
