@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from stackgan_cli.errors import StackganError
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 PLAIN_LINE_SECONDS = 30.0
 

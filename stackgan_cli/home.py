@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,7 +84,8 @@ def existing_model(name_or_path: str | None) -> Path:
 def names(kind: str, manifest: str) -> list[str]:
     """Names of the finished ``data`` or ``models`` in the home folder, sorted."""
     try:
-        return sorted(path.parent.name for path in (home() / kind).glob(f"*/{manifest}"))
+        # A folder that a killed process left unfinished has a hidden name.
+        return sorted(path.parent.name for path in (home() / kind).glob(f"[!.]*/{manifest}"))
     except OSError:
         return []
 
@@ -134,7 +135,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
             hint="Check the folder's permissions and the disk.",
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -16,6 +16,7 @@ from stackgan_cli.components.registry import Kind
 from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_component, read_json, save_component
 from stackgan_cli.errors import ModelError
 from stackgan_cli.home import MANIFEST, atomic_folder, write_text
+from stackgan_cli.model_card import write_card
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,6 +137,7 @@ def save_stage(
         "stages": {**manifest["stages"], str(stage): {"generator": dict(generator[1]), **facts}},
         "saved": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    write_card(folder, manifest)
     write_text(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
 
 

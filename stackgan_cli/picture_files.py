@@ -65,7 +65,7 @@ def read_facts(path: Path) -> dict[str, Any]:
         with Image.open(path, formats=["PNG"]) as picture:
             text = picture.info.get(_KEY)
         facts = json.loads(text) if text else None
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, RecursionError) as error:
         raise DataError(
             f"{path} cannot be read as a PNG picture: {error}.", hint="Name a picture made by generate."
         ) from error
@@ -80,7 +80,7 @@ def check_target(output: Path, count: int) -> None:
     Raises:
         UsageError: it is one file for several pictures, exists already, or is no PNG.
     """
-    if output.suffix == "":
+    if output.suffix == "" or output.is_dir():
         return
     if output.suffix.lower() != ".png":
         raise UsageError(f"Pictures are written as PNG, and {output.name} is none.", hint=f"--output {output.stem}.png")

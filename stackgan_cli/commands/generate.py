@@ -136,7 +136,7 @@ def _write(drawn: Drawn, output: Path, metadata: bool) -> dict[str, Any]:
         "size": drawn.picture.width,
         "stackgan": version("stackgan-cli"),
     }
-    path = output if output.suffix else free_path(output, f"{slug(drawn.prompt)}-{drawn.seed}")
+    path = output if output.suffix and not output.is_dir() else free_path(output, f"{slug(drawn.prompt)}-{drawn.seed}")
     save_png(drawn.picture, path, facts if metadata else None)
     return {"path": str(path), **facts}
 

@@ -24,7 +24,7 @@ HOST_GIVEN: Mapping[Kind, tuple[str, ...]] = {
     Kind.TEXT_ENCODER: (),
     Kind.STAGE1_GENERATOR: ("text_width", "resolution"),
     Kind.STAGE2_GENERATOR: ("text_width", "resolution", "input_resolution"),
-    Kind.DISCRIMINATOR: ("text_width", "resolution"),
+    Kind.DISCRIMINATOR: ("text_width", "resolution", "input_resolution"),
     Kind.DATASET_READER: ("seed",),
     Kind.FEATURE_EXTRACTOR: (),
 }

@@ -73,6 +73,11 @@ class FittingData(Protocol):
         """Known attributes of every picture, or None where the data has none."""
         ...
 
+    @property
+    def stated(self) -> Sequence[Sequence[Sequence[str]]] | None:
+        """For each caption of every picture the attributes that it states, or None where that is not known."""
+        ...
+
     def pictures(self, indices: Sequence[int], resolution: int) -> Tensor:
         """Pictures as uint8 (batch, 3, resolution, resolution), centre-cropped and resized."""
         ...
@@ -86,6 +91,7 @@ class TextEncoder(Protocol):
 
     - ``fit(data: FittingData, *, seed: int, report: Callable[[int, int, str], None]) -> dict[str, float]``: learn from
       the data at hand, telling ``report(done, total, words)`` now and then; returns what it measured of itself.
+    - ``learnt_options -> dict``: options that ``fit`` found out and that a saved copy must be built with.
     - ``coverage(caption) -> float``: the share of a caption, 0 to 1, that the encoder can read.
     """
 
@@ -144,8 +150,8 @@ class Stage2Generator(Protocol):
 class Discriminator(Protocol):
     """Judges pictures beside texts.
 
-    The host gives the factory ``text_width`` and ``resolution``. There is one ``__call__`` and nothing else, because
-    distributed and compiled wrappers hide every other method.
+    The host gives the factory ``text_width`` and ``resolution``, and in Stage-II ``input_resolution``. There is one
+    ``__call__`` and nothing else, because distributed and compiled wrappers hide every other method.
     """
 
     def __call__(
@@ -216,8 +222,8 @@ class DatasetReader(Protocol):
 class FeatureExtractor(Protocol):
     """Turns pictures into features that metrics compare.
 
-    Optional members: ``fit(data, *, seed, report)`` as for text encoders, and ``logits`` and ``attributes`` for those
-    that classify.
+    Optional members: ``fit(data, *, seed, report)`` and ``learnt_options`` as for text encoders, and
+    ``logits(pictures)`` and ``attributes(pictures)`` for those that classify.
     """
 
     width: int

@@ -89,7 +89,7 @@ def read_json(path: Path) -> dict[str, Any]:
         if path.stat().st_size > _LARGEST_CONFIG:
             raise ModelError(f"{path} is too large to be what it should be.", hint="Get the file again.")
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{path} cannot be read: {error}.", hint="Get the file again from where it came from."
         ) from error

@@ -53,7 +53,6 @@ def add_encoder(
     from safetensors.torch import save_file
 
     component = find(Kind.TEXT_ENCODER, name)
-    described = entry(component, {}, options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "text encoder") % 2**63)
         encoder = build(Kind.TEXT_ENCODER, component.full_name, options=options)
@@ -63,6 +62,7 @@ def add_encoder(
             measured = fit(
                 data.train, seed=seed, report=lambda done, total, words: report("Fitting", done, total, words)
             )
+    described = entry(component, {}, {**options, **getattr(encoder, "learnt_options", {})})
     target = data.folder / "text" / folder_name(component.full_name)
     total = sum(len(captions) for split in (data.train, data.test) for captions in split.captions)
     done = 0

@@ -34,7 +34,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             isinstance(manifest[key], kind)
             for key, kind in {"schema": int, "fingerprint": str, "pictures": dict, "encoders": dict}.items()
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RecursionError) as error:
         raise DataError(f"{path} cannot be read: {error}.", hint="Prepare the data again with --force.") from error
     if not whole or manifest["schema"] != SCHEMA:
         raise DataError(f"{path} is not of the form this version writes.", hint="Prepare the data again with --force.")

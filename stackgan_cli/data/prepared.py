@@ -58,7 +58,8 @@ class PreparedData:
             DataError: this data was not prepared with it.
         """
         for name in self.encoders:
-            if wanted is None or wanted in (name, self.manifest["encoders"][name]["name"]):
+            full_name = self.manifest["encoders"][name]["name"]
+            if wanted is None or wanted in (name, full_name, full_name.partition(":")[2]):
                 return self.folder / "text" / name
         have = f"it has {', '.join(self.encoders)}" if self.encoders else "it has none yet"
         raise DataError(
@@ -102,9 +103,9 @@ class Split:
         return [json.loads(text) for text in self._column("attributes")] if self._data.manifest["attributes"] else None
 
     @cached_property
-    def stated(self) -> list[list[list[str]]]:
-        """For each caption of each picture, the attributes that it states; empty where that is not known."""
-        return list(self._column("stated"))
+    def stated(self) -> list[list[list[str]]] | None:
+        """For each caption of each picture, the attributes that it states, or None where that is not known."""
+        return list(self._column("stated")) if self._data.manifest["stated"] else None
 
     def store(self, resolution: int) -> PictureStore:
         """Return the stored pictures for training at a resolution.

@@ -196,6 +196,7 @@ def prepare(
                 "skipped": len(result.skipped),
                 "classes": classes if with_classes else [],
                 "attributes": sorted(examples[0].attributes or {}) if with_attributes else [],
+                "stated": all(example.stated is not None for example in examples),
                 "crop": plan.crop,
                 "seed": plan.seed,
                 "limit": plan.limit,

@@ -25,8 +25,7 @@ class ResidualDiscriminator(nn.Module):
 
     No normalisation at all: each picture is judged by itself, and penalties on its gradient mean what they say. The
     text joins at 4x4, repeated over the map, as in the StackGAN paper (section 3.3). Patches of pixels are folded into
-    channels first and features are pooled before they are convolved: on a processor, strided convolutions of many
-    pixels and few channels cost several times what they compute.
+    channels first: on a processor, convolutions of many pixels and few channels cost several times what they compute.
 
     Args:
         text_width: width of the sentence vector.
@@ -85,21 +84,20 @@ class ResidualDiscriminator(nn.Module):
 
 
 class ResidualDown(nn.Module):
-    """Halve the side by average pooling, then add what two convolutions make of it.
+    """Halve the side: a strided and a plain convolution, added to an average-pooled shortcut.
 
     The learned gain of the convolutions starts at 0 (as in the released code of DF-GAN), so the shortcut comes first.
     """
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
-        self.widen = nn.Conv2d(channels_in, channels_out, 3, padding=1)
+        self.down = nn.Conv2d(channels_in, channels_out, 3, stride=2, padding=1)
         self.refine = nn.Conv2d(channels_out, channels_out, 3, padding=1)
         self.shortcut = nn.Conv2d(channels_in, channels_out, 1) if channels_in != channels_out else nn.Identity()
         self.gain = nn.Parameter(torch.zeros(()))
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features (batch, channels_in, side, side) to (batch, channels_out, side/2, side/2)."""
-        pooled = F.avg_pool2d(features, 2)
-        refined = F.leaky_relu(self.refine(F.leaky_relu(self.widen(pooled), 0.2)), 0.2)
-        shortcut: Tensor = self.shortcut(pooled)
+        refined = F.leaky_relu(self.refine(F.leaky_relu(self.down(features), 0.2)), 0.2)
+        shortcut: Tensor = self.shortcut(F.avg_pool2d(features, 2))
         return shortcut + self.gain * refined

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from stackgan_cli.errors import DataError
-from stackgan_cli.randomness import generator_for
+from stackgan_cli.randomness import generator_for, seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,14 +68,9 @@ class DomainClassifier(nn.Module):
             self._make_heads({names[0]: names[1:] for names in labels})
 
     @property
-    def options(self) -> dict[str, Any]:
-        """Options that build this extractor again, the labels it found among them."""
-        return {
-            "width": self.width,
-            "input_side": self.input_side,
-            "epochs": self.epochs,
-            "labels": [[name, *values] for name, values in self.labels.items()],
-        }
+    def learnt_options(self) -> dict[str, Any]:
+        """The labels that :meth:`fit` found."""
+        return {"labels": [[name, *values] for name, values in self.labels.items()]}
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Features (batch, width) and the logits of every head, of uint8 pictures (batch, 3, side, side)."""
@@ -117,7 +112,7 @@ class DomainClassifier(nn.Module):
             "width": self.width,
             "input_side": self.input_side,
             "resize": "antialiased bilinear",
-            "score_over": list(self.labels)[self._widest()],
+            "score_over": list(self.labels)[self._widest()] if self.labels else None,
             "heads": {name: len(values) for name, values in self.labels.items()},
             "sha256": digest.hexdigest(),
         }
@@ -136,7 +131,9 @@ class DomainClassifier(nn.Module):
         Raises:
             DataError: the data has neither attributes nor repeated classes.
         """
-        targets = self._learn_labels(data)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(seed, "extractor heads"))
+            targets = self._learn_labels(data)
         order = torch.randperm(len(targets), generator=generator_for(seed, "extractor"))[:_MOST_PICTURES]
         pictures = torch.cat([data.pictures(part.tolist(), self.input_side) for part in torch.split(order, _AT_ONCE)])
         targets = targets[order]

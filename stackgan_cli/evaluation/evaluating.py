@@ -90,7 +90,7 @@ def evaluate(
     for stage in stages:
         drawn = _look(extractor, _drawn(pipeline, split, samples, stage), tick)
         rows.append(_row(f"Stage-{'I' * stage}", drawn, real.features, split, samples, seed))
-    if drawn.attributes is not None and split.attributes is not None:
+    if drawn.attributes is not None and split.attributes is not None and split.stated is not None:
         order = torch.randperm(len(samples), generator=draw).tolist()
         shuffled = [samples[at] for at in order]
         rows.append(_row(f"Stage-{'I' * stages[-1]}, captions shuffled", drawn, None, split, shuffled, seed))
@@ -146,9 +146,9 @@ def _row(
         row["frechet_distance"] = frechet_distance(real, seen.features)
     if real is not None and seen.logits is not None:
         row["inception_score"], row["inception_score_deviation"] = inception_score(seen.logits, seed)
-    truth = split.attributes
-    if samples is not None and seen.attributes is not None and truth is not None:
-        stated = [split.stated[sample.picture][sample.caption] for sample in samples]
+    truth, known = split.attributes, split.stated
+    if samples is not None and seen.attributes is not None and truth is not None and known is not None:
+        stated = [known[sample.picture][sample.caption] for sample in samples]
         rows: Sequence[Mapping[str, str]] = [truth[sample.picture] for sample in samples]
         row["attribute_accuracy"] = {
             key: {"accuracy": right / total, "interval": wilson_interval(right, total), "right": right, "of": total}

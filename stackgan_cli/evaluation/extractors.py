@@ -51,6 +51,6 @@ def extractor_for(
         if hasattr(extractor, "fit"):
             card |= extractor.fit(data.train, seed=seed, report=report)
             with atomic_folder(folder) as target:
-                save_component(target, entry(component, {}, getattr(extractor, "options", {})), extractor)
+                save_component(target, entry(component, {}, getattr(extractor, "learnt_options", {})), extractor)
                 (target / _CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return extractor, card

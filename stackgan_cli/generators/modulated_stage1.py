@@ -25,7 +25,8 @@ class ModulatedStage1(nn.Module):
 
     The condition, drawn by conditioning augmentation as in the StackGAN paper, and the noise pass a small network; what
     comes out scales and shifts the features before every convolution. There is no batch-norm, so a picture depends on
-    nothing but its own text and noise.
+    nothing but its own text and noise. Every resolution draws its share of the picture, coarse ones first (the output
+    skips of Karras et al. 2020, *StyleGAN2*, section 4.1).
 
     Args:
         text_width: width of the sentence vector.
@@ -67,7 +68,7 @@ class ModulatedStage1(nn.Module):
         self.style = Style(condition_width + z_width, style_width)
         self.start = nn.Linear(z_width + condition_width, widths[0] * 16)
         self.blocks = nn.ModuleList(ModulatedUpsample(before, after, style_width) for before, after in pairwise(widths))
-        self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
+        self.to_rgb = nn.ModuleList(nn.Conv2d(width, 3, 3, padding=1) for width in widths[1:])
 
     def forward(self, noise: Tensor, text: TextFeatures) -> Generated:
         """Sketch pictures from noise (batch, noise_width) and text."""
@@ -76,7 +77,9 @@ class ModulatedStage1(nn.Module):
         code = torch.cat([condition.value, z], dim=1)
         style = self.style(code)
         features = self.start(code).unflatten(1, (-1, 4, 4)).contiguous(memory_format=torch.channels_last)
-        for block in self.blocks:
+        drawn = features.new_zeros(len(noise), 3, 4, 4)
+        for block, to_rgb in zip(self.blocks, self.to_rgb, strict=True):
             features = block(features, style)
-        images = torch.tanh(self.to_rgb(F.leaky_relu(features, 0.2)))
-        return Generated(images=images, kl=condition.kl, condition=condition.mean)
+            added = to_rgb(F.leaky_relu(features, 0.2))
+            drawn = added + F.interpolate(drawn, scale_factor=2.0, mode="bilinear")
+        return Generated(images=torch.tanh(drawn.float()), kl=condition.kl, condition=condition.mean)

@@ -62,8 +62,11 @@ class CharCnnRnn(nn.Module):
         fit_steps: steps of fitting.
         fit_batch: pictures of distinct classes in each of them; 40 as published.
         fit_rate: learning rate of fitting at its highest.
+        picture_every: steps from one that embeds pictures and captions jointly to the next; the others read captions
+            alone, which costs less.
         text_weight: weight of telling captions of one picture from those of others, beside captions from pictures.
-        attribute_weight: weight of reading known attributes off the sentence vector, for data that has them.
+        word_weight: weight of reading a caption's own words off its sentence vector.
+        attribute_weight: weight of reading the stated attributes off it, for data that knows them.
 
     Raises:
         SettingsError: an unknown variant, or a size below the smallest.
@@ -78,7 +81,9 @@ class CharCnnRnn(nn.Module):
         fit_steps: int = 600,
         fit_batch: int = 64,
         fit_rate: float = 1e-3,
+        picture_every: int = 1,
         text_weight: float = 1.0,
+        word_weight: float = 10.0,
         attribute_weight: float = 1.0,
     ) -> None:
         super().__init__()
@@ -89,14 +94,20 @@ class CharCnnRnn(nn.Module):
                 f"char-cnn-rnn cannot have width {width} and {channels} channels.",
                 "Set width to 1 or more and channels to a multiple of 4.",
             )
-        if fit_steps < 1 or fit_batch < 2 or fit_rate <= 0:
+        if fit_steps < 1 or fit_batch < 2 or fit_rate <= 0 or picture_every < 1:
             raise SettingsError(
                 f"char-cnn-rnn cannot be fitted in {fit_steps} steps of {fit_batch} pictures at rate {fit_rate}.",
-                "Set fit_steps to 1 or more, fit_batch to 2 or more, and fit_rate above 0.",
+                "Set fit_steps and picture_every to 1 or more, fit_batch to 2 or more, and fit_rate above 0.",
             )
         self.shape = VARIANTS[variant]
         self.settings = Settings(
-            steps=fit_steps, batch=fit_batch, rate=fit_rate, text_weight=text_weight, attribute_weight=attribute_weight
+            steps=fit_steps,
+            batch=fit_batch,
+            rate=fit_rate,
+            picture_every=picture_every,
+            text_weight=text_weight,
+            word_weight=word_weight,
+            attribute_weight=attribute_weight,
         )
         first, last = channels * 3 // 4, channels // 2 if self.shape.narrow else channels
         self.conv1 = _unset_convolution(len(ALPHABET), first, 4)

@@ -4,10 +4,11 @@ Source: Reed et al. 2016, "Learning Deep Representations of Fine-grained Visual 
 (icml2016 train_sje_hybrid.lua).
 
 As published, every batch holds distinct classes, the score of a picture and a caption is a dot product, and both
-directions pay for every pair that comes within a margin of 1 of the right one. Three things differ. The pictures' side
+directions pay for every pair that comes within a margin of 1 of the right one. Four things differ. The pictures' side
 is a small convolutional network learnt with the text's, where the authors took frozen GoogLeNet features. Two captions
-of one picture are a right pair too, as in the authors' text-to-text training for COCO. And where the data knows
-attributes of its pictures, a linear layer learns to read them off the sentence vector as well.
+of one picture are a right pair too, as in the authors' text-to-text training for COCO. A linear layer learns to tell
+the caption's own words from its sentence vector, which teaches spelling in a fraction of the time. And where the data
+knows which attributes a caption states, another learns to read those off it.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stackgan_cli.errors import DataError
+from stackgan_cli.text_encoders.hashed_words import HashedWords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,18 +40,24 @@ HELD_OUT = 256
 """Most pictures that are kept from fitting, to measure it by."""
 RIVALS = 32
 """Pictures, or captions, among which the right one must be found in that measurement."""
+_SORTED_TOGETHER = 8
+"""Batches of captions that are drawn together and sorted by length, because a batch costs what its longest one does."""
+_MOST_GRADIENT = 20.0
+"""Norm above which gradients are scaled down."""
 SAMPLE = 8_192
 """Captions by which the scale of the sentence vectors is set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to fit: steps, pictures in each, highest learning rate, weights of caption pairs and attributes."""
+    """How to fit: see the options of the encoder."""
 
     steps: int
     batch: int
     rate: float
+    picture_every: int
     text_weight: float
+    word_weight: float
     attribute_weight: float
 
 
@@ -90,25 +98,32 @@ def hinge(queries: Tensor, answers: Tensor) -> Tensor:
 
 
 class Pool:
-    """Pictures at 64 pixels, codes of their captions, numbered attributes, and which of them are of one class."""
+    """Pictures at 64 pixels, codes and texts of their captions, and which of the pictures are of one class."""
 
     def __init__(
-        self, pictures: Tensor, captions: Sequence[NDArray[np.uint8]], classes: NDArray[np.int64], attributes: Tensor
+        self,
+        pictures: Tensor,
+        captions: Sequence[NDArray[np.uint8]],
+        texts: Sequence[Sequence[str]],
+        classes: NDArray[np.int64],
+        attributes: Sequence[Tensor],
     ) -> None:
         order = np.argsort(classes, kind="stable")
         self.pictures = pictures[torch.from_numpy(order)]
-        self.attributes = attributes[torch.from_numpy(order)]
+        self.texts = [text for place in order for text in texts[place]]
+        self.attributes = torch.cat([attributes[place] for place in order])
         self.codes = torch.from_numpy(np.concatenate([captions[place] for place in order]))
+        self.lengths = (self.codes != 0).sum(dim=1)
         counts = torch.tensor([len(captions[place]) for place in order])
         self.caption_starts, self.caption_counts = counts.cumsum(0) - counts, counts
         sizes = torch.from_numpy(np.unique(classes, return_counts=True)[1])
         self.class_starts, self.class_sizes = sizes.cumsum(0) - sizes, sizes
 
-    def draw(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def draw(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Draw pictures (batch, 3, 64, 64), uint8, of distinct classes.
 
         Returns:
-            The pictures, the codes of one caption of each, those of another, and their attributes.
+            The pictures, the codes of one caption of each, and those of another.
         """
         classes = torch.randperm(len(self.class_sizes), generator=generator)[:batch]
         places = self.class_starts[classes] + _below(self.class_sizes[classes], generator)
@@ -118,7 +133,14 @@ class Pool:
         second = (first + 1 + _below((counts - 1).clamp(min=1), generator)) % counts
         starts = self.caption_starts[places]
         codes = self.codes
-        return self.pictures[places], codes[starts + first], codes[starts + second], self.attributes[places]
+        return self.pictures[places], codes[starts + first], codes[starts + second]
+
+    def draw_captions(self, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
+        """Draw places of captions, batch after batch without end; those of a batch are about equally long."""
+        while True:
+            drawn = torch.randint(len(self.codes), (_SORTED_TOGETHER * batch,), generator=generator)
+            batches = drawn[self.lengths[drawn].argsort()].view(_SORTED_TOGETHER, batch)
+            yield from batches[torch.randperm(_SORTED_TOGETHER, generator=generator)]
 
 
 def _below(limits: Tensor, generator: torch.Generator) -> Tensor:
@@ -210,46 +232,63 @@ def _pools(
     classes = np.asarray(data.classes, dtype=np.int64)[chosen]
     if len(np.unique(classes[kept:])) < 2:
         classes = np.arange(len(chosen))
-    attributes = _numbered([data.attributes[place] for place in chosen] if data.attributes else [{}] * len(chosen))
+    attributes = _stated_attributes(data, chosen)
 
     def pool(some: slice) -> Pool:
         pictures = data.pictures(chosen[some], RESOLUTION)
         codes = [captions[place] for place in chosen[some]]
-        return Pool(pictures, codes, classes[some], attributes[some])
+        texts = [data.captions[place] for place in chosen[some]]
+        return Pool(pictures, codes, texts, classes[some], attributes[some])
 
     return pool(slice(kept, None)), pool(slice(kept)) if len(np.unique(classes[:kept])) >= 2 else None
 
 
-def _numbered(attributes: Sequence[Mapping[str, str]]) -> Tensor:
-    """Number the values of every attribute from 0: (pictures, attributes), -1 where a picture's is unknown."""
-    names = sorted({name for known in attributes for name in known})
-    columns = []
-    for name in names:
-        places = {
-            value: place for place, value in enumerate(sorted({known[name] for known in attributes if name in known}))
-        }
-        columns.append([places[known[name]] if name in known else -1 for known in attributes])
-    return torch.tensor(columns, dtype=torch.long).reshape(len(names), len(attributes)).T
+def _stated_attributes(data: FittingData, pictures: Sequence[int]) -> list[Tensor]:
+    """For each picture the numbered attributes of its captions (captions, attributes); -1 where one is not stated."""
+    if not data.attributes or data.stated is None:
+        return [torch.empty(len(data.captions[place]), 0, dtype=torch.long) for place in pictures]
+    names = sorted({name for place in pictures for name in data.attributes[place]})
+    values = {name: sorted({known[name] for known in data.attributes if name in known}) for name in names}
+    numbers = {name: {value: place for place, value in enumerate(values[name])} for name in names}
+    result = []
+    for place in pictures:
+        known = data.attributes[place]
+        rows = [
+            [numbers[n][known[n]] if n in said and n in known else -1 for n in names] for said in data.stated[place]
+        ]
+        result.append(torch.tensor(rows, dtype=torch.long))
+    return result
 
 
-class AttributeReader(nn.Module):
-    """Reads attributes off sentence vectors by one linear layer, only to teach the encoder; it is not kept."""
+class CaptionReader(nn.Module):
+    """Reads words and attributes off sentence vectors by linear layers, only to teach the encoder; it is not kept."""
 
-    def __init__(self, width: int, attributes: Tensor) -> None:
+    def __init__(self, width: int, pool: Pool, settings: Settings) -> None:
         super().__init__()
-        self.sizes = [int(column.max()) + 1 for column in attributes.T]
-        self.linear = unset_linear(width, sum(self.sizes))
-        nn.init.zeros_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
+        self.settings = settings
+        self.teacher = HashedWords()
+        self.words = unset_linear(width, self.teacher.width)
+        self.sizes = [int(column.max()) + 1 for column in pool.attributes.T]
+        self.attributes = unset_linear(width, sum(self.sizes)) if self.sizes else None
+        for weight in self.parameters():
+            nn.init.zeros_(weight)
 
-    def forward(self, sentence: Tensor, attributes: Tensor) -> Tensor:
-        """Give the cross-entropy, nats, summed over attributes and averaged over the batch; unknown ones count 0."""
-        logits = self.linear(sentence).split(self.sizes, dim=1)
-        losses = [
+    def forward(self, sentence: Tensor, texts: Sequence[str], attributes: Tensor) -> Tensor:
+        """Give the loss of reading ``texts`` and their ``attributes`` (batch, attributes) off ``sentence``.
+
+        The mean squared error of the hashed words, and the cross-entropy in nats of the stated attributes, summed over
+        attributes and averaged over the batch.
+        """
+        hashed = self.teacher.encode(texts).sentence.to(sentence.device)
+        loss = self.settings.word_weight * F.mse_loss(self.words(sentence), hashed)
+        if self.attributes is None:
+            return loss
+        logits = torch.split(self.attributes(sentence), self.sizes, dim=1)
+        entropies = [
             F.cross_entropy(values, column, ignore_index=-1, reduction="sum")
             for values, column in zip(logits, attributes.T, strict=True)
         ]
-        return torch.stack(losses).sum() / len(sentence)
+        return loss + self.settings.attribute_weight * torch.stack(entropies).sum() / len(sentence)
 
 
 def _optimise(
@@ -262,32 +301,45 @@ def _optimise(
     report: Callable[[int, int, str], None],
 ) -> None:
     device = encoder.emb_proj.weight.device
-    weights = [*encoder.parameters(), *pictures.parameters()]
-    reader = None
-    if pool.attributes.shape[1] and settings.attribute_weight:
-        reader = AttributeReader(encoder.width, pool.attributes).to(device)
-        weights += reader.parameters()
+    reader = CaptionReader(encoder.width, pool, settings).to(device)
+    weights = [*encoder.parameters(), *pictures.parameters(), *reader.parameters()]
     optimizer = torch.optim.Adam(weights, lr=settings.rate, betas=(0.9, 0.99), fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.rate, total_steps=settings.steps + 1, pct_start=0.1, cycle_momentum=False
     )
     quick = fast_type(device)
+    captions = pool.draw_captions(2 * settings.batch, generator)
     for step in range(settings.steps):
-        seen, first, second, attributes = pool.draw(settings.batch, generator)
+        places = next(captions)
         with torch.autocast(device.type, quick, enabled=quick is not None):
-            picture = pictures(_scaled(seen.to(device)))
-            one, other = encoder(torch.cat([first, second]).to(device)).float().chunk(2)
-        loss = hinge(picture, one) + hinge(picture, other) + settings.text_weight * hinge(one, other)
-        if reader is not None:
-            read = reader(torch.cat([one, other]), torch.cat([attributes, attributes]).to(device))
-            loss = loss + settings.attribute_weight * read
+            sentence = encoder(pool.codes[places].to(device)).float()
+        texts = [pool.texts[place] for place in places.tolist()]
+        loss = reader(sentence, texts, pool.attributes[places].to(device))
+        if step % settings.picture_every == 0:
+            loss = loss + _embedding_loss(encoder, pictures, pool, settings, quick, generator)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(weights, 1.0)
+        nn.utils.clip_grad_norm_(weights, _MOST_GRADIENT)
         optimizer.step()
         schedule.step()
         if (step + 1) % 20 == 0 or step + 1 == settings.steps:
-            report(step + 1, settings.steps, f"fitting the text encoder, loss {loss.item():.3f}")
+            report(step + 1, settings.steps, f"loss {loss.item():.3f}")
+
+
+def _embedding_loss(
+    encoder: Encoder,
+    pictures: nn.Sequential,
+    pool: Pool,
+    settings: Settings,
+    quick: torch.dtype | None,
+    generator: torch.Generator,
+) -> Tensor:
+    device = encoder.emb_proj.weight.device
+    seen, first, second = pool.draw(settings.batch, generator)
+    with torch.autocast(device.type, quick, enabled=quick is not None):
+        picture = pictures(_scaled(seen.to(device)))
+        one, other = encoder(torch.cat([first, second]).to(device)).float().chunk(2)
+    return hinge(picture, one) + hinge(picture, other) + settings.text_weight * hinge(one, other)
 
 
 def _scaled(pictures: Tensor) -> Tensor:
@@ -300,7 +352,7 @@ def _measure(encoder: Encoder, pictures: nn.Sequential, pool: Pool, generator: t
     right = {"caption_to_picture": 0, "caption_to_caption": 0}
     rivals = asked = 0
     for _ in range(16):
-        seen, first, second, _ = pool.draw(RIVALS, generator)
+        seen, first, second = pool.draw(RIVALS, generator)
         one, other = encoder.encode_codes(first), encoder.encode_codes(second)
         answers = torch.arange(len(one), device=one.device)
         rivals = len(one)

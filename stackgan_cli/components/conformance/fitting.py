@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -29,6 +30,8 @@ class SampleData:
     ]
     classes: Sequence[int] = [index % 4 for index in range(PICTURES)]
     attributes: Sequence[Mapping[str, str]] | None = [{"colour": COLOURS[index % 4]} for index in range(PICTURES)]
+
+    stated: Sequence[Sequence[Sequence[str]]] | None = [[["colour"], ["colour"]] for _ in range(PICTURES)]
 
     def pictures(self, indices: Sequence[int], resolution: int) -> Tensor:
         """Draw plain pictures whose brightness tells their class; uint8 (batch, 3, resolution, resolution)."""
@@ -68,5 +71,6 @@ def check_fit(subject: Subject, run: Callable[[Any], Tensor]) -> str:
         fitted.eval()
         results.append(run(fitted))
     same(results[0], results[1], "fitting twice with one seed gives different results; draw from a seeded generator")
-    check_round_trip(subject, fitted, run)
+    options = {**subject.options, **getattr(fitted, "learnt_options", {})}
+    check_round_trip(replace(subject, options=options), fitted, run)
     return ", ".join(f"{name}={value:.3g}" for name, value in measured.items())

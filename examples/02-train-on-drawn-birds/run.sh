@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The whole way on the built-in data: under an hour on two cores, seconds with STACKGAN_TOY=1.
+. "$(dirname "${BASH_SOURCE[0]}")/../place.sh"
+size=() small=() few=()
+if [ "$toy" = 1 ]; then
+    size=(--limit 120 --encoder-option fit_steps=5)
+    small=(--steps 4 --batch-size 4)
+    few=(--num-images 12)
+fi
+
+stackgan prepare --data drawn-birds "${size[@]}"
+stackgan train-stage1 --data drawn-birds "${small[@]}"
+stackgan train-stage2 --data drawn-birds "${small[@]}"
+stackgan generate "a small red bird" "a large blue bird with black wings" --model drawn-birds --output "$place/02"
+stackgan evaluate --data drawn-birds "${few[@]}"

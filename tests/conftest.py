@@ -1,0 +1,151 @@
+"""What most tests stand on: the command line called in this process, and one tiny data set and model made once."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+SIDES = {1: 16, 2: 64}
+
+
+@dataclass(frozen=True)
+class Called:
+    """What a call of the command line came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one JSON object on stdout."""
+        value = json.loads(self.out)
+        assert isinstance(value, dict)
+        return value
+
+    def says(self, *words: str) -> bool:
+        """Whether stderr holds all the words, however its lines are broken."""
+        flat = " ".join(self.err.replace("│", " ").split())
+        return all(word in flat for word in words)
+
+
+def call(*arguments: object, stdin: str | bytes = "") -> Called:
+    """Call ``stackgan`` in this process."""
+    from stackgan_cli.app import main
+
+    out, err = io.StringIO(), io.StringIO()
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    before = sys.argv, sys.stdin
+    sys.argv, sys.stdin = ["stackgan", *map(str, arguments)], io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            main()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    finally:
+        sys.argv, sys.stdin = before
+    return Called(code, out.getvalue(), err.getvalue())
+
+
+def tiny(stage: int) -> list[str]:
+    """Options that make a stage train in milliseconds."""
+    channels = ["channels=4", "max_channels=8"]
+    options = [f"{network}.options.{each}" for network in ("generator", "discriminator") for each in channels]
+    changes = [f"resolution={SIDES[stage]}", *options]
+    return ["--batch-size", "4", "--precision", "float32", *(part for each in changes for part in ("--set", each))]
+
+
+def train(stage: int, *arguments: object) -> Called:
+    """Train a stage of the model ``birds`` with tiny networks."""
+    return call(f"train-stage{stage}", "--data", "birds", *tiny(stage), *arguments)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the data ``birds`` (48 drawn birds, 16 and 64 px) and the model ``birds``, both stages trained."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STACKGAN_HOME", str(folder))
+        patch.delenv("STACKGAN_MODEL", raising=False)
+        patch.delenv("STACKGAN_DEBUG", raising=False)
+        sizes = [part for side in SIDES.values() for part in ("--resolution", side)]
+        what = ["--reader", "drawn-birds", "--limit", 48, "--encoder", "hashed-words", *sizes]
+        for done in (
+            call("prepare", "--data", "birds", *what),
+            train(1, "--steps", 6),
+            train(2, "--steps", 6),
+        ):
+            assert done.code == 0, done.err
+    return folder
+
+
+@pytest.fixture
+def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with nothing in it, for this test alone."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("STACKGAN_HOME", str(folder))
+    monkeypatch.delenv("STACKGAN_MODEL", raising=False)
+    monkeypatch.delenv("STACKGAN_DEBUG", raising=False)
+    return folder
+
+
+@pytest.fixture
+def home(empty_home: Path, made_once: Path) -> Path:
+    """A home of this test's own with the data ``birds`` and no model."""
+    shutil.copytree(made_once / "data", empty_home / "data")
+    return empty_home
+
+
+@pytest.fixture
+def model(home: Path, made_once: Path) -> Path:
+    """The trained model ``birds`` in a home of this test's own."""
+    shutil.copytree(made_once / "models", home / "models")
+    return home / "models" / "birds"
+
+
+@pytest.fixture
+def stackgan(empty_home: Path) -> Callable[..., Called]:
+    """The command line, called in this process with this test's home."""
+    return call
+
+
+@pytest.fixture
+def train_tiny(home: Path) -> Callable[..., Called]:
+    """``train_tiny(stage, *options)`` trains tiny networks on the data ``birds`` of this test's home."""
+    return train
+
+
+@pytest.fixture
+def tiny_options() -> Callable[[int], list[str]]:
+    """``tiny_options(stage)``: what ``train_tiny`` gives to the command line, for tests that start a process."""
+    return tiny
+
+
+@pytest.fixture
+def captioned_folder(tmp_path: Path) -> Callable[..., Path]:
+    """``captioned_folder(count)`` makes a folder of pictures, each with a text file of two captions beside it."""
+
+    def make(count: int, name: str = "pictures", side: int = 80) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        for index in range(count):
+            colour = (index * 37 % 256, index * 91 % 256, index * 53 % 256)
+            picture = Image.new("RGB", (side, side), colour)
+            picture.paste((255 - colour[0], colour[1], 128), (10, 10, 40, 30 + index % 20))
+            picture.save(folder / f"{index:03d}.png")
+            (folder / f"{index:03d}.txt").write_text(f"picture number {index}\na plain picture, {index}\n")
+        return folder
+
+    return make

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+
+from stackgan_cli import console
+from stackgan_cli.errors import DataError
+
+
+def test_talk_goes_to_stderr_and_results_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    console.say("talk")
+    console.warn("careful")
+    console.table("Result", ["name", "value"], [["a", 1], ["b", 22]])
+    seen = capsys.readouterr()
+    assert "talk" in seen.err
+    assert "careful" in seen.err
+    assert "Result" in seen.out
+    assert "talk" not in seen.out
+
+
+@pytest.mark.parametrize("words", ["[bold]red[/bold]", "a [/] b", "C:\\folder\\", "a :bird: in :red_heart:", "[x]" * 50])
+def test_words_are_shown_as_they_are(capsys: pytest.CaptureFixture[str], words: str) -> None:
+    console.say(words)
+    console.show_error(DataError(words, hint=words))
+    console.table("", ["name"], [[words[:40]]])
+    seen = capsys.readouterr()
+    assert seen.err.count(words) == 3
+    assert words[:40] in seen.out
+
+
+def test_long_lines_are_not_broken_for_pipes(capsys: pytest.CaptureFixture[str]) -> None:
+    console.say("word " * 100)
+    console.print_json({"path": "/a folder/" * 40})
+    seen = capsys.readouterr()
+    assert len(seen.err.splitlines()) == 1
+    assert len(seen.out.splitlines()) == 3
+
+
+def test_progress_without_a_terminal_is_a_line_every_thirty_seconds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    with console.ProgressReport("Work", 1000, unit="steps", start=100) as bar:
+        for done in range(101, 201):
+            now[0] += 1.0
+            bar.update(done, words="loss 0.5")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:-1] == [
+        "Work: 130 of 1,000 steps, 1.0/s, 14 min 30 s left. loss 0.5",
+        "Work: 160 of 1,000 steps, 1.0/s, 14 min 0 s left. loss 0.5",
+        "Work: 190 of 1,000 steps, 1.0/s, 13 min 30 s left. loss 0.5",
+    ]
+    assert lines[-1].startswith("Work: 200 steps in 1 min 40 s")
