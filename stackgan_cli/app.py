@@ -47,14 +47,14 @@ def options(
 
 
 app.callback(help=HELP)(options)
-app.command("prepare")(prepare.prepare)
-app.command("train-stage1")(train_stage1.train_stage1)
-app.command("train-stage2")(train_stage2.train_stage2)
-app.command("generate")(generate.generate)
-app.command("evaluate")(evaluate.evaluate)
+app.command("prepare", epilog=prepare.EPILOG)(prepare.prepare)
+app.command("train-stage1", epilog=train_stage1.EPILOG)(train_stage1.train_stage1)
+app.command("train-stage2", epilog=train_stage2.EPILOG)(train_stage2.train_stage2)
+app.command("generate", epilog=generate.EPILOG)(generate.generate)
+app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.add_typer(components, name="components")
-app.command("info")(info.info)
-app.command("environment")(environment.environment)
+app.command("info", epilog=info.EPILOG)(info.info)
+app.command("environment", epilog=environment.EPILOG)(environment.environment)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
@@ -132,6 +133,30 @@ class ProgressReport:
         if self._total and self._rate() > 0:
             line += f", {_duration((self._total - self._done) / self._rate())} left"
         return f"{line}. {self._words}".rstrip()
+
+
+class Phases:
+    """Progress of work that comes in phases, each with a bar of its own; a context manager."""
+
+    def __init__(self) -> None:
+        self._title: str | None = None
+        self._stack = ExitStack()
+        self._bar: ProgressReport | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def update(self, title: str, done: int, total: int, words: str) -> None:
+        """Say how far the phase called ``title`` is; another title ends the phase before."""
+        if self._bar is None or title != self._title:
+            self._stack.close()
+            self._title, self._bar = title, self._stack.enter_context(ProgressReport(title, total))
+        self._bar.update(done, total, words)
 
 
 def _duration(seconds: float) -> str:

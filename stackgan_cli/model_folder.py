@@ -141,6 +141,13 @@ def save_stage(
     write_text(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
 
 
+def forget_stage(folder: Path, stage: int) -> None:
+    """Take a stage, whose folder is gone, out of a model's manifest, so that the model stays one that draws."""
+    manifest = dict(ModelFolder(folder).manifest)
+    manifest["stages"] = {number: facts for number, facts in manifest["stages"].items() if number != str(stage)}
+    write_text(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+
+
 def set_aside(path: Path) -> Path | None:
     """Rename a folder to ``NAME-old-1`` (2, 3 ...) so that nothing is lost; None where there is no such folder."""
     if not path.exists():

@@ -81,16 +81,13 @@ def _prompts(given: Sequence[str], source: str | None) -> list[str]:
     from stackgan_cli.errors import DataError, UsageError
 
     texts = list(given)
-    if source == "-":
-        texts += [line.strip() for line in sys.stdin.read().splitlines() if line.strip()]
-    elif source is not None:
+    if source is not None:
         try:
-            lines = Path(source).expanduser().read_text(encoding="utf-8-sig").splitlines()
+            whole = sys.stdin.read() if source == "-" else Path(source).expanduser().read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(
-                f"{source} cannot be read: {error}.", hint="a UTF-8 text file, one prompt a line"
-            ) from error
-        texts += [line.strip() for line in lines if line.strip()]
+            where = "The standard input" if source == "-" else source
+            raise DataError(f"{where} cannot be read: {error}.", hint="UTF-8 text, one prompt a line") from error
+        texts += [line.strip() for line in whole.splitlines() if line.strip()]
     if not texts:
         raise UsageError("There is no prompt.", hint='stackgan generate "a small red bird"')
     for text in texts:

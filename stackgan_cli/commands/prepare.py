@@ -135,7 +135,7 @@ def _encoders(
     prepared: Any, plan: Plan | None, names: Sequence[str] | None, options: Sequence[str], seed: int
 ) -> dict[str, dict[str, float]]:
     """Fit and cache the text encoders that were asked for, or the one that suits the data where it has none."""
-    from stackgan_cli.console import ProgressReport, say
+    from stackgan_cli.console import Phases, say
     from stackgan_cli.data.encoding import add_encoder, folder_name
     from stackgan_cli.recipes.loading import parse_option
 
@@ -144,18 +144,8 @@ def _encoders(
     measured = {}
     for name in wanted:
         given = {**(suggested_options if name == suggested else {}), **dict(map(parse_option, options))}
-        bars: dict[str, ProgressReport] = {}
-
-        def report(what: str, done: int, total: int, words: str, bars: dict[str, ProgressReport] = bars) -> None:
-            if what not in bars:
-                for bar in bars.values():
-                    bar.__exit__(None, None, None)
-                bars[what] = ProgressReport(what, total).__enter__()
-            bars[what].update(done, total, words)
-
-        measured[name] = add_encoder(prepared, name, given, seed=seed, report=report)
-        for bar in list(bars.values())[-1:]:
-            bar.__exit__(None, None, None)
+        with Phases() as phases:
+            measured[name] = add_encoder(prepared, name, given, seed=seed, report=phases.update)
         found = ", ".join(f"{key} {value:.3g}" for key, value in measured[name].items())
         say(f"Text encoder {folder_name(name) if ':' in name else name} is ready" + (f" ({found})." if found else "."))
     return measured

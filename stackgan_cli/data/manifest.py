@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import DataError
@@ -14,6 +15,22 @@ if TYPE_CHECKING:
 SCHEMA = 1
 MARGIN = (19, 16)
 """Pictures are stored at 76/64 of the resolution that is trained, for random crops (StackGAN misc/preprocess_*.py)."""
+
+
+_TYPES = {
+    "schema": int,
+    "fingerprint": str,
+    "counts": dict,
+    "captions": int,
+    "skipped": int,
+    "classes": list,
+    "attributes": list,
+    "crop": str,
+    "pictures": dict,
+    "encoders": dict,
+}
+_SIZE = re.compile(r"[1-9][0-9]{0,4}")
+_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def stored_side(resolution: int) -> int:
@@ -30,13 +47,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / DATA_MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        whole = isinstance(manifest, dict) and all(
-            isinstance(manifest[key], kind)
-            for key, kind in {"schema": int, "fingerprint": str, "pictures": dict, "encoders": dict}.items()
-        )
-    except (OSError, ValueError, KeyError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read: {error}.", hint="Prepare the data again with --force.") from error
-    if not whole or manifest["schema"] != SCHEMA:
+    if not isinstance(manifest, dict) or not _is_whole(manifest) or manifest["schema"] != SCHEMA:
         raise DataError(f"{path} is not of the form this version writes.", hint="Prepare the data again with --force.")
     return dict(manifest)
 
@@ -44,3 +57,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write ``data.json``, whole or not at all."""
     write_text(folder / DATA_MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+
+
+def _is_whole(manifest: dict[str, Any]) -> bool:
+    """Trust nothing in a manifest but what has the right type, and no folder that lies elsewhere."""
+    return (
+        all(isinstance(manifest.get(key), kind) for key, kind in _TYPES.items())
+        and all(_SIZE.fullmatch(size) and form in ("raw", "jpeg") for size, form in manifest["pictures"].items())
+        and all(
+            _FOLDER.fullmatch(folder) and isinstance(entry, dict) and isinstance(entry.get("name"), str)
+            for folder, entry in manifest["encoders"].items()
+        )
+    )

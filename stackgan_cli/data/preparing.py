@@ -16,7 +16,7 @@ from stackgan_cli.data.manifest import SCHEMA, read_manifest, stored_side, write
 from stackgan_cli.data.pictures import CropRule
 from stackgan_cli.data.rendering import Rendering, render_all
 from stackgan_cli.errors import DataError, StackganError
-from stackgan_cli.home import atomic_folder, write_text
+from stackgan_cli.home import DATA_MANIFEST, atomic_folder, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -95,7 +95,7 @@ def reader_for(name: str, reader: str | None, source: Path | None) -> tuple[Comp
     if reader is not None:
         return find(Kind.DATASET_READER, reader), "--reader names it"
     for component in available(Kind.DATASET_READER):
-        if component.built_in and component.name == name and name != "folder":
+        if component.built_in and component.name == name:
             return component, f"data called {name} is of this layout"
     if source is None:
         raise DataError(
@@ -157,21 +157,19 @@ def prepare(
         report: told how many pictures of how many are done.
 
     Raises:
-        DataError: not one picture can be read.
+        DataError: not one picture can be read, or the target is a folder that holds something else.
     """
+    _refuse_other_folder(target)
     result = Result(skipped=list(skipped))
     forms = tuple(
         "raw" if len(examples) * 3 * stored_side(size) ** 2 <= RAW_BYTES else "jpeg" for size in plan.resolutions
     )
     crop: CropRule = plan.crop  # type: ignore[assignment]  # checked by check_crop
     rendering = Rendering(crop, tuple(map(stored_side, plan.resolutions)), forms)
-    classes = sorted({example.class_name for example in examples if example.class_name is not None})
-    with_classes = all(example.class_name is not None for example in examples)
-    with_attributes = all(example.attributes is not None for example in examples)
     with atomic_folder(target) as folder:
         done = 0
         for split in ("train", "test"):
-            rows = _Rows(folder / split, plan.resolutions, classes if with_classes else [])
+            rows = _Rows(folder / split, plan.resolutions, _classes(examples))
             for example, pictures in render_all([e for e in examples if e.split == split], rendering):
                 if isinstance(pictures, str):
                     result.skipped.append(Skipped(example.name, pictures))
@@ -184,27 +182,7 @@ def prepare(
         _refuse_empty(plan, result)
         lines = [json.dumps({"name": s.name, "reason": s.reason}, ensure_ascii=False) + "\n" for s in result.skipped]
         write_text(folder / "skipped.jsonl", "".join(lines))
-        write_manifest(
-            folder,
-            {
-                "schema": SCHEMA,
-                "reader": {"name": plan.component.full_name, "version": plan.component.version},
-                "source": str(plan.source) if plan.source else None,
-                "fingerprint": fingerprint(plan, examples),
-                "counts": result.counts,
-                "captions": result.captions,
-                "skipped": len(result.skipped),
-                "classes": classes if with_classes else [],
-                "attributes": sorted(examples[0].attributes or {}) if with_attributes else [],
-                "stated": all(example.stated is not None for example in examples),
-                "crop": plan.crop,
-                "seed": plan.seed,
-                "limit": plan.limit,
-                "recipe": getattr(plan.reader, "recipe", "paper"),
-                "pictures": {str(size): form for size, form in zip(plan.resolutions, forms, strict=True)},
-                "encoders": {},
-            },
-        )
+        write_manifest(folder, _manifest(plan, examples, forms, result))
     return result
 
 
@@ -291,6 +269,15 @@ def _with_splits(examples: list[Example], chance: random.Random) -> list[Example
     ]
 
 
+def _refuse_other_folder(target: Path) -> None:
+    """Refuse to replace a folder that this program did not write."""
+    if target.exists() and not (target / DATA_MANIFEST).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise DataError(
+            f"{target} exists already and is no prepared data, so it is left alone.",
+            hint="--data with a name, or with the path of a folder that does not exist yet",
+        )
+
+
 def _refuse_empty(plan: Plan, result: Result) -> None:
     if result.counts["train"]:
         return
@@ -299,3 +286,31 @@ def _refuse_empty(plan: Plan, result: Result) -> None:
         f"No picture for training is left of {plan.source or 'the source'}: {reasons or 'all are in the test split'}.",
         hint="Look at the first of them with an image viewer, or give more pictures.",
     )
+
+
+def _classes(examples: Sequence[Example]) -> list[str]:
+    """Names of the classes, in order; none where some example has no class."""
+    names = {example.class_name for example in examples}
+    return sorted(name for name in names if name is not None) if None not in names else []
+
+
+def _manifest(plan: Plan, examples: Sequence[Example], forms: Sequence[str], result: Result) -> dict[str, Any]:
+    with_attributes = all(example.attributes is not None for example in examples)
+    return {
+        "schema": SCHEMA,
+        "reader": {"name": plan.component.full_name, "version": plan.component.version},
+        "source": str(plan.source) if plan.source else None,
+        "fingerprint": fingerprint(plan, examples),
+        "counts": result.counts,
+        "captions": result.captions,
+        "skipped": len(result.skipped),
+        "classes": _classes(examples),
+        "attributes": sorted(examples[0].attributes or {}) if with_attributes else [],
+        "stated": all(example.stated is not None for example in examples),
+        "crop": plan.crop,
+        "seed": plan.seed,
+        "limit": plan.limit,
+        "recipe": getattr(plan.reader, "recipe", "paper"),
+        "pictures": {str(size): form for size, form in zip(plan.resolutions, forms, strict=True)},
+        "encoders": {},
+    }

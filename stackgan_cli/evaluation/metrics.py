@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import TYPE_CHECKING
 
 import torch
@@ -36,7 +37,10 @@ def inception_score(logits: Tensor, seed: int) -> tuple[float, float]:
     from torchmetrics.image.inception import InceptionScore
 
     splits = min(SPLITS, len(logits))
-    metric = InceptionScore(feature=_Given(logits.shape[1]), splits=splits)
+    with warnings.catch_warnings():
+        # It warns of the memory that its features take; logits take next to none.
+        warnings.simplefilter("ignore", UserWarning)
+        metric = InceptionScore(feature=_Given(logits.shape[1]), splits=splits)
     metric.update(logits.double())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

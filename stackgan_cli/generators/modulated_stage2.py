@@ -78,7 +78,8 @@ class ModulatedStage2(nn.Module):
             for (before, after), side in zip(pairwise(widths), sides[1:], strict=True)
         )
         self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
-        nn.init.zeros_(self.to_rgb.weight)
+        for parameter in self.to_rgb.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, images: Tensor, noise: Tensor, text: TextFeatures) -> Generated:
         """Refine sketches (batch, 3, input_resolution, input_resolution) to (batch, 3, resolution, resolution)."""

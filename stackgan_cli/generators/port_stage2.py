@@ -61,6 +61,7 @@ class PortStage2(RefiningNetwork):
             condition_width=condition_width,
             residual_blocks=residual_blocks,
         )
+        self.condition_width = condition_width
         self.augmentation = ConditioningAugmentation(
             text_width, condition_width, negative_slope=0.0, log_variance=True, truncated=False
         )

@@ -71,9 +71,10 @@ def parse_option(option: str) -> tuple[str, Any]:
     if not mark or not key:
         raise SettingsError(f"{option!r} is not of the form key=value.", hint="--set batch_size=32")
     try:
-        return key, tomllib.loads(f"value = {text}")["value"]
+        values = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return key, text
+    return key, values["value"] if len(values) == 1 else text
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -14,7 +14,15 @@ from stackgan_cli.components.registry import Kind, find
 from stackgan_cli.data.batches import Batches
 from stackgan_cli.errors import ModelError, SettingsError
 from stackgan_cli.home import MANIFEST, write_text
-from stackgan_cli.model_folder import STAGES, ModelFolder, hash_of_encoder, save_stage, save_text_encoder, set_aside
+from stackgan_cli.model_folder import (
+    STAGES,
+    ModelFolder,
+    forget_stage,
+    hash_of_encoder,
+    save_stage,
+    save_text_encoder,
+    set_aside,
+)
 from stackgan_cli.randomness import seed_of
 from stackgan_cli.recipes.loading import check, read_toml, to_toml
 from stackgan_cli.recipes.schema import MAY_CHANGE, StageSettings
@@ -70,10 +78,10 @@ class TrainingRun:
         self.notes: list[str] = []
         self.run_folder = folder / "training" / f"stage{stage}"
         self._encoder_folder = data.encoder_folder(encoder)
-        if restart:
-            self._set_aside()
-        self._refuse_other_data()
-        self._refuse_other_settings()
+        if not (restart and stage == 1):
+            self._refuse_other_data()
+        if not restart:
+            self._refuse_other_settings()
         features = data.train.features(self._encoder_folder)
         store = data.train.store(settings.resolution)
         store.hold()
@@ -91,6 +99,9 @@ class TrainingRun:
         self.steps = settings.steps or (settings.epochs or 0) * self.batches.steps_per_epoch
         self.task, self._entries = self._build(features.width)
         self.samples = SampleSheet(data, self._encoder_folder)
+        if restart:
+            # Only now, when the new run is known to be able to begin.
+            self._set_aside()
         self.step = self._resume()
 
     def go(self) -> Iterator[Progress]:
@@ -221,9 +232,16 @@ class TrainingRun:
         paths = [self.folder] if self.stage == 1 else [self.run_folder, self.folder / "stage2"]
         for aside in filter(None, map(set_aside, paths)):
             self.notes.append(f"The earlier run is kept as {aside}.")
+        if self.stage == 2:
+            forget_stage(self.folder, 2)
 
     def _refuse_other_data(self) -> None:
         if not (self.folder / MANIFEST).is_file():
+            if self.folder.exists() and {path.name for path in self.folder.iterdir()} - {"training", "text_encoder"}:
+                raise ModelError(
+                    f"{self.folder} exists already and is no model, so it is left alone.",
+                    hint="--name with a name, or with the path of a folder that does not exist yet",
+                )
             if self.stage == 2:
                 raise ModelError(
                     f"There is no Stage-I in {self.folder} that Stage-II could build on.",

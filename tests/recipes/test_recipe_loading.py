@@ -212,4 +212,4 @@ def test_no_option_text_brings_anything_but_a_value_or_a_clear_refusal() -> None
 
 
 def test_an_option_says_one_thing_only() -> None:
-    assert parse_option("flip=true\nbatch_size = 1")[1] != True  # noqa: E712
+    assert parse_option("flip=true\nbatch_size = 1") == ("flip", "true\nbatch_size = 1")

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def generate(stackgan: Callable[..., Any], model: Path, tmp_path: Path) -> Callable[..., Any]:
+    def run(*arguments: object, stdin: str | bytes = "") -> Any:
+        where = () if "-o" in arguments else ("-o", tmp_path / "out")
+        return stackgan("generate", "--device", "cpu", *arguments, *where, stdin=stdin)
+
+    return run
+
+
+def pixels(path: str | Path) -> Any:
+    return np.asarray(Image.open(path))
+
+
+def test_stdout_is_one_path_a_picture_and_stderr_says_which_model(generate: Callable[..., Any]) -> None:
+    done = generate("a small red bird", "A Blue Bird!", "-n", 2, "--seed", 5)
+    assert done.code == 0, done.err
+    names = [Path(line).name for line in done.out.splitlines()]
+    assert names == [f"{slug}-{seed}.png" for slug in ("a-small-red-bird", "a-blue-bird") for seed in (5, 6)]
+    assert done.says("birds")
+    for line in done.out.splitlines():
+        assert Image.open(line).size == (64, 64)
+
+
+def test_a_picture_does_not_depend_on_how_many_are_asked_for(generate: Callable[..., Any]) -> None:
+    many = generate("a bird in snow", "a small red bird", "-n", 3, "--seed", 4, "--json").json["pictures"]
+    one = generate("a small red bird", "--seed", 6, "--json").json["pictures"]
+    assert (many[-1]["prompt"], many[-1]["seed"]) == (one[0]["prompt"], one[0]["seed"])
+    assert np.array_equal(pixels(many[-1]["path"]), pixels(one[0]["path"]))
+
+
+def test_another_process_draws_the_same_picture(generate: Callable[..., Any], tmp_path: Path) -> None:
+    here = generate("a small red bird", "--seed", 6)
+    arguments = ["generate", "a small red bird", "--seed", "6", "--device", "cpu", "-o", str(tmp_path / "there")]
+    there = subprocess.run(
+        [sys.executable, "-m", "stackgan_cli", *arguments], env={**os.environ}, capture_output=True, text=True
+    )
+    assert there.returncode == 0, there.stderr
+    assert np.array_equal(pixels(here.out.strip()), pixels(there.stdout.strip()))
+
+
+def test_without_a_seed_pictures_differ_and_say_their_seed(generate: Callable[..., Any]) -> None:
+    one, other = (generate("a bird", "--json").json["pictures"][0] for _ in range(2))
+    assert one["seed"] != other["seed"]
+    again = generate("a bird", "--seed", one["seed"]).out.strip()
+    assert np.array_equal(pixels(again), pixels(one["path"]))
+
+
+def test_nothing_is_ever_overwritten(generate: Callable[..., Any], tmp_path: Path) -> None:
+    paths = [Path(generate("a bird", "--seed", 1).out.strip()) for _ in range(3)]
+    assert [path.name for path in paths] == ["a-bird-1.png", "a-bird-1-2.png", "a-bird-1-3.png"]
+    target = tmp_path / "mine.png"
+    assert generate("a bird", "--seed", 1, "-o", target).code == 0
+    before = target.read_bytes()
+    assert generate("a bird", "--seed", 2, "-o", target).code == 2
+    assert target.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("a bird", "-n", "2", "-o", "one.png"),
+        ("a bird", "another", "-o", "one.png"),
+        ("a bird", "--grid", "-o", "one.png"),
+        ("a bird", "-o", "one.jpg"),
+    ],
+)
+def test_one_file_holds_one_png(
+    generate: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = generate(*arguments)
+    assert done.code == 2
+    assert done.err.count("Error:") == 1
+    assert not list(tmp_path.glob("one*"))
+
+
+def test_a_folder_with_a_dot_in_its_name_is_a_folder(generate: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "run.5").mkdir()
+    done = generate("a bird", "another bird", "-o", tmp_path / "run.5")
+    assert done.code == 0, done.err
+    assert len(list((tmp_path / "run.5").glob("*.png"))) == 2
+
+
+def test_the_picture_tells_how_it_was_made(generate: Callable[..., Any], stackgan: Callable[..., Any]) -> None:
+    path = generate("ein Vögel 🐦 [bold]", "--seed", 3, "--stage", 1).out.strip()
+    told = stackgan("info", path, "--json").json[path]
+    assert told["prompt"] == "ein Vögel 🐦 [bold]"
+    assert (told["seed"], told["model"], told["stage"], told["size"]) == (3, "birds", 1, 16)
+    assert stackgan("info", path).out.count("ein Vögel 🐦 [bold]") == 1
+    bare = generate("a bird", "--no-metadata").out.strip()
+    assert stackgan("info", bare).code == 3
+    assert Image.open(bare).info == {}
+
+
+def test_a_grid_is_one_more_picture(generate: Callable[..., Any]) -> None:
+    done = generate("a red bird", "a blue bird", "-n", 3, "--seed", 1, "--grid", "--json").json["pictures"]
+    assert [bool(each.get("sheet")) for each in done] == [False] * 6 + [True]
+    sheet = Image.open(done[-1]["path"])
+    assert sheet.width > 3 * 64
+    whole = np.asarray(sheet)
+    first = pixels(done[0]["path"])
+    assert any(
+        np.array_equal(whole[top : top + 64, left : left + 64], first) for top in range(20) for left in range(20)
+    )
+
+
+def test_prompts_come_from_files_and_from_stdin(generate: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_bytes("\ufeffa red bird\r\n\n  a blue bird  \n".encode())
+    done = generate("a green bird", "--from", tmp_path / "prompts.txt", "--json").json["pictures"]
+    assert [each["prompt"] for each in done] == ["a green bird", "a red bird", "a blue bird"]
+    piped = generate("--from", "-", "--json", stdin="a white bird\n\na black bird").json["pictures"]
+    assert [each["prompt"] for each in piped] == ["a white bird", "a black bird"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n \n", b"\xff\xfe\x00bird"], ids=["empty", "blank", "no UTF-8"]
+)
+@pytest.mark.parametrize("way", ["file", "stdin"])
+def test_a_source_without_prompts_is_one_message(
+    generate: Callable[..., Any], tmp_path: Path, content: bytes, way: str
+) -> None:
+    (tmp_path / "prompts.txt").write_bytes(content)
+    done = generate("--from", tmp_path / "prompts.txt") if way == "file" else generate("--from", "-", stdin=content)
+    assert done.code in (2, 3), done.err
+    assert done.err.count("Error:") == 1
+
+
+def test_a_file_of_prompts_that_is_not_there(generate: Callable[..., Any], tmp_path: Path) -> None:
+    assert generate("--from", tmp_path / "absent.txt").code == 3
+    assert generate("--from", tmp_path).code == 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("",),
+        ("   ",),
+        ("🐦",),
+        ("🐦 🐤 🌳" * 20,),
+        ("bird " * 4000,),
+        ("a bird", "--seed", "-1"),
+        ("a bird", "--seed", str(2**63)),
+        ("a bird", "-n", "2", "--seed", str(2**63 - 1)),
+        ("a bird", "--seed", "seven"),
+        ("a bird", "-n", "0"),
+        ("a bird", "--stage", "3"),
+        ("a bird", ""),
+        ("a bird", "--device", "abacus"),
+        ("a bird", "--colour"),
+    ],
+    ids=lambda arguments: " ".join(arguments)[:30],
+)
+def test_what_cannot_be_meant_is_one_message_and_no_picture(
+    generate: Callable[..., Any], tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    done = generate(*arguments)
+    assert done.code == 2, done.err
+    assert "Traceback" not in done.err
+    assert done.err.count("Error") == 1
+    assert done.out == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_passed_over_of_a_prompt_is_said(generate: Callable[..., Any]) -> None:
+    done = generate("a bird 🐦 🐤")
+    assert done.code == 0
+    assert done.says("Note:", "passed over")
+    assert "Note:" not in generate("a small red bird").err
+
+
+def test_a_preview_is_drawn_on_stderr(generate: Callable[..., Any]) -> None:
+    done = generate("a bird", "--preview", "--json")
+    assert done.err.count("▀") == 64 * 32
+    assert json.loads(done.out)
+
+
+def test_a_folder_that_cannot_be_written_is_one_message(generate: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = generate("a bird", "-o", tmp_path / "file" / "below")
+    assert done.code == 1
+    assert done.err.count("Error:") == 1
+    assert "Traceback" not in done.err

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from stackgan_cli.components.building import build, entry
+from stackgan_cli.components.registry import Kind, find
+from stackgan_cli.components.storage import (
+    CONFIG,
+    WEIGHTS,
+    load_component,
+    read_json,
+    read_weights,
+    save_component,
+    save_weights,
+)
+from stackgan_cli.errors import ComponentError, ModelError, StackganError
+
+HOST = {"text_width": 8, "resolution": 16}
+OPTIONS = {"channels": 4, "max_channels": 8}
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A small generator in a folder."""
+    component = find(Kind.STAGE1_GENERATOR, "modulated")
+    network = build(Kind.STAGE1_GENERATOR, component.full_name, host=HOST, options=OPTIONS)
+    save_component(tmp_path, entry(component, HOST, OPTIONS), network)
+    return tmp_path
+
+
+def test_a_component_comes_back_with_its_weights_in_evaluation_mode(saved: Path) -> None:
+    network, described = load_component(Kind.STAGE1_GENERATOR, saved)
+    again, _ = load_component(Kind.STAGE1_GENERATOR, saved)
+    assert not network.training
+    assert described["name"] == "stackgan-cli:modulated"
+    assert described["options"]["channels"] == 4
+    for key, tensor in network.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[key])
+
+
+def test_a_loose_weights_file_says_what_it_is(saved: Path) -> None:
+    from safetensors import safe_open
+
+    with safe_open(saved / WEIGHTS, "pt") as file:
+        assert json.loads(file.metadata()["component"]) == read_json(saved / CONFIG)
+
+
+def test_half_precision_comes_back_whole(tmp_path: Path) -> None:
+    save_weights(tmp_path / "w.safetensors", {}, {"a": torch.ones(2).half(), "b": torch.ones(2).bfloat16()})
+    assert {tensor.dtype for tensor in read_weights(tmp_path / "w.safetensors").values()} == {torch.float32}
+
+
+def test_a_component_without_weights_needs_no_file(tmp_path: Path) -> None:
+    component = find(Kind.TEXT_ENCODER, "hashed-words")
+    encoder = build(Kind.TEXT_ENCODER, component.full_name, options={"width": 16})
+    save_component(tmp_path, entry(component, {}, {"width": 16}), encoder)
+    assert [path.name for path in tmp_path.iterdir()] == [CONFIG]
+    assert load_component(Kind.TEXT_ENCODER, tmp_path)[0].width == 16
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
+def test_truncated_weights_are_refused(saved: Path, share: float) -> None:
+    data = (saved / WEIGHTS).read_bytes()
+    (saved / WEIGHTS).write_bytes(data[: int(share * len(data))])
+    with pytest.raises(ModelError, match=r"model\.safetensors"):
+        load_component(Kind.STAGE1_GENERATOR, saved)
+
+
+def test_missing_weights_and_weights_of_another_shape_are_refused(saved: Path) -> None:
+    described = read_json(saved / CONFIG)
+    described["options"]["channels"] = 2
+    (saved / CONFIG).write_text(json.dumps(described))
+    with pytest.raises(ModelError, match="wrong shape"):
+        load_component(Kind.STAGE1_GENERATOR, saved)
+    (saved / WEIGHTS).unlink()
+    with pytest.raises(ModelError):
+        load_component(Kind.STAGE1_GENERATOR, saved)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "7", "null", "\x00", "[" * 100_000, '"' + "x" * (1 << 20) + '"'], ids=lambda text: text[:3]
+)
+def test_no_json_object_is_one_clear_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / CONFIG).write_text(text)
+    with pytest.raises(ModelError, match=r"config\.json"):
+        read_json(tmp_path / CONFIG)
+
+
+def test_a_pickle_under_the_name_of_weights_runs_nothing(saved: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    (saved / WEIGHTS).write_bytes(b"cos\nsystem\n(S'touch " + str(trace).encode() + b"'\ntR.")
+    with pytest.raises(ModelError):
+        load_component(Kind.STAGE1_GENERATOR, saved)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("name", ["os:system", "../../evil:x", "stackgan-cli:../x", "/etc:passwd", 7, None, "modulated"])
+def test_only_entry_points_decide_what_is_built(saved: Path, name: object) -> None:
+    described = {**read_json(saved / CONFIG), "name": name}
+    (saved / CONFIG).write_text(json.dumps(described))
+    with pytest.raises((ModelError, ComponentError)):
+        load_component(Kind.STAGE1_GENERATOR, saved)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"options": {"command": "x"}},
+        {"options": {"channels": "many"}},
+        {"options": {"channels": -3}},
+        {"options": {"__class__": 1}},
+        {"options": []},
+        {"shapes": {"text_width": -1}},
+        {"shapes": {"text_width": 0.5}},
+        {"shapes": {"resolution": 17}},
+        {"version": 3},
+    ],
+    ids=str,
+)
+def test_a_forged_entry_is_refused(saved: Path, change: dict[str, object]) -> None:
+    (saved / CONFIG).write_text(json.dumps({**read_json(saved / CONFIG), **change}))
+    with pytest.raises(StackganError) as error:
+        load_component(Kind.STAGE1_GENERATOR, saved)
+    assert error.value.exit_code in (3, 4, 5)

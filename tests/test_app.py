@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMANDS = ("prepare", "train-stage1", "train-stage2", "generate", "evaluate", "components", "info", "environment")
+
+WATCHED = """
+import resource, sys
+from stackgan_cli.app import main
+sys.argv = ["stackgan", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+used = resource.getrusage(resource.RUSAGE_SELF)
+heavy = sorted({"torch", "numpy", "datasets", "PIL", "torchmetrics", "pyarrow"} & set(sys.modules))
+print(heavy, used.ru_utime + used.ru_stime, file=sys.stderr)
+"""
+
+
+@pytest.fixture
+def failing(stackgan: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], Any]:
+    """Call a command whose inside fails with a given error."""
+
+    def run(error: BaseException) -> Any:
+        from stackgan_cli import home
+
+        def fail(*_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(home, "names", fail)
+        return stackgan("environment")
+
+    return run
+
+
+def test_help_lists_every_command_and_the_exit_codes(stackgan: Callable[..., Any]) -> None:
+    done = stackgan("--help")
+    assert done.code == 0
+    for words in (*COMMANDS, "130 interrupted", "5 model folder", "$STACKGAN_HOME"):
+        assert words in " ".join(done.out.split())
+    assert stackgan("-h").out == done.out
+
+
+def test_the_version_is_the_packages(stackgan: Callable[..., Any]) -> None:
+    from importlib.metadata import version
+
+    assert stackgan("--version").out.strip() == f"stackgan {version('stackgan-cli')}"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_shows_examples(stackgan: Callable[..., Any], command: str) -> None:
+    done = stackgan(command, "--help")
+    assert done.code == 0
+    assert f"stackgan {command}" in done.out
+    assert re.search(r"[Ee]xample", done.out)
+
+
+def test_no_help_and_no_completion_imports_anything_heavy() -> None:
+    calls = [["--help"], ["--version"], *([command, "--help"] for command in COMMANDS)]
+    program = f"""
+import contextlib, io, sys
+from stackgan_cli.app import main
+for arguments in {calls!r}:
+    sys.argv = ["stackgan", *arguments]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        main()
+print(sorted({{"torch", "numpy", "datasets", "PIL", "torchmetrics", "pyarrow"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_info_imports_no_torch(model: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, "info", "birds"], env={**os.environ}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "torch" not in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [("--help",), *((command, "--help") for command in COMMANDS)], ids=" ".join)
+def test_help_takes_less_than_a_third_of_a_second_of_processor_time(arguments: tuple[str, ...]) -> None:
+    def seconds() -> float:
+        done = subprocess.run([sys.executable, "-c", WATCHED, *arguments], capture_output=True, text=True, check=True)
+        return float(done.stderr.split()[-1])
+
+    assert min(seconds() for _ in range(4)) < 0.3
+
+
+@pytest.mark.parametrize("arguments", [(), ("nonesuch",), ("generate", "--nonesuch"), ("components", "nonesuch")])
+def test_wrong_usage_is_two(stackgan: Callable[..., Any], arguments: tuple[str, ...]) -> None:
+    done = stackgan(*arguments)
+    assert done.code == 2
+    assert "Traceback" not in done.err + done.out
+
+
+def test_each_kind_of_error_has_its_documented_code() -> None:
+    from stackgan_cli import errors
+
+    codes = {
+        "StackganError": 1, "UsageError": 2, "DataError": 3, "SettingsError": 3, "ComponentError": 4, "ModelError": 5,
+    }  # fmt: skip
+    for name, code in codes.items():
+        assert getattr(errors, name).exit_code == code
+    assert errors.INTERRUPTED == 130
+
+
+def test_an_interrupt_is_130(failing: Callable[[BaseException], Any]) -> None:
+    done = failing(KeyboardInterrupt())
+    assert done.code == 130
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PermissionError(13, "Permission denied", "/secret"), "/secret"),
+        (OSError(28, "No space left on device"), "No space left"),
+        (MemoryError(), "memory"),
+        (RuntimeError("CUDA out of memory. Tried"), "memory"),
+        (ValueError("odd [bold]thing[/bold]"), "odd [bold]thing[/bold]"),
+        (RecursionError("too deep"), "STACKGAN_DEBUG=1"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_the_unexpected_is_one_message_with_something_to_do(
+    failing: Callable[[BaseException], Any], error: BaseException, words: str
+) -> None:
+    done = failing(error)
+    assert done.code == 1
+    assert done.says(words)
+    assert "Traceback" not in done.err
+    assert [line.partition(" ")[0] for line in done.err.splitlines()] == ["Error:", "Try:"]
+
+
+def test_debugging_shows_the_traceback(
+    failing: Callable[[BaseException], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STACKGAN_DEBUG", "1")
+    with pytest.raises(ValueError, match="odd"):
+        failing(ValueError("odd"))
+
+
+def test_a_reader_that_has_gone_is_no_error(empty_home: Path) -> None:
+    command = f"{sys.executable} -m stackgan_cli components list | head -n 1 > /dev/null; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], env={**os.environ}, capture_output=True, text=True)
+    assert done.returncode in (0, 1)
+    assert done.stderr == ""
