@@ -85,11 +85,11 @@ class ModelFolder:
 
     def encoder_hash(self) -> str:
         """Hash of the text encoder's files."""
-        return hash_of_encoder(self.folder / _TEXT_ENCODER)
+        return hash_of(self.folder / _TEXT_ENCODER)
 
 
-def hash_of_encoder(folder: Path) -> str:
-    """Hash of a text encoder's entry and weights, wherever its folder lies."""
+def hash_of(folder: Path) -> str:
+    """Hash of a component's entry and weights, wherever its folder lies."""
     digest = hashlib.sha256()
     for name in (CONFIG, WEIGHTS):
         path = folder / name

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -56,12 +55,13 @@ def test_the_version_is_the_packages(stackgan: Callable[..., Any]) -> None:
     assert stackgan("--version").out.strip() == f"stackgan {version('stackgan-cli')}"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*(each for each in COMMANDS if each != "components"), "components list"])
 def test_help_of_every_command_shows_examples(stackgan: Callable[..., Any], command: str) -> None:
-    done = stackgan(command, "--help")
+    done = stackgan(*command.split(), "--help")
     assert done.code == 0
-    assert f"stackgan {command}" in done.out
-    assert re.search(r"[Ee]xample", done.out)
+    examples = re.split(r"Examples?:", " ".join(done.out.split()))[1:]
+    assert examples
+    assert f"stackgan {command}" in examples[0]
 
 
 def test_no_help_and_no_completion_imports_anything_heavy() -> None:
@@ -80,9 +80,7 @@ print(sorted({{"torch", "numpy", "datasets", "PIL", "torchmetrics", "pyarrow"}} 
 
 
 def test_info_imports_no_torch(model: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", WATCHED, "info", "birds"], env={**os.environ}, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", WATCHED, "info", "birds"], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "torch" not in done.stderr.splitlines()[-1]
 
@@ -153,6 +151,6 @@ def test_debugging_shows_the_traceback(
 
 def test_a_reader_that_has_gone_is_no_error(empty_home: Path) -> None:
     command = f"{sys.executable} -m stackgan_cli components list | head -n 1 > /dev/null; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], env={**os.environ}, capture_output=True, text=True)
+    done = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True)
     assert done.returncode in (0, 1)
     assert done.stderr == ""

@@ -17,7 +17,9 @@ def test_talk_goes_to_stderr_and_results_to_stdout(capsys: pytest.CaptureFixture
     assert "talk" not in seen.out
 
 
-@pytest.mark.parametrize("words", ["[bold]red[/bold]", "a [/] b", "C:\\folder\\", "a :bird: in :red_heart:", "[x]" * 50])
+@pytest.mark.parametrize(
+    "words", ["[bold]red[/bold]", "a [/] b", "C:\\folder\\", "a :bird: in :red_heart:", "[x]" * 50]
+)
 def test_words_are_shown_as_they_are(capsys: pytest.CaptureFixture[str], words: str) -> None:
     console.say(words)
     console.show_error(DataError(words, hint=words))

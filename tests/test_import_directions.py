@@ -27,8 +27,6 @@ FLOOR_OF = {part: floor for floor, parts in FLOORS.items() for part in parts}
 DEFAULTS = {
     ("commands/evaluate.py", "domain-classifier"),
     ("commands/prepare.py", "char-cnn-rnn"),
-    # A folder of one's own is never taken by the name of the data alone.
-    ("data/preparing.py", "folder"),
 }
 
 
@@ -38,7 +36,9 @@ def imported(tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("stackgan_cli."):
             yield node.module.removeprefix("stackgan_cli.")
         elif isinstance(node, ast.Import):
-            yield from (alias.name.removeprefix("stackgan_cli.") for alias in node.names if "stackgan_cli." in alias.name)
+            yield from (
+                alias.name.removeprefix("stackgan_cli.") for alias in node.names if "stackgan_cli." in alias.name
+            )
 
 
 def at_import_time(tree: ast.Module) -> Iterator[str]:
@@ -57,7 +57,7 @@ def at_import_time(tree: ast.Module) -> Iterator[str]:
 
 
 def part_of(module: str) -> str:
-    return module.split("/")[0].removesuffix(".py")
+    return module.split("/", maxsplit=1)[0].removesuffix(".py")
 
 
 def test_every_module_has_its_floor() -> None:

@@ -127,7 +127,8 @@ def _pictures(plan: Plan, target: Path, force: bool) -> Result | None:
         result = prepare(plan, target, examples, skipped, progress.update)
     if result.skipped:
         reasons = "; ".join(f"{reason}: {count:,}" for reason, count in why_skipped(result.skipped)[:5])
-        warn(f"{len(result.skipped):,} were left out ({reasons}). All are listed in {target / 'skipped.jsonl'}.")
+        listed = target / "skipped.jsonl"
+        warn(f"{len(result.skipped):,} things were left out or mended ({reasons}). They are listed in {listed}.")
     return result
 
 
@@ -135,19 +136,25 @@ def _encoders(
     prepared: Any, plan: Plan | None, names: Sequence[str] | None, options: Sequence[str], seed: int
 ) -> dict[str, dict[str, float]]:
     """Fit and cache the text encoders that were asked for, or the one that suits the data where it has none."""
+    from stackgan_cli.components.registry import Kind, find
     from stackgan_cli.console import Phases, say
-    from stackgan_cli.data.encoding import add_encoder, folder_name
+    from stackgan_cli.data.encoding import add_encoder, has_encoder
     from stackgan_cli.recipes.loading import parse_option
 
-    suggested, suggested_options = getattr(plan and plan.reader, "encoder", ("char-cnn-rnn", {}))
+    reader = plan.reader if plan else find(Kind.DATASET_READER, prepared.manifest["reader"]["name"]).factory()
+    suggested, suggested_options = getattr(reader, "encoder", ("char-cnn-rnn", {}))
     wanted: list[str] = list(names or ([] if prepared.encoders else [suggested]))
     measured = {}
     for name in wanted:
+        component = find(Kind.TEXT_ENCODER, name)
         given = {**(suggested_options if name == suggested else {}), **dict(map(parse_option, options))}
+        if has_encoder(prepared, component, given):
+            say(f"The text encoder {name} is there already, with these options.")
+            continue
         with Phases() as phases:
             measured[name] = add_encoder(prepared, name, given, seed=seed, report=phases.update)
         found = ", ".join(f"{key} {value:.3g}" for key, value in measured[name].items())
-        say(f"Text encoder {folder_name(name) if ':' in name else name} is ready" + (f" ({found})." if found else "."))
+        say(f"Text encoder {name} is ready" + (f" ({found})." if found else "."))
     return measured
 
 
@@ -163,6 +170,6 @@ def _summary(prepared: Any, result: Result | None) -> None:
         ["crop", manifest["crop"]],
         ["resolutions", ", ".join(manifest["pictures"])],
         ["text encoders", ", ".join(prepared.encoders)],
-        ["left out", f"{len(result.skipped) if result else manifest['skipped']:,}"],
+        ["left out or mended", f"{len(result.skipped) if result else manifest['skipped']:,}"],
     ]
     table(f"{prepared.name} ({prepared.folder})", ["", ""], rows)

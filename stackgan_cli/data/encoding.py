@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from stackgan_cli.components.building import build, entry
-from stackgan_cli.components.registry import Kind, find
+from stackgan_cli.components.registry import Component, Kind, find
 from stackgan_cli.components.storage import save_component
 from stackgan_cli.data.features import encode_all, join
 from stackgan_cli.data.preparing import add_encoder_entry
@@ -25,6 +25,15 @@ def folder_name(full_name: str) -> str:
     """Name of an encoder's folder: bare for a built-in encoder, with its package for others."""
     package, _, name = full_name.partition(":")
     return name if package == "stackgan-cli" else f"{package}--{name}"
+
+
+def has_encoder(data: PreparedData, component: Component, options: Mapping[str, Any]) -> bool:
+    """Whether the data was prepared with this text encoder, of this version and with these options."""
+    there = data.manifest["encoders"].get(folder_name(component.full_name))
+    wanted = entry(component, {}, options)
+    if there is None or any(there.get(key) != wanted[key] for key in ("name", "version")):
+        return False
+    return all(there.get("options", {}).get(name) == value for name, value in wanted["options"].items())
 
 
 def add_encoder(

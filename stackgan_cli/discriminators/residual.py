@@ -86,8 +86,8 @@ class ResidualDiscriminator(nn.Module):
 class ResidualDown(nn.Module):
     """Halve the side: a strided and a plain convolution, added to an average-pooled shortcut.
 
-    The sum is scaled to keep the variance (as in StyleGAN2). A learned gain that starts at 0, as in the released code of
-    DF-GAN, takes Adam a thousand steps to open, which a run of minutes does not have.
+    The sum is scaled to keep the variance (as in StyleGAN2). A learned gain that starts at 0, as in the released code
+    of DF-GAN, takes Adam a thousand steps to open, which a run of minutes does not have.
     """
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
@@ -100,4 +100,4 @@ class ResidualDown(nn.Module):
         """Map features (batch, channels_in, side, side) to (batch, channels_out, side/2, side/2)."""
         refined = F.leaky_relu(self.refine(F.leaky_relu(self.down(features), 0.2)), 0.2)
         shortcut: Tensor = self.shortcut(F.avg_pool2d(features, 2))
-        return (shortcut + refined) * 0.5**0.5
+        return (shortcut + refined).mul(0.5**0.5)

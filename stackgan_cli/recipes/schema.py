@@ -93,4 +93,5 @@ class Recipe(_Strict):
 
 
 MAY_CHANGE = frozenset({"steps", "epochs", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints"})
-"""Settings that may differ when a run goes on: none of them changes what a step computes."""
+"""Settings that may differ when a run goes on: how long it is (on which a learning rate that decays towards the end
+depends) and how often it is written down."""

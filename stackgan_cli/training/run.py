@@ -18,7 +18,7 @@ from stackgan_cli.model_folder import (
     STAGES,
     ModelFolder,
     forget_stage,
-    hash_of_encoder,
+    hash_of,
     save_stage,
     save_text_encoder,
     set_aside,
@@ -82,6 +82,8 @@ class TrainingRun:
             self._refuse_other_data()
         if not restart:
             self._refuse_other_settings()
+            if stage == 2:
+                self._refuse_other_stage1()
         features = data.train.features(self._encoder_folder)
         store = data.train.store(settings.resolution)
         store.hold()
@@ -164,6 +166,8 @@ class TrainingRun:
             "seed": self.settings.seed,
             "precision": self.machine.precision,
         }
+        if self.stage == 2:
+            facts["stage1"] = self._stage1_hash()
         save_stage(
             self.folder,
             self.stage,
@@ -218,8 +222,17 @@ class TrainingRun:
         if path is None:
             return 0
         step = load_checkpoint(path, self.task)
-        self.notes.append(f"Going on from step {step:,} of {self.steps:,} ({path}).")
+        if step < self.steps:
+            self.notes.append(f"Going on from step {step:,} of {self.steps:,} ({path}).")
+            self._note_later_stage()
         return step
+
+    def _note_later_stage(self) -> None:
+        if self.stage == 1 and (self.folder / "stage2").is_dir():
+            self.notes.append("Stage-II was trained on the Stage-I so far; afterwards: train-stage2 with --restart.")
+
+    def _stage1_hash(self) -> str:
+        return hash_of(self.folder / "stage1")
 
     def _trim_log(self) -> None:
         """Drop lines of steps that will be trained again: those after the checkpoint that the run goes on from."""
@@ -243,20 +256,27 @@ class TrainingRun:
                     hint="--name with a name, or with the path of a folder that does not exist yet",
                 )
             if self.stage == 2:
+                name = "" if self.folder.name == self.data.name else f" --name {self.folder.name}"
                 raise ModelError(
                     f"There is no Stage-I in {self.folder} that Stage-II could build on.",
-                    hint=f"stackgan train-stage1 --data {self.data.name}",
+                    hint=f"stackgan train-stage1 --data {self.data.name}{name}",
                 )
             return
         model = ModelFolder(self.folder)
         same_data = model.manifest["data"].get("fingerprint") == self.data.fingerprint
-        if not same_data or model.encoder_hash() != hash_of_encoder(
-            self.data.encoder_folder(self._encoder_folder.name)
-        ):
+        if not same_data or model.encoder_hash() != hash_of(self._encoder_folder):
             changed = "text encoder" if same_data else "data"
             raise ModelError(
                 f"The model {self.folder.name!r} was trained with another {changed} than {self.data.name!r} has now.",
                 hint="--name for a new model, or train-stage1 with --restart (the old one is kept beside it)",
+            )
+
+    def _refuse_other_stage1(self) -> None:
+        stages = ModelFolder(self.folder).manifest["stages"]
+        if stages.get("2", {}).get("stage1", self._stage1_hash()) != self._stage1_hash():
+            raise ModelError(
+                f"The Stage-II of {self.folder.name!r} was trained on another Stage-I than the model has now.",
+                hint="--restart to train Stage-II anew (the old one is kept beside it)",
             )
 
     def _refuse_other_settings(self) -> None:

@@ -98,7 +98,9 @@ def test_a_pickle_under_the_name_of_weights_runs_nothing(saved: Path, tmp_path: 
     assert not trace.exists()
 
 
-@pytest.mark.parametrize("name", ["os:system", "../../evil:x", "stackgan-cli:../x", "/etc:passwd", 7, None, "modulated"])
+@pytest.mark.parametrize(
+    "name", ["os:system", "../../evil:x", "stackgan-cli:../x", "/etc:passwd", 7, None, "modulated"]
+)
 def test_only_entry_points_decide_what_is_built(saved: Path, name: object) -> None:
     described = {**read_json(saved / CONFIG), "name": name}
     (saved / CONFIG).write_text(json.dumps(described))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -101,7 +100,7 @@ def test_unreadable_pictures_are_listed_with_reasons_and_counted_aloud(
     assert all(each["reason"] for each in listed)
     assert done.json["skipped"] == 3
     assert sum(done.json["counts"].values()) == 6
-    assert done.says("3 were left out", "skipped.jsonl")
+    assert done.says("3 ", "left out", "skipped.jsonl")
 
 
 def test_where_nothing_can_be_read_nothing_is_left_behind(
@@ -169,7 +168,7 @@ preparing.write_manifest = write_and_die
 app.main()
 """
     arguments = ["prepare", "--data", "mine", "--source", str(source), *PLAIN]
-    killed = subprocess.run([sys.executable, "-c", program, *arguments], env={**os.environ}, capture_output=True)
+    killed = subprocess.run([sys.executable, "-c", program, *arguments], check=False, capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert stackgan("environment", "--json").json["data"] == []
     training = stackgan("train-stage1", "--data", "mine")

@@ -15,7 +15,7 @@ def disturbed(**options: int) -> ResidualDiscriminator:
     network = ResidualDiscriminator(**{**SMALL, **options})
     with torch.no_grad():
         for weight in network.parameters():
-            weight += 0.2 * torch.randn_like(weight)
+            weight.add_(0.2 * torch.randn_like(weight))
     return network
 
 

@@ -19,7 +19,7 @@ def disturbed(network: nn.Module) -> nn.Module:
     torch.manual_seed(4)
     with torch.no_grad():
         for weight in network.parameters():
-            weight += 0.1 * torch.randn_like(weight)
+            weight.add_(0.1 * torch.randn_like(weight))
     return network
 
 

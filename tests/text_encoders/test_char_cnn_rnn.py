@@ -138,12 +138,12 @@ def small(steps: int = 60) -> CharCnnRnn:
 
 
 def test_fitting_beats_chance_and_gives_vectors_of_unit_variance() -> None:
-    encoder, told = small(), []
+    encoder, told = small(200), []
     measured = encoder.fit(Squares(40, classes=4), seed=1, report=lambda *words: told.append(words))
     assert measured["rivals"] == 4
     assert measured["caption_to_caption"] > 0.7
     assert measured["caption_to_picture"] > 0.7
-    assert told[-1][:2] == (60, 60)
+    assert told[-1][:2] == (200, 200)
     captions = [caption for captions in Squares(40).captions for caption in captions]
     sentence = encoder.encode(captions).sentence
     assert sentence.std(0, correction=0).mean().item() == pytest.approx(1, abs=0.2)

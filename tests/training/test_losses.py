@@ -77,8 +77,8 @@ def test_the_penalty_of_a_linear_discriminator_is_the_norm_of_its_weights() -> N
     images, sentence = torch.randn(6, 3, 4, 4, requires_grad=True), torch.randn(6, 5, requires_grad=True)
     judged = Judgement((images * pixels).sum((1, 2, 3)) + (sentence * words).sum(1))
     penalty = matching_aware_penalty(judged, images, sentence, 6.0)
-    square = float(pixels.square().sum() + words.square().sum())
-    assert float(penalty) == pytest.approx(square**3, rel=1e-5)
+    square = float((pixels.square().sum() + words.square().sum()).detach())
+    assert float(penalty.detach()) == pytest.approx(square**3, rel=1e-5)
     penalty.backward()
     # d (|w|^2)^3 / dw = 6 (|w|^2)^2 w
     assert torch.allclose(pixels.grad, 6 * square**2 * pixels.detach(), rtol=1e-4)
@@ -86,7 +86,10 @@ def test_the_penalty_of_a_linear_discriminator_is_the_norm_of_its_weights() -> N
 
 
 def test_the_penalty_is_each_pictures_own() -> None:
-    images, sentence = torch.tensor([[1.0], [2.0]], requires_grad=True), torch.tensor([[3.0], [4.0]], requires_grad=True)
+    images, sentence = (
+        torch.tensor([[1.0], [2.0]], requires_grad=True),
+        torch.tensor([[3.0], [4.0]], requires_grad=True),
+    )
     # Gradients of x^2 + 2 y are (2 x, 2): norms squared 8 and 20, so to the power 2 their mean is 14.
     judged = Judgement((images.square() + 2 * sentence).sum(1))
-    assert float(matching_aware_penalty(judged, images, sentence, 2.0)) == pytest.approx(14.0)
+    assert float(matching_aware_penalty(judged, images, sentence, 2.0).detach()) == pytest.approx(14.0)

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from stackgan_cli.components.protocols import TextFeatures
+from stackgan_cli.data.batches import Batch
+from stackgan_cli.discriminators.residual import ResidualDiscriminator
+from stackgan_cli.errors import UsageError
+from stackgan_cli.generators.modulated_stage1 import ModulatedStage1
+from stackgan_cli.generators.port_stage1 import PortStage1
+from stackgan_cli.recipes.loading import load_recipe, stage_settings
+from stackgan_cli.training.adversarial import Length, StageTask
+from stackgan_cli.training.machine import choose_machine
+
+WIDTH = 12
+
+
+def batch(count: int = 4) -> Batch:
+    torch.manual_seed(9)
+    sentences = torch.randn(2, count, WIDTH)
+    return Batch(torch.rand(count, 3, 16, 16) * 2 - 1, TextFeatures(sentences[0]), TextFeatures(sentences[1]))
+
+
+def task(*options: str, generator: torch.nn.Module | None = None, text_width: int = WIDTH) -> StageTask:
+    torch.manual_seed(1)
+    settings = stage_settings(load_recipe("quick"), 1, {}, ("resolution=16", *options))
+    network = generator or ModulatedStage1(text_width=WIDTH, resolution=16, channels=4, max_channels=8)
+    critic = ResidualDiscriminator(text_width=text_width, resolution=16, channels=4, max_channels=8)
+    return StageTask(settings, network, critic, choose_machine("cpu", "float32"), Length(100, 10))
+
+
+def test_the_first_losses_are_those_of_the_paper_over_three_kinds_of_pair() -> None:
+    stage, given = task("loss=bce", "gradient_penalty.weight=0"), batch()
+    with torch.no_grad():
+        _, fake = stage.generate(stage.generator, given.text, "train", 0)
+        right, wrong = stage.discriminator(given.images, [given.text, given.wrong_text])
+        (fooled,) = stage.discriminator(fake.images, [given.text])
+    real, unreal = torch.ones(4), torch.zeros(4)
+    entropy = F.binary_cross_entropy_with_logits
+    expected = entropy(right.matching, real) + (entropy(wrong.matching, unreal) + entropy(fooled.matching, unreal)) / 2
+    losses = stage.step(0, given)
+    assert float(losses["discriminator"]) == pytest.approx(float(expected), rel=1e-5)
+    with torch.no_grad():
+        # The generator answers to the discriminator that has just learnt.
+        (after,) = stage.discriminator(fake.images, [given.text])
+    assert float(losses["generator"]) == pytest.approx(float(entropy(after.matching, real)), rel=1e-5)
+
+
+def test_a_step_trains_both_networks_and_leaves_no_gradient_of_one_in_the_other() -> None:
+    stage = task()
+    before = [weight.detach().clone() for weight in stage.generator.parameters()]
+    judged = [weight.detach().clone() for weight in stage.discriminator.parameters()]
+    stage.step(0, batch())
+    pairs = zip(before, stage.generator.parameters(), strict=True)
+    assert any(not torch.equal(old, new) for old, new in pairs)
+    pairs = zip(judged, stage.discriminator.parameters(), strict=True)
+    assert any(not torch.equal(old, new) for old, new in pairs)
+    assert all(weight.requires_grad for weight in stage.discriminator.parameters())
+
+
+def test_the_penalty_comes_every_so_many_steps() -> None:
+    stage = task("gradient_penalty.every=3", "gradient_penalty.weight=2.0")
+    assert ["penalty" in stage.step(step, batch()) for step in range(6)] == [True, False, False] * 2
+    assert "penalty" not in task("gradient_penalty.weight=0").step(0, batch())
+
+
+def test_a_step_is_a_function_of_its_number_and_its_batch() -> None:
+    one, other = task(), task()
+    torch.manual_seed(1)
+    first = [{name: float(value) for name, value in one.step(step, batch()).items()} for step in range(3)]
+    torch.manual_seed(2)
+    second = [{name: float(value) for name, value in other.step(step, batch()).items()} for step in range(3)]
+    assert first == second
+    assert first[0] != first[1]
+
+
+def test_losses_are_tensors_that_nobody_has_waited_for() -> None:
+    losses = task().step(0, batch())
+    assert set(losses) >= {"discriminator", "generator", "kl"}
+    assert all(isinstance(value, torch.Tensor) and not value.requires_grad for value in losses.values())
+
+
+def test_the_ports_discriminator_reads_the_condition_and_takes_the_next_for_the_wrong_one() -> None:
+    generator = PortStage1(text_width=WIDTH, resolution=16, channels=8, condition_width=6, z_width=5)
+    stage, given = task("judge_by=condition", generator=generator, text_width=6), batch()
+    seen: list[list[torch.Tensor]] = []
+    stage.discriminator.register_forward_pre_hook(lambda _, args: seen.append([each.sentence for each in args[1]]))
+    stage.step(0, given)
+    right, wrong = seen[0]
+    assert right.shape == (4, 6)
+    assert torch.equal(wrong, right[[1, 2, 3, 0]])
+    # What it reads is the mean of the conditioning distribution, and no gradient flows back through it.
+    assert all(each.is_leaf for each in seen[1])
+
+
+def test_unknown_devices_and_precisions_are_refused() -> None:
+    for device, precision in (("abacus", "auto"), ("cpu", "float8"), ("cuda:99", "auto")):
+        with pytest.raises(UsageError):
+            choose_machine(device, precision)
+    assert choose_machine("cpu", "bfloat16").precision == "bfloat16"
+    assert choose_machine("cpu", "float32").precision == "float32"
