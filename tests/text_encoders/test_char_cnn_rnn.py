@@ -121,6 +121,7 @@ class Squares:
     """Plain pictures of one colour each, with two ways to say it."""
 
     attributes = None
+    stated = None
 
     def __init__(self, count: int, *, classes: int | None = None) -> None:
         names = list(COLOURS)
@@ -167,6 +168,7 @@ def test_captions_of_one_known_attribute_draw_together() -> None:
     data = Squares(40)
     # Red and green against blue and white: what pictures and words alone do not suggest.
     data.attributes = [{"tone": "warm" if colour in {"red", "green"} else "cold"} for colour in data.colours]
+    data.stated = [[["tone"], ["tone"]] for _ in data.colours]
 
     def spread(weight: float) -> float:
         options = {"width": 16, "channels": 16, "fit_batch": 4, "fit_rate": 5e-3}
