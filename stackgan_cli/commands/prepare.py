@@ -136,10 +136,10 @@ def _encoders(
     prepared: Any, plan: Plan | None, names: Sequence[str] | None, options: Sequence[str], seed: int
 ) -> dict[str, dict[str, float]]:
     """Fit and cache the text encoders that were asked for, or the one that suits the data where it has none."""
+    from stackgan_cli.components.options import parse_option
     from stackgan_cli.components.registry import Kind, find
     from stackgan_cli.console import Phases, say
     from stackgan_cli.data.encoding import add_encoder, has_encoder
-    from stackgan_cli.recipes.loading import parse_option
 
     reader = plan.reader if plan else find(Kind.DATASET_READER, prepared.manifest["reader"]["name"]).factory()
     suggested, suggested_options = getattr(reader, "encoder", ("char-cnn-rnn", {}))

@@ -164,10 +164,13 @@ def parse_option(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise UsageError(f"{text!r} does not set anything.", "Write options as key=value, for example width=256.")
+    key, value = key.strip(), value.strip()
     try:
-        return key.strip(), tomllib.loads(f"value = {value.strip()}")["value"]
+        values = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
-        return key.strip(), value.strip()
+        return key, value
+    # A line break in the value could begin another TOML key.
+    return key, values["value"] if len(values) == 1 else value
 
 
 def _fit_option(factory: Callable[..., Any], parameter: inspect.Parameter, value: object, described: str) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from stackgan_cli.components.options import parse_option
 from stackgan_cli.errors import SettingsError
 from stackgan_cli.recipes.schema import Recipe, StageSettings
 
@@ -53,28 +54,12 @@ def stage_settings(recipe: Recipe, stage: int, changes: Mapping[str, Any], optio
 
     Raises:
         SettingsError: a key is unknown or a value is none that it takes.
+        UsageError: an option is not of the form key=value.
     """
     settings = (recipe.stage1 if stage == 1 else recipe.stage2).model_dump()
     for key, value in [*((k, v) for k, v in changes.items() if v is not None), *map(parse_option, options)]:
         _put(settings, key, value)
     return check(StageSettings, settings, what="The settings")
-
-
-def parse_option(option: str) -> tuple[str, Any]:
-    """Split ``key=value`` and read the value as TOML, or as plain text where it is none.
-
-    Raises:
-        SettingsError: there is no ``=`` or no key.
-    """
-    key, mark, text = option.partition("=")
-    key, text = key.strip(), text.strip()
-    if not mark or not key:
-        raise SettingsError(f"{option!r} is not of the form key=value.", hint="--set batch_size=32")
-    try:
-        values = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
-        return key, text
-    return key, values["value"] if len(values) == 1 else text
 
 
 def read_toml(path: Path) -> dict[str, Any]:

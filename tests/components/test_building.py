@@ -274,7 +274,7 @@ def test_options_from_the_command_line_are_toml_or_words(text: str, parsed: tupl
     assert parse_option(text) == parsed
 
 
-@pytest.mark.parametrize("text", ["width", "=3", ""])
+@pytest.mark.parametrize("text", ["width", "=3", "", "  = "])
 def test_option_without_key_or_value_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="does not set anything"):
         parse_option(text)
