@@ -37,7 +37,7 @@ class DomainClassifier(nn.Module):
     Args:
         width: of the features, kept small because the bias of a Fréchet distance grows with its square.
         channels: of the first layer.
-        input_side: side in pixels that pictures are resized to.
+        input_side: side in pixels that pictures are resized to, a multiple of 32.
         epochs: passes over the training pictures.
         labels: values of each head, in order; found out by :meth:`fit`, and stored with the weights.
     """
@@ -48,7 +48,7 @@ class DomainClassifier(nn.Module):
         width: int = 64,
         channels: int = 24,
         input_side: int = 128,
-        epochs: int = 6,
+        epochs: int = 8,
         labels: list[list[str]] | None = None,
     ) -> None:
         super().__init__()
@@ -57,10 +57,13 @@ class DomainClassifier(nn.Module):
             nn.Conv2d(3, channels, 5, stride=2, padding=2, bias=False),
             nn.BatchNorm2d(channels),
             nn.ReLU(),
-            *(_Down(channels * 2**step, channels * 2 ** (step + 1)) for step in range(3)),
-            nn.AdaptiveAvgPool2d(1),
+            *(_Down(channels * min(2**step, 4), channels * min(2 ** (step + 1), 4)) for step in range(4)),
+            # Parts are told by where they are, so their places are kept: a mean over all of them loses a beak.
             nn.Flatten(),
-            nn.Linear(channels * 8, width),
+            nn.Linear(channels * 4 * (input_side // 32) ** 2, 4 * width),
+            nn.BatchNorm1d(4 * width),
+            nn.ReLU(),
+            nn.Linear(4 * width, width),
         )
         self.labels: dict[str, list[str]] = {}
         self.heads = nn.ModuleList()
