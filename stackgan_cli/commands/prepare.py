@@ -52,10 +52,16 @@ def prepare(
     json: Json = False,
 ) -> None:
     """Read captioned pictures and write prepared data: pictures, captions, splits and text features."""
+    from stackgan_cli.components.options import parse_option
+    from stackgan_cli.components.registry import Kind, find
     from stackgan_cli.console import print_json, say
     from stackgan_cli.data.prepared import PreparedData
     from stackgan_cli.home import data_folder
 
+    # A slip of the pen is told now, not after minutes of reading pictures.
+    options = dict(map(parse_option, encoder_option or []))
+    for name in encoder or []:
+        find(Kind.TEXT_ENCODER, name)
     target = data_folder(data)
     only_encoders = source is None and not force and reader is None and _exists(target) and encoder is not None
     result = None
@@ -64,7 +70,7 @@ def prepare(
         plan = _plan(target.name, source, reader, resolution, crop, limit, seed)
         result = _pictures(plan, target, force)
     prepared = PreparedData(target)
-    measured = _encoders(prepared, plan, encoder, encoder_option or [], seed)
+    measured = _encoders(prepared, plan, encoder, options, seed)
     if json:
         print_json({"data": str(target), **prepared.manifest, "measured": measured})
         return
@@ -133,10 +139,9 @@ def _pictures(plan: Plan, target: Path, force: bool) -> Result | None:
 
 
 def _encoders(
-    prepared: Any, plan: Plan | None, names: Sequence[str] | None, options: Sequence[str], seed: int
+    prepared: Any, plan: Plan | None, names: Sequence[str] | None, options: dict[str, Any], seed: int
 ) -> dict[str, dict[str, float]]:
     """Fit and cache the text encoders that were asked for, or the one that suits the data where it has none."""
-    from stackgan_cli.components.options import parse_option
     from stackgan_cli.components.registry import Kind, find
     from stackgan_cli.console import Phases, say
     from stackgan_cli.data.encoding import add_encoder, has_encoder
@@ -147,7 +152,7 @@ def _encoders(
     measured = {}
     for name in wanted:
         component = find(Kind.TEXT_ENCODER, name)
-        given = {**(suggested_options if name == suggested else {}), **dict(map(parse_option, options))}
+        given = {**(suggested_options if name == suggested else {}), **options}
         if has_encoder(prepared, component, given):
             say(f"The text encoder {name} is there already, with these options.")
             continue

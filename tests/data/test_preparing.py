@@ -136,7 +136,7 @@ def test_a_source_that_is_none_is_one_message(
         (("--reader", "nonesuch"), 4),
         (("--encoder", "nonesuch"), 4),
         (("--encoder", "hashed-words", "--encoder-option", "wdth=3"), 4),
-        (("--encoder", "hashed-words", "--encoder-option", "width"), 3),
+        (("--encoder", "hashed-words", "--encoder-option", "width"), 2),
         (("--crop", "round"), 3),
         (("--resolution", "3"), 2),
         (("--limit", "1"), 2),
