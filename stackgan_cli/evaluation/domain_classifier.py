@@ -48,7 +48,7 @@ class DomainClassifier(nn.Module):
         width: int = 64,
         channels: int = 24,
         input_side: int = 128,
-        epochs: int = 8,
+        epochs: int = 16,
         labels: list[list[str]] | None = None,
     ) -> None:
         super().__init__()
