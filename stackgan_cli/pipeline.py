@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
-from stackgan_cli.components.protocols import TextFeatures
+from stackgan_cli.data.features import on_device
 from stackgan_cli.errors import UsageError
 from stackgan_cli.home import existing_model
 from stackgan_cli.model_folder import ModelFolder
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from stackgan_cli.components.protocols import Stage1Generator, Stage2Generator, TextEncoder
+    from stackgan_cli.components.protocols import Stage1Generator, Stage2Generator, TextEncoder, TextFeatures
 
 LARGEST_SEED = 2**63 - 1
 
@@ -148,12 +148,7 @@ class Pipeline:
     def encode(self, captions: Sequence[str]) -> TextFeatures:
         """Text features of captions, on the pipeline's device."""
         with torch.inference_mode():
-            features = self._encoder.encode(captions)
-
-        def moved(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor.to(self.device)
-
-        return TextFeatures(features.sentence.to(self.device), moved(features.words), moved(features.padding))
+            return on_device(self._encoder.encode(captions), self.device)
 
     def _noise(self, width: int, seeds: Sequence[int], stage: int) -> Tensor:
         rows = [torch.randn(width, generator=generator_for(seed, "picture", stage)) for seed in seeds]

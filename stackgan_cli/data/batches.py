@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from stackgan_cli.components.protocols import TextFeatures
+from stackgan_cli.data.features import on_device
 from stackgan_cli.errors import DataError, SettingsError
 from stackgan_cli.randomness import generator_for
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from stackgan_cli.components.protocols import TextFeatures
     from stackgan_cli.data.features import CaptionFeatures
     from stackgan_cli.data.store import PictureStore
 
@@ -89,7 +90,7 @@ class Batches:
         wrong = self._others.draw(chosen, draw)
         text = self._features.draw(chosen, self._averaged, draw)
         wrong_text = self._features.draw(wrong, self._averaged, draw)
-        return Batch(images, self._move(text), self._move(wrong_text))
+        return Batch(images, on_device(text, self._device), on_device(wrong_text, self._device))
 
     def _chosen(self, step: int) -> Tensor:
         epoch, within = divmod(step, self.steps_per_epoch)
@@ -117,13 +118,6 @@ class Batches:
         picture = torch.arange(count, device=self._device)[:, None, None]
         crops = stored[picture, rows[:, :, None], columns[:, None, :]]
         return crops.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
-
-    def _move(self, text: TextFeatures) -> TextFeatures:
-        def moved(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor.to(self._device, non_blocking=True)
-
-        sentence = text.sentence.to(self._device, non_blocking=True)
-        return TextFeatures(sentence, moved(text.words), moved(text.padding))
 
 
 class _OtherClasses:

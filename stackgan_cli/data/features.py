@@ -75,6 +75,15 @@ class CaptionFeatures:
         )
 
 
+def on_device(text: TextFeatures, device: torch.device) -> TextFeatures:
+    """Move text features to a device, words and all."""
+
+    def moved(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.to(device, non_blocking=True)
+
+    return TextFeatures(text.sentence.to(device, non_blocking=True), moved(text.words), moved(text.padding))
+
+
 def encode_all(encoder: TextEncoder, captions: Sequence[str]) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """Encode captions in batches; yields how many are done, and the tensors of each batch."""
     for start in range(0, len(captions), _CAPTIONS_AT_ONCE):

@@ -25,6 +25,8 @@ _TYPES = {
     "skipped": int,
     "classes": list,
     "attributes": list,
+    "stated": bool,
+    "reader": dict,
     "crop": str,
     "pictures": dict,
     "encoders": dict,
@@ -63,6 +65,7 @@ def _is_whole(manifest: dict[str, Any]) -> bool:
     """Trust nothing in a manifest but what has the right type, and no folder that lies elsewhere."""
     return (
         all(isinstance(manifest.get(key), kind) for key, kind in _TYPES.items())
+        and isinstance(manifest["reader"].get("name"), str)
         and all(_SIZE.fullmatch(size) and form in ("raw", "jpeg") for size, form in manifest["pictures"].items())
         and all(
             _FOLDER.fullmatch(folder) and isinstance(entry, dict) and isinstance(entry.get("name"), str)

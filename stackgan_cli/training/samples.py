@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from stackgan_cli.components.protocols import TextFeatures
+from stackgan_cli.data.features import on_device
 from stackgan_cli.home import atomic_file
 from stackgan_cli.pixels import to_pictures
 from stackgan_cli.sheets import sheet
@@ -47,17 +48,13 @@ class SampleSheet:
     @torch.no_grad()
     def draw(self, task: StageTask, path: Path) -> None:
         """Draw the captions with the averaged generator and write them, with their captions, as one PNG."""
-        device = task.machine.device
-        text = TextFeatures(*(None if part is None else part.to(device) for part in self._parts()))  # type: ignore[arg-type]
+        text = on_device(self._text, task.machine.device)
         with task.machine.autocast():
             _, generated = task.generate(task.averaged.network, text, "samples", 0)
         pictures = to_pictures(generated.images)
         rows = [(caption, pictures[at * _EACH : (at + 1) * _EACH]) for at, caption in enumerate(self.captions)]
         with atomic_file(path) as temporary:
             sheet(rows, side=_SIDE).save(temporary, "PNG")
-
-    def _parts(self) -> tuple[Tensor | None, ...]:
-        return self._text.sentence, self._text.words, self._text.padding
 
 
 def _joined(parts: list[Tensor | None]) -> Tensor | None:
