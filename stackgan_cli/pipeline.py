@@ -9,7 +9,9 @@ import torch
 
 from stackgan_cli.data.features import on_device
 from stackgan_cli.errors import UsageError
+from stackgan_cli.generators.folding import fold
 from stackgan_cli.home import existing_model
+from stackgan_cli.machine import choose_machine, place
 from stackgan_cli.model_folder import ModelFolder
 from stackgan_cli.pixels import to_pictures
 from stackgan_cli.randomness import generator_for
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stackgan_cli.components.protocols import Stage1Generator, Stage2Generator, TextEncoder, TextFeatures
+    from stackgan_cli.machine import Machine
 
 LARGEST_SEED = 2**63 - 1
 
@@ -49,28 +52,40 @@ class Pipeline:
     """A trained model, ready to draw.
 
     A picture depends on its prompt, its seed and the model, and on nothing else: not on how many are drawn, nor on
-    what is drawn beside it. So pictures are drawn one by one; on two cores a batch would be no quicker.
+    what is drawn beside it. So pictures are drawn one by one; on two cores a batch would be no quicker. (Another
+    precision or another kind of processor rounds differently, by less than one can see.)
 
     Args:
         model: the folder.
-        device: to draw on, such as ``cpu`` or ``cuda``.
+        machine: device and precision to draw with.
     """
 
-    def __init__(self, model: ModelFolder, device: torch.device | str = "cpu") -> None:
-        self.model, self.device = model, torch.device(device)
-        self._encoder: TextEncoder = _placed(model.text_encoder(), self.device)
-        self._stage1: Stage1Generator = _placed(model.stage1(), self.device)
-        self._stage2: Stage2Generator | None = _placed(model.stage2(), self.device) if 2 in model.stages else None
+    def __init__(self, model: ModelFolder, machine: Machine) -> None:
+        self.model, self.machine = model, machine
+        self._encoder: TextEncoder = place(model.text_encoder(), machine.device)
+        self._stage1: Stage1Generator = self._ready(model.stage1())
+        self._stage2: Stage2Generator | None = self._ready(model.stage2()) if 2 in model.stages else None
+
+    def _ready(self, generator: Any) -> Any:
+        fold(generator.requires_grad_(False), self.machine.half)
+        return place(generator, self.machine.device)
 
     @classmethod
-    def load(cls, model: str | Path | None = None, device: torch.device | str = "cpu") -> Self:
+    def load(cls, model: str | Path | None = None, device: str = "cpu", precision: str = "auto") -> Self:
         """Load a model by name or path; without one, the model trained last, or the bundled one.
 
+        Args:
+            model: name or path.
+            device: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the quickest one here.
+            precision: ``float32``, ``bfloat16``, or ``auto`` for the quicker one on that device.
+
         Raises:
+            UsageError: the device or the precision cannot be had here.
             ModelError: there is no such model, or it is damaged.
             ComponentError: the model needs a component that is not installed.
         """
-        return cls(ModelFolder(existing_model(None if model is None else str(model))), device)
+        folder = ModelFolder(existing_model(None if model is None else str(model)))
+        return cls(folder, choose_machine(device, precision))
 
     @property
     def stages(self) -> list[int]:
@@ -124,10 +139,11 @@ class Pipeline:
         Returns:
             Pictures (batch, 3, resolution, resolution) in [-1, 1].
         """
-        images = self._stage1(self._noise(self._stage1.noise_width, seeds, 1), text).images
-        if stage == 1 or self._stage2 is None:
-            return images
-        return self._stage2(images, self._noise(self._stage2.noise_width, seeds, 2), text).images
+        with self.machine.autocast():
+            images = self._stage1(self._noise(self._stage1.noise_width, seeds, 1), text).images
+            if stage == 1 or self._stage2 is None:
+                return images
+            return self._stage2(images, self._noise(self._stage2.noise_width, seeds, 2), text).images
 
     def check(self, request: Request) -> None:
         """Refuse what cannot be drawn.
@@ -148,15 +164,8 @@ class Pipeline:
     def encode(self, captions: Sequence[str]) -> TextFeatures:
         """Text features of captions, on the pipeline's device."""
         with torch.inference_mode():
-            return on_device(self._encoder.encode(captions), self.device)
+            return on_device(self._encoder.encode(captions), self.machine.device)
 
     def _noise(self, width: int, seeds: Sequence[int], stage: int) -> Tensor:
         rows = [torch.randn(width, generator=generator_for(seed, "picture", stage)) for seed in seeds]
-        return torch.stack(rows).to(self.device)
-
-
-def _placed(component: Any, device: torch.device) -> Any:
-    """Move a component, where it is a network, to a device and into the layout that convolutions are quickest in."""
-    if not isinstance(component, torch.nn.Module):
-        return component
-    return component.requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return torch.stack(rows).to(self.machine.device)

@@ -19,7 +19,7 @@ def environment(json: Json = False) -> None:
     from stackgan_cli.components.registry import available
     from stackgan_cli.console import print_json, table
     from stackgan_cli.home import DATA_MANIFEST, MANIFEST, home, names
-    from stackgan_cli.training.machine import choose_machine
+    from stackgan_cli.machine import choose_machine
 
     def found(package: str) -> str:
         try:

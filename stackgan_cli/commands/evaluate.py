@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stackgan_cli.commands.options import Data, Device, Json, Model
+from stackgan_cli.commands.options import Data, Device, Json, Model, Precision
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +29,7 @@ def evaluate(
     extractor: Annotated[str, typer.Option(help="Feature extractor.")] = "domain-classifier",
     seed: Annotated[int, typer.Option(min=0, help="Seed of captions and noise.")] = 0,
     device: Device = "auto",
+    precision: Precision = "auto",
     json: Json = False,
 ) -> None:
     """Measure a model on the test captions of prepared data, beside real pictures as floor and ceiling."""
@@ -38,10 +39,9 @@ def evaluate(
     from stackgan_cli.evaluation.extractors import extractor_for
     from stackgan_cli.home import existing_data, write_text
     from stackgan_cli.pipeline import Pipeline
-    from stackgan_cli.training.machine import choose_machine
 
     prepared = PreparedData(existing_data(data))
-    pipeline = Pipeline.load(model or _model_of(prepared.name), choose_machine(device).device)
+    pipeline = Pipeline.load(model or _model_of(prepared.name), device, precision)
     say(f"Measuring the model {pipeline.model.name} ({pipeline.model.folder}) on {prepared.name}.")
     with ProgressReport(f"Extractor {extractor}", None, unit="steps") as bar:
         fitted, card = extractor_for(prepared, extractor, seed=0, report=bar.update)

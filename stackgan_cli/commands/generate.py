@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stackgan_cli.commands.options import Device, Json, Model, Seed
+from stackgan_cli.commands.options import Device, Json, Model, Precision, Seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +45,7 @@ def generate(
     preview: Annotated[bool, typer.Option("--preview", help="Show the pictures in the terminal.")] = False,
     metadata: Annotated[bool, typer.Option(help="Write prompt, seed and model into the PNG.")] = True,
     device: Device = "auto",
+    precision: Precision = "auto",
     json: Json = False,
 ) -> None:
     """Draw pictures of sentences; prints the path of each."""
@@ -56,7 +57,7 @@ def generate(
     check_target(output, len(texts) * num_images + grid)
     first = secrets.randbelow(2**31) if seed is None else seed
     requests = [Request(text, first + number) for text in texts for number in range(num_images)]
-    pipeline = _pipeline(model, device)
+    pipeline = _pipeline(model, device, precision)
     for text in texts:
         _say_what_is_read(pipeline, text)
     drawn: list[Drawn] = []
@@ -98,7 +99,7 @@ def _prompts(given: Sequence[str], source: str | None) -> list[str]:
     return texts
 
 
-def _pipeline(model: str | None, device: str) -> Pipeline:
+def _pipeline(model: str | None, device: str, precision: str) -> Pipeline:
     from stackgan_cli.console import say
     from stackgan_cli.home import existing_model
     from stackgan_cli.model_folder import ModelFolder
@@ -106,10 +107,10 @@ def _pipeline(model: str | None, device: str) -> Pipeline:
     folder = ModelFolder(existing_model(model))
     stages = " and ".join("I" * stage for stage in folder.stages)
     say(f"Drawing with the model {folder.name} ({folder.folder}), Stage-{stages}.")
+    from stackgan_cli.machine import choose_machine
     from stackgan_cli.pipeline import Pipeline
-    from stackgan_cli.training.machine import choose_machine
 
-    return Pipeline(folder, choose_machine(device).device)
+    return Pipeline(folder, choose_machine(device, precision))
 
 
 def _say_what_is_read(pipeline: Pipeline, text: str) -> None:

@@ -62,7 +62,7 @@ def run(asked: Asked, *, device: str, precision: str, restart: bool, dry_run: bo
     from stackgan_cli.console import print_json, say
     from stackgan_cli.data.prepared import PreparedData
     from stackgan_cli.home import existing_data, model_folder
-    from stackgan_cli.training.machine import choose_machine
+    from stackgan_cli.machine import choose_machine
     from stackgan_cli.training.run import TrainingRun
 
     data = PreparedData(existing_data(asked.data))

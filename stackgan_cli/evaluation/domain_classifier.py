@@ -171,7 +171,7 @@ class DomainClassifier(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(self.width, len(values)) for values in self.labels.values())
 
     def _train(self, pictures: Tensor, targets: Tensor, seed: int, report: Callable[[int, int, str], None]) -> None:
-        from stackgan_cli.training.machine import choose_machine
+        from stackgan_cli.machine import choose_machine
 
         machine = choose_machine("cpu")
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

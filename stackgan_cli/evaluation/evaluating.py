@@ -174,6 +174,7 @@ def _protocol(
         "real": len(samples),
         "resolution": pipeline.resolution,
         "real_pictures": "centre crop, no flip",
+        "precision": pipeline.machine.precision,
         "rounding": "to the nearest of 256 levels",
         "seed": seed,
         "extractor": extractor.spec(),

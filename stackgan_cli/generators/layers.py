@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from stackgan_cli.components.protocols import Generated
 from stackgan_cli.errors import SettingsError
+from stackgan_cli.generators.upsampling import UpsampleConvolution
 
 if TYPE_CHECKING:
     from stackgan_cli.components.protocols import TextFeatures
@@ -90,32 +91,6 @@ def initialise(network: nn.Module, *, truncated: bool) -> None:
 def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, *, bias: bool = False) -> nn.Conv2d:
     """Build a convolution that keeps the picture's size divided by ``stride`` (kernels 1, 3, and 4 with stride 2)."""
     return nn.Conv2d(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2, bias=bias)
-
-
-class UpsampleConvolution(nn.Module):
-    """Double the size by nearest neighbour, then convolve 3x3 without bias (paper, section 4.3).
-
-    Maps (batch, inputs, height, width) to (batch, outputs, 2 height, 2 width). The stored weight is the 3x3 kernel;
-    what is computed is the same function as one transposed convolution of stride 2, whose 4x4 kernel is the 3x3 one
-    summed over the pixels that share a source: 16 multiplications where resizing first takes 36.
-    """
-
-    _summed: Tensor
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(outputs, inputs, 3, 3))
-        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        # Row by row, the taps of the 3-kernel that meet the same source pixel at each tap of the 4-kernel.
-        meets = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
-        self.register_buffer("_summed", torch.kron(meets, meets).T.contiguous(), persistent=False)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Upsample and convolve."""
-        # Sums of float32 weights, rounded once: under autocast the product would round before it adds.
-        with torch.autocast(features.device.type, enabled=False):
-            kernel = (self.weight.reshape(-1, 9) @ self._summed).view(*self.weight.shape[:2], 4, 4).transpose(0, 1)
-        return F.conv_transpose2d(features, kernel, stride=2, padding=1)
 
 
 def up_block(inputs: int, outputs: int, *, activated: bool = True) -> nn.Sequential:

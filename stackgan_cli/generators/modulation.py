@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from stackgan_cli.generators.layers import UpsampleConvolution
+from stackgan_cli.generators.upsampling import UpsampleConvolution
 
 if TYPE_CHECKING:
     from torch import Tensor

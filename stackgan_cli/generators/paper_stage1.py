@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from stackgan_cli.components.protocols import Generated
 from stackgan_cli.generators.layers import (
     ConditioningAugmentation,
-    UpsampleConvolution,
     bottleneck,
     doublings,
     halved,
@@ -20,6 +19,7 @@ from stackgan_cli.generators.layers import (
     to_picture,
     up_block,
 )
+from stackgan_cli.generators.upsampling import UpsampleConvolution
 
 if TYPE_CHECKING:
     from stackgan_cli.components.protocols import TextFeatures

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stackgan_cli.errors import DataError
+from stackgan_cli.machine import fast_half_type
 from stackgan_cli.text_encoders.hashed_words import HashedWords
 
 if TYPE_CHECKING:
@@ -170,13 +171,6 @@ def unset_linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
     return nn.Linear(inputs, outputs, bias=bias, device="meta").to_empty(device="cpu")
 
 
-def fast_type(device: torch.device) -> torch.dtype | None:
-    """Give the type for autocast that this device computes faster than float32, or None."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    return torch.bfloat16 if device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported() else None
-
-
 def fit_joint_embedding(
     encoder: Encoder,
     captions: Sequence[NDArray[np.uint8]],
@@ -307,7 +301,7 @@ def _optimise(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.rate, total_steps=settings.steps + 1, pct_start=0.1, cycle_momentum=False
     )
-    quick = fast_type(device)
+    quick = fast_half_type(device)
     captions = pool.draw_captions(2 * settings.batch, generator)
     for step in range(settings.steps):
         places = next(captions)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from stackgan_cli.components.protocols import Generated, TextFeatures
+from stackgan_cli.machine import place
 from stackgan_cli.randomness import generator_for
 from stackgan_cli.training.averaging import Averaged
 from stackgan_cli.training.losses import discriminator_loss, generator_loss, kl_loss
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from stackgan_cli.data.batches import Batch
+    from stackgan_cli.machine import Machine
     from stackgan_cli.recipes.schema import OptimizerSettings, StageSettings
-    from stackgan_cli.training.machine import Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,10 @@ class StageTask:
         stage1: nn.Module | None = None,
     ) -> None:
         self.settings, self.machine, self.length = settings, machine, length
-        self.generator = _placed(generator, machine).train()
-        self.discriminator = _placed(discriminator, machine).train()
+        self.generator = place(generator, machine.device).train()
+        self.discriminator = place(discriminator, machine.device).train()
         self.averaged = Averaged(self.generator, settings.averaging)
-        self.stage1 = None if stage1 is None else _placed(stage1, machine).requires_grad_(False)
+        self.stage1 = None if stage1 is None else place(stage1, machine.device).requires_grad_(False)
         if self.stage1 is not None:
             self.stage1.train(settings.stage1_batch_norm == "batch")
         self.generator_optimizer = make_adam(self.generator, settings.generator_optimizer)
@@ -148,9 +149,3 @@ class StageTask:
     def _set_rate(self, optimizer: torch.optim.Optimizer, settings: OptimizerSettings, step: int) -> None:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(settings, step, self.length.steps, self.length.steps_per_epoch)
-
-
-def _placed(network: nn.Module, machine: Machine) -> nn.Module:
-    """Move a network to the device, its convolution kernels in the layout that convolutions are quickest in."""
-    placed: nn.Module = network.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return placed

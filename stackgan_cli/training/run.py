@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stackgan_cli.data.prepared import PreparedData
+    from stackgan_cli.machine import Machine
     from stackgan_cli.training.loop import Progress
-    from stackgan_cli.training.machine import Machine
 
 
 class TrainingRun:

@@ -7,7 +7,6 @@ from torch.nn import functional as F
 
 from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.errors import SettingsError
-from stackgan_cli.generators.layers import UpsampleConvolution
 from stackgan_cli.generators.modulated_stage1 import ModulatedStage1
 from stackgan_cli.generators.modulated_stage2 import ModulatedStage2
 
@@ -21,28 +20,6 @@ def disturbed(network: nn.Module) -> nn.Module:
         for weight in network.parameters():
             weight.add_(0.1 * torch.randn_like(weight))
     return network
-
-
-@pytest.mark.parametrize(("inputs", "outputs", "height", "width"), [(3, 5, 4, 4), (1, 1, 1, 1), (4, 2, 7, 3)])
-def test_upsampling_convolution_is_resizing_and_convolving(inputs: int, outputs: int, height: int, width: int) -> None:
-    torch.manual_seed(0)
-    layer = UpsampleConvolution(inputs, outputs).double()
-    features = torch.randn(2, inputs, height, width, dtype=torch.float64, requires_grad=True)
-    made = layer(features)
-    expected = F.conv2d(F.interpolate(features, scale_factor=2, mode="nearest"), layer.weight, padding=1)
-    assert made.shape == (2, outputs, 2 * height, 2 * width)
-    assert torch.allclose(made, expected, rtol=0, atol=1e-10)
-    upstream = torch.randn_like(made)
-    ours = torch.autograd.grad(made, [features, layer.weight], upstream, retain_graph=True)
-    theirs = torch.autograd.grad(expected, [features, layer.weight], upstream)
-    for one, other in zip(ours, theirs, strict=True):
-        assert torch.allclose(one, other, rtol=0, atol=1e-10)
-
-
-def test_only_the_three_by_three_kernel_is_stored() -> None:
-    assert {name: tuple(each.shape) for name, each in UpsampleConvolution(3, 5).state_dict().items()} == {
-        "weight": (5, 3, 3, 3)
-    }
 
 
 def test_a_sketch_does_not_depend_on_its_neighbours() -> None:

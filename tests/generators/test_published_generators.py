@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.errors import ModelError, SettingsError
 from stackgan_cli.generators import port_stage1, port_stage2
-from stackgan_cli.generators.layers import UpsampleConvolution
 from stackgan_cli.generators.paper_stage1 import PaperStage1
 from stackgan_cli.generators.paper_stage2 import PaperStage2
 from stackgan_cli.generators.port_stage1 import PortStage1
 from stackgan_cli.generators.port_stage2 import PortStage2
+from stackgan_cli.generators.upsampling import UpsampleConvolution
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "stackgan_pytorch"
 SMALL = {"text_width": 12, "channels": 16, "condition_width": 8}

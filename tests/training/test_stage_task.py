@@ -10,9 +10,9 @@ from stackgan_cli.discriminators.residual import ResidualDiscriminator
 from stackgan_cli.errors import UsageError
 from stackgan_cli.generators.modulated_stage1 import ModulatedStage1
 from stackgan_cli.generators.port_stage1 import PortStage1
+from stackgan_cli.machine import choose_machine
 from stackgan_cli.recipes.loading import load_recipe, stage_settings
 from stackgan_cli.training.adversarial import Length, StageTask
-from stackgan_cli.training.machine import choose_machine
 
 WIDTH = 12
 

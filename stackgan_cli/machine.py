@@ -1,13 +1,17 @@
-"""Which device to compute on and in which precision."""
+"""Which device to compute on, in which precision, and how networks lie there."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from stackgan_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,14 @@ class Machine:
         """Name of the precision of the forward passes."""
         return "float32" if self.half is None else str(self.half).removeprefix("torch.")
 
+    @property
+    def name(self) -> str:
+        """What the device calls itself, for records that hold on one kind of device only."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        listed: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+        return f"{self.device.type} {listed.get('cpu_name', '')}".strip()
+
 
 def choose_machine(device: str = "auto", precision: str = "auto") -> Machine:
     """Choose a device and a precision.
@@ -43,8 +55,32 @@ def choose_machine(device: str = "auto", precision: str = "auto") -> Machine:
     chosen = _device(device)
     if precision not in ("auto", "float32", "bfloat16"):
         raise UsageError(f"There is no precision {precision!r}.", hint="--precision auto, float32 or bfloat16")
-    half = precision == "bfloat16" or (precision == "auto" and _has_fast_bfloat16(chosen))
-    return Machine(chosen, torch.bfloat16 if half else None)
+    if precision == "auto":
+        return Machine(chosen, fast_half_type(chosen))
+    return Machine(chosen, torch.bfloat16 if precision == "bfloat16" else None)
+
+
+def fast_half_type(device: torch.device) -> torch.dtype | None:
+    """Return the half-precision type that a device computes faster than float32, or None.
+
+    On a processor that is bfloat16 where it has instructions for it (AVX512-BF16 or AMX); elsewhere it is emulated and
+    slower than float32. Apple's MPS gets float32, for want of a measurement that says otherwise.
+    """
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else None
+    if device.type == "cpu":
+        # Releases of torch without this list get float32, which is right everywhere.
+        listed: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+        return torch.bfloat16 if listed.get("avx512_bf16") or listed.get("amx_bf16") else None
+    return None
+
+
+def place(component: Any, device: torch.device) -> Any:
+    """Move a component, where it is a network, to a device, kernels in the layout that convolutions are quickest in."""
+    if not isinstance(component, torch.nn.Module):
+        return component
+    network: nn.Module = component
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _device(name: str) -> torch.device:
@@ -58,13 +94,3 @@ def _device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"The device {name!r} cannot be used here.", hint="--device auto, or --device cpu") from error
     return device
-
-
-def _has_fast_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type == "cpu":
-        # Releases of torch without this list get float32, which is right everywhere.
-        listed: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-        return bool(listed.get("avx512_bf16") or listed.get("amx_bf16"))
-    return False
