@@ -24,6 +24,16 @@ err = Console(stderr=True, highlight=False, emoji=False)
 PLAIN_LINE_SECONDS = 30.0
 
 
+def hush() -> None:
+    """Say nothing from now on: what the main process of a distributed run says is enough."""
+    out.quiet = err.quiet = True
+
+
+def speak() -> None:
+    """Speak again."""
+    out.quiet = err.quiet = False
+
+
 def print_json(value: object) -> None:
     """Write one JSON object to stdout and nothing else."""
     out.out(json.dumps(value, ensure_ascii=False, indent=2), highlight=False)

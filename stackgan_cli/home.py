@@ -21,6 +21,7 @@ DATA_MANIFEST = "data.json"
 """The file that makes a folder prepared data."""
 BUNDLED = Path(__file__).parent / "assets" / "drawn-birds"
 
+_PARTIAL, _OLD = ".partial", ".old"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -94,16 +95,32 @@ def names(kind: str, manifest: str) -> list[str]:
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes ``target`` when the block ends well, and vanishes otherwise.
 
-    An existing ``target`` is replaced only then.
+    An existing ``target`` is replaced only then, when everything in the new one has reached the disk.
+
+    Raises:
+        StackganError: something cannot be written.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
-    temporary.chmod(0o755)
     try:
-        yield temporary
-        replace_folder(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=_PARTIAL, dir=target.parent))
+        try:
+            temporary.chmod(0o755)
+            yield temporary
+            for path in [*temporary.rglob("*"), temporary]:
+                _reach_disk(path)
+            replace_folder(temporary, target)
+            _reach_disk(target.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise _not_written(target, error) from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half written or half replaced in a folder that nobody else writes to."""
+    for suffix in (_PARTIAL, _OLD):
+        for path in folder.glob(f".*{suffix}"):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def replace_folder(new: Path, target: Path) -> None:
@@ -111,7 +128,7 @@ def replace_folder(new: Path, target: Path) -> None:
     if not target.exists():
         new.rename(target)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=_OLD, dir=target.parent))
     target.rename(old / target.name)
     new.rename(target)
     shutil.rmtree(old, ignore_errors=True)
@@ -124,16 +141,13 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raises:
         StackganError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise StackganError(
-            f"{path} could not be written: {error.strerror or error}.",
-            hint="Check the folder's permissions and the disk.",
-        ) from error
+        raise _not_written(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -147,6 +161,23 @@ def write_text(path: Path, text: str) -> None:
     """
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _reach_disk(path: Path) -> None:
+    """Wait until a file or a folder's list of names is on the disk, where the system can tell."""
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _not_written(path: Path, error: OSError) -> StackganError:
+    return StackganError(
+        f"{path} could not be written: {error.strerror or error}.",
+        hint="Check the folder's permissions, and whether the disk is full.",
+    )
 
 
 def _resolve(name_or_path: str, kind: str) -> Path:

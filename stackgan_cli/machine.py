@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import shutil
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,17 +45,21 @@ class Machine:
         return f"{self.device.type} {listed.get('cpu_name', '')}".strip()
 
 
-def choose_machine(device: str = "auto", precision: str = "auto") -> Machine:
+def choose_machine(device: str = "auto", precision: str = "auto", number: int | None = None) -> Machine:
     """Choose a device and a precision.
 
     Args:
         device: ``auto`` (CUDA, else Apple's MPS, else the processor) or a name that torch knows.
         precision: ``auto`` (bfloat16 where the hardware computes in it quickly), ``float32`` or ``bfloat16``.
+        number: of the GPU to take where several processes share a machine.
 
     Raises:
         UsageError: the device is not here, or the name means nothing.
     """
     chosen = _device(device)
+    if number is not None and chosen.type == "cuda":
+        chosen = torch.device("cuda", number)
+        torch.cuda.set_device(chosen)
     if precision not in ("auto", "float32", "bfloat16"):
         raise UsageError(f"There is no precision {precision!r}.", hint="--precision auto, float32 or bfloat16")
     if precision == "auto":
@@ -73,6 +80,14 @@ def fast_half_type(device: torch.device) -> torch.dtype | None:
         listed: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         return torch.bfloat16 if listed.get("avx512_bf16") or listed.get("amx_bf16") else None
     return None
+
+
+def missing_compiler(device: str) -> str | None:
+    """Name what torch.compile needs on a device and does not find, or return None where everything is there."""
+    if device == "cuda":
+        return None if importlib.util.find_spec("triton") else "Triton"
+    named = os.environ.get("CXX", "c++")
+    return None if any(map(shutil.which, (named, "g++", "clang++", "cl"))) else f"a C++ compiler ({named})"
 
 
 def place(component: Any, device: torch.device) -> Any:

@@ -88,6 +88,13 @@ class ModelFolder:
         return hash_of(self.folder / _TEXT_ENCODER)
 
 
+def stage_facts(folder: Path, stage: int) -> dict[str, Any]:
+    """What a model's manifest says of a stage; nothing where the stage, or the model, is not there."""
+    if not (folder / MANIFEST).is_file() or not (folder / f"stage{stage}").is_dir():
+        return {}
+    return dict(ModelFolder(folder).manifest["stages"].get(str(stage), {}))
+
+
 def hash_of(folder: Path) -> str:
     """Hash of a component's entry and weights, wherever its folder lies."""
     digest = hashlib.sha256()

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.building import load_weights, rebuild
-from stackgan_cli.errors import ModelError
+from stackgan_cli.errors import ModelError, StackganError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,11 +53,28 @@ def weights_of(component: Any) -> dict[str, Tensor]:
 
 
 def save_weights(path: Path, entry: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors with the component's entry in the header; writes nothing where there are none."""
+    """Write tensors with the component's entry in the header; writes nothing where there are none.
+
+    Raises:
+        StackganError: the file cannot be written.
+    """
+    if tensors:
+        write_tensors(path, tensors, {"component": json.dumps(entry, ensure_ascii=False)})
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write tensors as safetensors.
+
+    Raises:
+        StackganError: the file cannot be written.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    if tensors:
-        save_file(dict(tensors), path, metadata={"component": json.dumps(entry, ensure_ascii=False)})
+    try:
+        save_file(dict(tensors), path, metadata=metadata)
+    except (OSError, SafetensorError) as error:
+        raise StackganError(f"{path} could not be written: {error}.", hint="Make room on the disk.") from error
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ import torch
 from stackgan_cli.data.features import on_device
 from stackgan_cli.errors import DataError, SettingsError
 from stackgan_cli.randomness import generator_for
+from stackgan_cli.ranks import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from stackgan_cli.components.protocols import TextFeatures
     from stackgan_cli.data.features import CaptionFeatures
     from stackgan_cli.data.store import PictureStore
+    from stackgan_cli.ranks import Ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,11 @@ class Batches:
         flip: mirror at random.
         seed: the run's seed.
         device: where batches are needed.
+        ranks: which part of each batch is this process's.
 
     Raises:
         DataError: there are fewer than two pictures.
-        SettingsError: word features cannot be averaged.
+        SettingsError: word features cannot be averaged, or the ranks cannot divide a batch evenly.
     """
 
     def __init__(
@@ -66,31 +69,42 @@ class Batches:
         flip: bool,
         seed: int,
         device: torch.device,
+        ranks: Ranks = ALONE,
     ) -> None:
         if len(pictures) < 2:
             raise DataError(
                 f"Training needs at least two pictures, and there are {len(pictures)}.", hint="Prepare more pictures."
             )
-        if captions_averaged > 1 and features.has_words:
-            raise SettingsError(
-                "Features of words cannot be averaged over several captions.", hint="--set captions_averaged=1"
-            )
+        refuse_bad_batches(features.has_words, captions_averaged, batch_size, ranks)
         self.steps_per_epoch = max(1, len(pictures) // batch_size)
         self._pictures, self._features = pictures, features
         self._others = _OtherClasses(torch.as_tensor(list(classes)))
         self._resolution, self._batch_size, self._averaged = resolution, batch_size, captions_averaged
-        self._flip, self._seed, self._device = flip, seed, device
+        self._flip, self._seed, self._device, self._ranks = flip, seed, device, ranks
         self._order: tuple[int, Tensor] = (-1, torch.empty(0, dtype=torch.long))
+
+    @property
+    def resident(self) -> bool:
+        """Whether batches are made from memory alone, so that nothing is gained by making them ahead."""
+        return self._pictures.resident
+
+    def hold(self, most_bytes: float) -> bool:
+        """Hold pictures and text features in the device's memory where they take no more than this; say whether."""
+        if self._pictures.bytes_decoded + self._features.bytes <= most_bytes:
+            self._pictures.hold(self._device)
+            self._features.hold(self._device)
+        return self.resident
 
     def at(self, step: int) -> Batch:
         """Make the batch of one step, the same whenever it is asked for."""
         chosen = self._chosen(step)
         draw = generator_for(self._seed, "batch", step)
-        images = self._crops(chosen, draw)
+        rows, columns = crop_places(len(chosen), self._pictures.side, self._resolution, self._flip, draw)
+        crops = self._pictures.crops(*map(self._ranks.own, (chosen, rows, columns)))
         wrong = self._others.draw(chosen, draw)
-        text = self._features.draw(chosen, self._averaged, draw)
-        wrong_text = self._features.draw(wrong, self._averaged, draw)
-        return Batch(images, on_device(text, self._device), on_device(wrong_text, self._device))
+        text = self._features.draw(chosen, self._averaged, draw, self._ranks)
+        wrong_text = self._features.draw(wrong, self._averaged, draw, self._ranks)
+        return made_batch(crops, text, wrong_text, self._device)
 
     def _chosen(self, step: int) -> Tensor:
         epoch, within = divmod(step, self.steps_per_epoch)
@@ -103,21 +117,50 @@ class Batches:
         places = torch.arange(within * self._batch_size, (within + 1) * self._batch_size)
         return order[places % len(order)]
 
-    def _crops(self, chosen: Tensor, draw: torch.Generator) -> Tensor:
-        """Crop and mirror at random, all pictures in one gather."""
-        stored = self._pictures.take(chosen).to(self._device, non_blocking=True)
-        count, side = len(chosen), self._resolution
-        margin = self._pictures.side - side
-        corners = torch.randint(0, margin + 1, (count, 2, 1), generator=draw)
-        within = torch.arange(side)
-        rows, columns = corners[:, 0] + within, corners[:, 1] + within
-        if self._flip:
-            mirrored = torch.rand(count, 1, generator=draw) < 0.5
-            columns = torch.where(mirrored, columns.flip(1), columns)
-        rows, columns = rows.to(self._device), columns.to(self._device)
-        picture = torch.arange(count, device=self._device)[:, None, None]
-        crops = stored[picture, rows[:, :, None], columns[:, None, :]]
-        return crops.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+
+def crop_places(count: int, stored: int, side: int, flip: bool, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw where crops of stored pictures lie, and which are mirrored.
+
+    Args:
+        count: of pictures.
+        stored: side of the stored pictures in pixels.
+        side: side of the crops.
+        flip: mirror half of them, at random.
+        draw: source of randomness.
+
+    Returns:
+        Rows and columns (count, side) in the stored pictures; the columns of a mirrored one run backwards.
+    """
+    corners = torch.randint(0, stored - side + 1, (count, 2, 1), generator=draw)
+    within = torch.arange(side)
+    rows, columns = corners[:, 0] + within, corners[:, 1] + within
+    if flip:
+        mirrored = torch.rand(count, 1, generator=draw) < 0.5
+        columns = torch.where(mirrored, columns.flip(1), columns)
+    return rows, columns
+
+
+def made_batch(crops: Tensor, text: TextFeatures, wrong_text: TextFeatures, device: torch.device) -> Batch:
+    """Move uint8 crops (batch, side, side, 3) and their texts to a device as a batch."""
+    images = crops.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+    return Batch(images, on_device(text, device), on_device(wrong_text, device))
+
+
+def refuse_bad_batches(has_words: bool, captions_averaged: int, batch_size: int, ranks: Ranks) -> None:
+    """Refuse settings that no batch can be made with.
+
+    Raises:
+        SettingsError: word features cannot be averaged, or the ranks cannot divide a batch evenly.
+    """
+    if captions_averaged > 1 and has_words:
+        raise SettingsError(
+            "Features of words cannot be averaged over several captions.", hint="--set captions_averaged=1"
+        )
+    if batch_size % ranks.count:
+        raise SettingsError(
+            f"A batch of {batch_size} cannot be divided evenly among {ranks.count} processes.",
+            hint=f"--batch-size {-(-batch_size // ranks.count) * ranks.count}",
+        )
 
 
 class _OtherClasses:

@@ -9,7 +9,7 @@ import torch
 
 from stackgan_cli.components.building import build, entry
 from stackgan_cli.components.registry import Component, Kind, find
-from stackgan_cli.components.storage import save_component
+from stackgan_cli.components.storage import save_component, write_tensors
 from stackgan_cli.data.features import encode_all, join
 from stackgan_cli.data.preparing import add_encoder_entry
 from stackgan_cli.home import atomic_folder
@@ -59,8 +59,6 @@ def add_encoder(
     Raises:
         ComponentError: the encoder is unknown, broken, or does not take the options.
     """
-    from safetensors.torch import save_file
-
     component = find(Kind.TEXT_ENCODER, name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "text encoder") % 2**63)
@@ -84,7 +82,7 @@ def add_encoder(
                 report("Encoding captions", done + ready, total, "")
             done += ready if batches else 0
             if batches:
-                save_file(join(batches), folder / f"{split.name}.safetensors")
+                write_tensors(folder / f"{split.name}.safetensors", join(batches))
     add_encoder_entry(data.folder, target.name, described)
     data.manifest["encoders"][target.name] = described
     return dict(measured or {})

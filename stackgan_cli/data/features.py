@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from stackgan_cli.components.protocols import TextFeatures
+from stackgan_cli.ranks import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stackgan_cli.components.protocols import TextEncoder
+    from stackgan_cli.ranks import Ranks
 
 _CAPTIONS_AT_ONCE = 512
 
@@ -42,32 +44,47 @@ class CaptionFeatures:
         """Whether words are described too."""
         return "words" in self._tensors
 
-    def of(self, picture: int, caption: int) -> TextFeatures:
-        """Features of one caption, as a batch of one."""
-        return self._rows(self._first[picture : picture + 1] + caption)
+    @property
+    def bytes(self) -> int:
+        """Memory that the table takes."""
+        return sum(tensor.nbytes for tensor in self._tensors.values())
 
-    def draw(self, pictures: Tensor, averaged: int, draw: torch.Generator) -> TextFeatures:
+    def hold(self, device: torch.device) -> None:
+        """Hold the table in a device's memory."""
+        self._tensors = {name: tensor.to(device) for name, tensor in self._tensors.items()}
+
+    def first(self, pictures: Tensor) -> TextFeatures:
+        """Features of the first caption of each of the pictures (batch,)."""
+        return self._rows(self._first[pictures])
+
+    def draw(self, pictures: Tensor, averaged: int, draw: torch.Generator, ranks: Ranks = ALONE) -> TextFeatures:
         """Features of captions drawn at random without replacement, averaged where more than one is asked for.
 
         Args:
             pictures: (batch,) indices.
             averaged: captions of each picture to average; a picture with fewer gives all it has.
             draw: source of randomness.
+            ranks: which part of the batch is looked up; the draws are made for all of it.
         """
         counts = self.counts[pictures]
-        ranks = torch.rand(len(pictures), int(counts.max()), generator=draw)
-        ranks[torch.arange(ranks.shape[1]) >= counts[:, None]] = 2.0
-        lots, places = ranks.topk(min(averaged, ranks.shape[1]), dim=1, largest=False)
+        lots = torch.rand(len(pictures), int(counts.max()), generator=draw)
+        lots[torch.arange(lots.shape[1]) >= counts[:, None]] = 2.0
+        lots, places = lots.topk(min(averaged, lots.shape[1]), dim=1, largest=False)
         rows = self._first[pictures, None] + places
         if rows.shape[1] == 1:
-            return self._rows(rows[:, 0])
+            return self._rows(ranks.own(rows[:, 0]))
         # A place drawn beyond a picture's captions weighs nothing; its row may belong to the next picture.
         weight = (lots < 2.0).float()
-        sentences = self._tensors["sentence"][rows.clamp_(max=len(self._tensors["sentence"]) - 1)]
-        return TextFeatures((sentences * weight[..., None]).sum(1) / weight.sum(1, keepdim=True))
+        table = self._tensors["sentence"]
+        rows, weight = (
+            ranks.own(each).to(table.device, non_blocking=True)
+            for each in (rows.clamp_(max=len(table) - 1), weight / weight.sum(1, keepdim=True))
+        )
+        return TextFeatures((table[rows] * weight[..., None]).sum(1))
 
     def _rows(self, rows: Tensor) -> TextFeatures:
         words, padding = self._tensors.get("words"), self._tensors.get("padding")
+        rows = rows.to(self._tensors["sentence"].device, non_blocking=True)
         return TextFeatures(
             self._tensors["sentence"][rows],
             None if words is None else words[rows],

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 Form = Literal["raw", "jpeg"]
 
-RESIDENT_BYTES = 6 << 30
-"""Pictures are held in memory, decoded, where they take no more than this."""
-
 
 class PictureStore:
     """Pictures of one split at one size.
@@ -38,17 +35,43 @@ class PictureStore:
     def __len__(self) -> int:
         return len(self._column)
 
+    @property
+    def bytes_decoded(self) -> int:
+        """Memory that all pictures take when they are held."""
+        return len(self) * 3 * self.side**2
+
+    @property
+    def resident(self) -> bool:
+        """Whether all pictures are held in memory."""
+        return self._resident is not None
+
     def take(self, indices: Tensor) -> Tensor:
-        """Return pictures as uint8 (batch, side, side, 3)."""
+        """Return pictures as uint8 (batch, side, side, 3), where they are held or else on the processor."""
         if self._resident is not None:
-            return self._resident[indices]
+            return self._resident[indices.to(self._resident.device, non_blocking=True)]
         return torch.from_numpy(np.stack([self._picture(index) for index in indices.tolist()]))
 
-    def hold(self, limit: int = RESIDENT_BYTES) -> bool:
-        """Hold all pictures in memory, decoded once, if they take at most ``limit`` bytes; say whether they are."""
-        shape = (len(self), self.side, self.side, 3)
-        if self._resident is None and int(np.prod(shape)) <= limit:
-            pictures = np.empty(shape, np.uint8)
+    def crops(self, indices: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """Return parts of pictures, all gathered at once.
+
+        Args:
+            indices: (batch,) of the pictures.
+            rows: (batch, height) places in the stored pictures.
+            columns: (batch, width).
+
+        Returns:
+            uint8 (batch, height, width, 3), on the device where the pictures are held, else on the processor.
+        """
+        whole, chosen = self._resident, indices
+        if whole is None:
+            whole, chosen = self.take(indices), torch.arange(len(indices))
+        chosen, rows, columns = (each.to(whole.device, non_blocking=True) for each in (chosen, rows, columns))
+        return whole[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+    def hold(self, device: torch.device | str = "cpu") -> None:
+        """Hold all pictures in a device's memory, decoded once."""
+        if self._resident is None:
+            pictures = np.empty((len(self), self.side, self.side, 3), np.uint8)
 
             def fill(index: int) -> None:
                 pictures[index] = self._picture(index)
@@ -57,8 +80,7 @@ class PictureStore:
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 for _ in pool.map(fill, range(len(self)), chunksize=64):
                     pass
-            self._resident = torch.from_numpy(pictures)
-        return self._resident is not None
+            self._resident = torch.from_numpy(pictures).to(device)
 
     def _picture(self, index: int) -> NDArray[np.uint8]:
         data = self._column[index].as_buffer()

@@ -74,6 +74,15 @@ class StageSettings(_Strict):
     sample_every: Positive = 500
     checkpoint_every: Positive = 1000
     keep_checkpoints: Positive = 2
+    """Newest checkpoints that are kept; the best one is kept beside them."""
+    measure_pictures: Annotated[int, Field(ge=0)] = 128
+    """Test pictures that a checkpoint's drawings are measured against, to know the best one; 0 measures nothing."""
+    resident_gib: NotNegative = 6.0
+    """Pictures and text features lie decoded in the device's memory where they take no more than this."""
+    stream: str | None = None
+    """Folder or address of shards that pictures are streamed from, instead of the prepared data's own table."""
+    stream_buffer: Positive = 2048
+    """Pictures that a stream is shuffled among."""
 
     @model_validator(mode="after")
     def _one_length(self) -> StageSettings:
@@ -92,6 +101,17 @@ class Recipe(_Strict):
     stage2: StageSettings
 
 
-MAY_CHANGE = frozenset({"steps", "epochs", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints"})
+MAY_CHANGE = frozenset(
+    {
+        "steps",
+        "epochs",
+        "log_every",
+        "sample_every",
+        "checkpoint_every",
+        "keep_checkpoints",
+        "measure_pictures",
+        "resident_gib",
+    }
+)
 """Settings that may differ when a run goes on: how long it is (on which a learning rate that decays towards the end
-depends) and how often it is written down."""
+depends), how often it is written down and measured, and where its pictures lie."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from stackgan_cli.components.protocols import Generated, TextFeatures
 from stackgan_cli.machine import place
 from stackgan_cli.randomness import generator_for
+from stackgan_cli.ranks import ALONE
 from stackgan_cli.training.averaging import Averaged
+from stackgan_cli.training.distribution import averaging_gradients, synchronised
 from stackgan_cli.training.losses import discriminator_loss, generator_loss, kl_loss
 from stackgan_cli.training.optimizers import learning_rate, make_adam
 from stackgan_cli.training.regularisers import matching_aware_penalty
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
     from stackgan_cli.data.batches import Batch
     from stackgan_cli.machine import Machine
+    from stackgan_cli.ranks import Ranks
     from stackgan_cli.recipes.schema import OptimizerSettings, StageSettings
 
 
@@ -41,6 +45,7 @@ class StageTask:
         machine: device and precision.
         length: how long the run is, for the learning rate's schedule.
         stage1: the frozen Stage-I generator where this is Stage-II.
+        ranks: the processes that share the work.
     """
 
     def __init__(
@@ -51,23 +56,47 @@ class StageTask:
         machine: Machine,
         length: Length,
         stage1: nn.Module | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.settings, self.machine, self.length = settings, machine, length
-        self.generator = place(generator, machine.device).train()
-        self.discriminator = place(discriminator, machine.device).train()
+        self.settings, self.machine, self.length, self.ranks = settings, machine, length, ranks
+        self.generator = place(synchronised(generator, ranks, machine.device), machine.device).train()
+        self.discriminator = place(synchronised(discriminator, ranks, machine.device), machine.device).train()
+        self._draw, self._judge = self.generator, self.discriminator
         self.averaged = Averaged(self.generator, settings.averaging)
-        self.stage1 = None if stage1 is None else place(stage1, machine.device).requires_grad_(False)
-        if self.stage1 is not None:
+        self.stage1 = None
+        if stage1 is not None:
+            self.stage1 = place(synchronised(stage1, ranks, machine.device), machine.device).requires_grad_(False)
             self.stage1.train(settings.stage1_batch_norm == "batch")
         self.generator_optimizer = make_adam(self.generator, settings.generator_optimizer)
         self.discriminator_optimizer = make_adam(self.discriminator, settings.discriminator_optimizer)
+        self._compiled = False
+        self.rate_scale = 1.0
+        """What the learning rates of the settings are multiplied with; lowered after a loss that was no number."""
+
+    def join_ranks(self) -> None:
+        """Average gradients over all ranks from now on; all of them must call this."""
+        self._draw = averaging_gradients(self.generator, self.ranks)
+        self._judge = averaging_gradients(self.discriminator, self.ranks)
+
+    def compile(self, *, cuda_graphs: bool) -> None:
+        """Compile the networks, on their first steps, with torch's compiler.
+
+        Args:
+            cuda_graphs: record whole passes as CUDA graphs, which takes away what launching kernels costs.
+        """
+        mode = "reduce-overhead" if cuda_graphs else "default"
+        for network in filter(None, (self.generator, self.discriminator, self.stage1)):
+            network.compile(mode=mode)
+        self._compiled = True
 
     def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
         """Train on one batch; returns the losses as tensors, which nobody has waited for yet."""
         self._set_rate(self.generator_optimizer, self.settings.generator_optimizer, step)
         self._set_rate(self.discriminator_optimizer, self.settings.discriminator_optimizer, step)
+        if self._compiled:
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         with self.machine.autocast():
-            sketch, fake = self.generate(self.generator, batch.text, "train", step)
+            sketch, fake = self.generate(self._draw, batch.text, "train", step, self.ranks)
             right, wrong = self._judged_by(batch, fake)
         losses = self._train_discriminator(step, batch, sketch, fake, right, wrong)
         losses |= self._train_generator(sketch, fake, right)
@@ -75,19 +104,39 @@ class StageTask:
         return losses
 
     def generate(
-        self, generator: nn.Module, text: TextFeatures, purpose: str, step: int
+        self, draw: Any, text: TextFeatures, purpose: str, step: int, ranks: Ranks = ALONE
     ) -> tuple[Tensor | None, Generated]:
         """Draw pictures for texts with noise that belongs to the step and the purpose.
+
+        Args:
+            draw: the stage's generator, its average, or either in a wrapper.
+            text: features of one caption per picture.
+            purpose: what the pictures are for.
+            step: the step they are for.
+            ranks: the processes whose texts together are the batch that noise is drawn for.
 
         Returns:
             The Stage-I pictures where this is Stage-II, and what the stage's generator made.
         """
+        count = len(text.sentence) * ranks.count
+        noise = self._noise(self.generator, count, purpose, step, ranks)
         if self.stage1 is None:
-            noise = self._noise(generator, len(text.sentence), purpose, step)
-            return None, generator(noise, text)
+            return None, draw(noise, text)
         with torch.no_grad():
-            sketch = self.stage1(self._noise(self.stage1, len(text.sentence), f"{purpose} stage1", step), text).images
-        return sketch, generator(sketch, self._noise(generator, len(text.sentence), purpose, step), text)
+            sketch = self.stage1(self._noise(self.stage1, count, f"{purpose} stage1", step, ranks), text).images
+        return sketch, draw(sketch, noise, text)
+
+    @torch.no_grad()
+    def sample(self, text: TextFeatures, purpose: str) -> Tensor:
+        """Draw pictures for texts with the averaged generator; noise belongs to the purpose, the same at every step."""
+        with self.machine.autocast():
+            return self.generate(self.averaged.network, text, purpose, 0)[1].images
+
+    @torch.no_grad()
+    def try_out(self, text: TextFeatures) -> None:
+        """Run the generator that is trained once, on this rank alone."""
+        with self.machine.autocast():
+            self.generate(self.generator, text, "try out", 0)
 
     def _train_discriminator(
         self,
@@ -105,9 +154,11 @@ class StageTask:
             images = images.detach().requires_grad_()
             sentence = sentence.detach().requires_grad_()
             right = TextFeatures(sentence, right.words, right.padding)
-        with self.machine.autocast():
-            real_right, real_wrong = self.discriminator(images, [right, wrong], sketch)
-            (fake_right,) = self.discriminator(fake.images.detach(), [right], sketch)
+        # A compiled network has no second derivative, so penalised steps run as written.
+        eager = torch.compiler.set_stance("force_eager") if penalised and self._compiled else nullcontext()
+        with eager, self.machine.autocast():
+            real_right, real_wrong = self._judge(images, [right, wrong], sketch)
+            (fake_right,) = self._judge(fake.images.detach(), [right], sketch)
             loss = discriminator_loss(real_right, real_wrong, fake_right, self.settings.loss)
         losses = {"discriminator": loss.detach()}
         if penalised:
@@ -120,7 +171,7 @@ class StageTask:
         return losses
 
     def _train_generator(self, sketch: Tensor | None, fake: Generated, right: TextFeatures) -> dict[str, Tensor]:
-        # The discriminator only passes gradients on here; its own would be thrown away.
+        # The discriminator only passes gradients on here; its own would be thrown away, and need no averaging.
         self.discriminator.requires_grad_(False)
         with self.machine.autocast():
             (judgement,) = self.discriminator(fake.images, [right], sketch)
@@ -139,13 +190,15 @@ class StageTask:
             return batch.text, batch.wrong_text
         right = fake.condition.detach()
         # The port takes the next picture's condition for the wrong one (miscc/utils.py), without a look at its class.
-        return TextFeatures(right), TextFeatures(right.roll(-1, dims=0))
+        following = self.ranks.own(self.ranks.all_rows(right).roll(-1, dims=0))
+        return TextFeatures(right), TextFeatures(following)
 
-    def _noise(self, generator: nn.Module, count: int, purpose: str, step: int) -> Tensor:
+    def _noise(self, generator: nn.Module, count: int, purpose: str, step: int, ranks: Ranks) -> Tensor:
         width = int(generator.noise_width)  # type: ignore[arg-type]  # part of the generators' protocol
         draw = generator_for(self.settings.seed, purpose, step)
-        return torch.randn(count, width, generator=draw).to(self.machine.device, non_blocking=True)
+        return ranks.own(torch.randn(count, width, generator=draw)).to(self.machine.device, non_blocking=True)
 
     def _set_rate(self, optimizer: torch.optim.Optimizer, settings: OptimizerSettings, step: int) -> None:
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(settings, step, self.length.steps, self.length.steps_per_epoch)
+            rate = learning_rate(settings, step, self.length.steps, self.length.steps_per_epoch)
+            group["lr"] = rate * self.rate_scale

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from stackgan_cli.components.building import load_weights
-from stackgan_cli.components.storage import read_weights, weights_of
+from stackgan_cli.components.storage import read_weights, weights_of, write_tensors
 from stackgan_cli.home import atomic_folder
+from stackgan_cli.training.watching import DivergedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -24,22 +27,68 @@ RECORD = "checkpoint.json"
 _PREFIX = "step-"
 
 
-def save_checkpoint(folder: Path, task: StageTask, step: int, keep: int) -> Path:
-    """Write a checkpoint after ``step`` steps, then delete all but the newest ``keep``."""
-    from safetensors.torch import save_file
+def save_checkpoint(folder: Path, task: StageTask, step: int, facts: Mapping[str, Any]) -> Path:
+    """Write a checkpoint after ``step`` steps.
 
+    Args:
+        folder: of the checkpoints.
+        task: whose state is written.
+        step: steps trained.
+        facts: more to write into its record.
+
+    Raises:
+        DivergedError: a weight is no finite number, so that this would be no good checkpoint.
+        StackganError: the disk is full or refuses.
+    """
     target = folder / f"{_PREFIX}{step:06d}"
+    state = _state(task)
+    _refuse_broken(state, step)
     with atomic_folder(target) as temporary:
         hashes = {}
-        for name, tensors in _state(task).items():
+        for name, tensors in state.items():
             path = temporary / f"{name}.safetensors"
-            save_file(tensors, path)
+            write_tensors(path, tensors)
             hashes[path.name] = _hash(path)
-        record = {"step": step, "sha256": hashes}
+        record = {"step": step, **facts, "sha256": hashes}
         (temporary / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return target
+
+
+def thin_out(folder: Path, keep: int) -> None:
+    """Delete all checkpoints but the newest ``keep``."""
     for old in _checkpoints(folder)[keep:]:
         shutil.rmtree(old, ignore_errors=True)
-    return target
+
+
+def keep_best(checkpoint: Path, best: Path) -> bool:
+    """Keep a checkpoint as the best one if its pictures are nearer to real ones than those of the best so far.
+
+    Args:
+        checkpoint: a folder that :func:`save_checkpoint` wrote.
+        best: folder of the best one so far, which need not exist; the files are linked, not copied, where that works.
+
+    Returns:
+        Whether it is the best now.
+    """
+    distance, so_far = distance_of(checkpoint), distance_of(best)
+    if distance is None or (so_far is not None and so_far <= distance):
+        return False
+    with atomic_folder(best) as temporary:
+        for path in checkpoint.iterdir():
+            try:
+                (temporary / path.name).hardlink_to(path)
+            except OSError:
+                shutil.copyfile(path, temporary / path.name)
+    return True
+
+
+def distance_of(checkpoint: Path) -> float | None:
+    """Read how far a checkpoint's pictures were from real ones; None where that was not measured."""
+    try:
+        distance = read_record(checkpoint).get("distance")
+    except (OSError, ValueError):
+        return None
+    return float(distance) if isinstance(distance, int | float) and math.isfinite(distance) else None
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
@@ -51,7 +100,7 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
     complaints: list[str] = []
     for path in _checkpoints(folder):
         try:
-            hashes = json.loads((path / RECORD).read_text(encoding="utf-8"))["sha256"]
+            hashes = read_record(path)["sha256"]
             damaged = [name for name, digest in hashes.items() if _hash(path / name) != digest]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             damaged = [f"{RECORD}: {error}"]
@@ -61,19 +110,30 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
     return None, complaints
 
 
-def load_checkpoint(path: Path, task: StageTask) -> int:
-    """Put a checkpoint's state into a task; returns the number of steps that it was trained.
+def read_record(path: Path) -> dict[str, Any]:
+    """Read what a checkpoint says of itself.
+
+    Raises:
+        OSError: there is no record.
+        ValueError: it is no JSON object.
+    """
+    record = json.loads((path / RECORD).read_text(encoding="utf-8"))
+    if not isinstance(record, dict):
+        raise ValueError("no JSON object")
+    return record
+
+
+def load_checkpoint(path: Path, task: StageTask) -> None:
+    """Put a checkpoint's state into a task.
 
     Raises:
         ModelError: the state does not fit the task's networks.
     """
-    record = json.loads((path / RECORD).read_text(encoding="utf-8"))
     networks = {"generator": task.generator, "discriminator": task.discriminator, "averaged": task.averaged.network}
     for name, network in networks.items():
         load_weights(network, read_weights(path / f"{name}.safetensors"), what=str(path / name))
     for name, optimizer in _optimizers(task).items():
         _restore(optimizer, read_weights(path / f"{name}.safetensors"))
-    return int(record["step"])
 
 
 def _checkpoints(folder: Path) -> list[Path]:
@@ -83,6 +143,14 @@ def _checkpoints(folder: Path) -> list[Path]:
 def _step_of(path: Path) -> int:
     digits = path.name.removeprefix(_PREFIX)
     return int(digits) if digits.isdigit() else -1
+
+
+def _refuse_broken(state: Mapping[str, Mapping[str, Tensor]], step: int) -> None:
+    for name, tensors in state.items():
+        for tensor in tensors.values():
+            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                value = float(tensor[~torch.isfinite(tensor)][0])
+                raise DivergedError(f"a number in the {name.replace('_', ' ')}", value, step)
 
 
 def _optimizers(task: StageTask) -> dict[str, torch.optim.Optimizer]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stackgan_cli.data.prefetching import batches_ahead
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
 
-    from stackgan_cli.data.batches import Batches
+    from stackgan_cli.data.prefetching import BatchSource
     from stackgan_cli.training.adversarial import StageTask
 
 
@@ -24,7 +26,7 @@ class Progress:
     """Of this step, still on the device: reading one waits for it."""
 
 
-def train(task: StageTask, batches: Batches, start: int, stop: int) -> Iterator[Progress]:
+def train(task: StageTask, batches: BatchSource, start: int, stop: int) -> Iterator[Progress]:
     """Train steps ``start`` to ``stop`` (exclusive), yielding after each."""
-    for step in range(start, stop):
-        yield Progress(step + 1, task.step(step, batches.at(step)))
+    for step, batch in enumerate(batches_ahead(batches, start, stop), start):
+        yield Progress(step + 1, task.step(step, batch))

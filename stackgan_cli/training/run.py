@@ -2,44 +2,62 @@
 
 from __future__ import annotations
 
-import json
-import math
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-
-from stackgan_cli.components.building import build, entry
-from stackgan_cli.components.registry import Kind, find
-from stackgan_cli.data.batches import Batches
-from stackgan_cli.errors import ModelError, SettingsError
-from stackgan_cli.home import MANIFEST, write_text
+from stackgan_cli.errors import StackganError
+from stackgan_cli.home import sweep, write_text
 from stackgan_cli.model_folder import (
-    STAGES,
     ModelFolder,
     forget_stage,
     hash_of,
     save_stage,
     save_text_encoder,
     set_aside,
+    stage_facts,
 )
-from stackgan_cli.randomness import seed_of
-from stackgan_cli.recipes.loading import check, read_toml, to_toml
-from stackgan_cli.recipes.schema import MAY_CHANGE, StageSettings
+from stackgan_cli.ranks import ALONE
+from stackgan_cli.recipes.loading import to_toml
 from stackgan_cli.training.adversarial import Length, StageTask
-from stackgan_cli.training.checkpoints import load_checkpoint, newest_checkpoint, save_checkpoint
+from stackgan_cli.training.building import build_batches, build_networks
+from stackgan_cli.training.checkpoints import (
+    keep_best,
+    load_checkpoint,
+    newest_checkpoint,
+    read_record,
+    save_checkpoint,
+    thin_out,
+)
+from stackgan_cli.training.distribution import mean_over_ranks
 from stackgan_cli.training.loop import train
-from stackgan_cli.training.samples import SampleSheet
+from stackgan_cli.training.records import Records
+from stackgan_cli.training.refusals import refuse_other_data, refuse_other_settings, refuse_other_stage1
+from stackgan_cli.training.samples import Samples
+from stackgan_cli.training.tuning import quickest_forms, set_forms
+from stackgan_cli.training.watching import DivergedError, LossWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from torch import nn
 
     from stackgan_cli.data.prepared import PreparedData
     from stackgan_cli.machine import Machine
-    from stackgan_cli.training.loop import Progress
+    from stackgan_cli.ranks import Ranks
+    from stackgan_cli.recipes.schema import StageSettings
+
+_MOST_ROLLBACKS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a run is made, beside its settings: nothing here changes what is computed but for rounding."""
+
+    machine: Machine
+    ranks: Ranks = ALONE
+    on_nan: Literal["stop", "rollback"] = "stop"
+    compile: bool = False
+    cuda_graphs: bool = False
 
 
 class TrainingRun:
@@ -51,7 +69,7 @@ class TrainingRun:
         data: to train on.
         encoder: bare or full name of the text encoder, or None for the data's first.
         folder: of the model.
-        machine: device and precision.
+        how: device, precision, ranks and the like.
         recipe: name of the recipe, for the record.
         restart: set an earlier run of this stage aside and begin anew.
 
@@ -69,91 +87,165 @@ class TrainingRun:
         *,
         encoder: str | None,
         folder: Path,
-        machine: Machine,
+        how: How,
         recipe: str,
         restart: bool = False,
     ) -> None:
-        self.stage, self.settings, self.data, self.folder, self.machine = stage, settings, data, folder, machine
+        self.stage, self.settings, self.data, self.folder, self.how = stage, settings, data, folder, how
         self.recipe = recipe
         self.notes: list[str] = []
+        self.losses: dict[str, float] = {}
+        """As they were read last, and the speed since the reading before."""
+        self.images_per_second = 0.0
         self.run_folder = folder / "training" / f"stage{stage}"
+        self._checkpoints = self.run_folder / "checkpoints"
         self._encoder_folder = data.encoder_folder(encoder)
         if not (restart and stage == 1):
-            self._refuse_other_data()
+            refuse_other_data(folder, data, self._encoder_folder, stage)
         if not restart:
-            self._refuse_other_settings()
+            refuse_other_settings(self.run_folder, settings)
             if stage == 2:
-                self._refuse_other_stage1()
-        features = data.train.features(self._encoder_folder)
-        store = data.train.store(settings.resolution)
-        store.hold()
-        self.batches = Batches(
-            store,
-            features,
-            data.train.classes,
-            resolution=settings.resolution,
-            batch_size=settings.batch_size,
-            captions_averaged=settings.captions_averaged,
-            flip=settings.flip,
-            seed=settings.seed,
-            device=machine.device,
-        )
+                refuse_other_stage1(folder)
+        self.batches, self._text_width = build_batches(settings, data, self._encoder_folder, how.machine, how.ranks)
         self.steps = settings.steps or (settings.epochs or 0) * self.batches.steps_per_epoch
-        self.task, self._entries = self._build(features.width)
-        self.samples = SampleSheet(data, self._encoder_folder)
-        if restart:
+        self.task = self._build()
+        self.samples = Samples(data, self._encoder_folder, settings)
+        self._watch = LossWatch(lambda losses: mean_over_ranks(losses, how.ranks))
+        self._rollbacks: list[dict[str, Any]] = []
+        self._forms: dict[str, str] | None = None
+        if restart and how.ranks.main:
             # Only now, when the new run is known to be able to begin.
             self._set_aside()
         self.step = self._resume()
 
-    def go(self) -> Iterator[Progress]:
-        """Train to the end, yielding after each step; the log is written as it goes.
+    def make_ready(self) -> None:
+        """Do what must be done once before the first step: choose the quickest forms, join the ranks, compile.
+
+        A run that goes on keeps the forms that it chose, for another form rounds differently.
+        """
+        how, generator = self.how, self.task.generator
+        if self._forms is None:
+            forms: dict[str, str] = {}
+            if how.ranks.main:
+                text = self.batches.at(self.step).text
+                forms = quickest_forms(generator, lambda: self.task.try_out(text), how.machine)
+            self._forms = how.ranks.from_main(forms)
+        for network in (generator, self.task.averaged.network):
+            set_forms(network, self._forms)
+        self.task.join_ranks()
+        if how.compile or how.cuda_graphs:
+            self.task.compile(cuda_graphs=how.cuda_graphs)
+
+    def go(self) -> Iterator[int]:
+        """Train to the end, yielding the steps done after each; logs, samples and checkpoints are written as it goes.
 
         Raises:
-            StackganError: a loss is no longer a finite number.
+            DivergedError: a loss is no longer a finite number, and the run does not roll back, or did so in vain.
+            StackganError: the disk is full or refuses.
         """
-        self.run_folder.mkdir(parents=True, exist_ok=True)
-        write_text(self.run_folder / "settings.toml", to_toml(self.settings))
-        self._trim_log()
-        started, first = time.monotonic(), self.step
-        with (self.run_folder / "log.jsonl").open("a", encoding="utf-8") as log:
-            for progress in train(self.task, self.batches, self.step, self.steps):
-                self.step = progress.step
-                if self.due(self.settings.log_every):
-                    line: dict[str, Any] = {"step": self.step, **self.read(progress)}
-                    line["images_per_second"] = round(
-                        (self.step - first) * self.settings.batch_size / (time.monotonic() - started), 2
-                    )
-                    log.write(json.dumps(line) + "\n")
-                    log.flush()
-                yield progress
+        self.make_ready()
+        records = self._open_records()
+        try:
+            while self.step < self.steps:
+                try:
+                    yield from self._steps(records)
+                except DivergedError as broken:
+                    if self.how.on_nan == "stop" or len(self._rollbacks) == _MOST_ROLLBACKS:
+                        raise self._with_last_good(broken) from broken
+                    if records:
+                        records.close()
+                    self._roll_back(broken)
+                    records = self._open_records()
+        finally:
+            if records:
+                records.close()
+
+    def _steps(self, records: Records | None) -> Iterator[int]:
+        settings = self.settings
+        clock, counted = time.monotonic(), self.step
+        for progress in train(self.task, self.batches, self.step, self.steps):
+            self.step = progress.step
+            self._watch.note(progress)
+            distance = self.samples.distance(self.task) if self.due(settings.checkpoint_every) else None
+            if self.due(settings.log_every):
+                self._read_losses(self.step - counted, time.monotonic() - clock)
+                clock, counted = time.monotonic(), self.step
+                if records:
+                    records.line(self.step, self._line(distance))
+            if self.due(settings.sample_every):
+                path = self.sample()
+                if records:
+                    records.picture(self.step, path)
+            if self.due(settings.checkpoint_every):
+                self.save(distance)
+            yield self.step
+
+    def _read_losses(self, steps: int, seconds: float) -> None:
+        self.losses = self._watch.read()
+        self.images_per_second = round(steps * self.settings.batch_size / seconds, 2)
+
+    def _line(self, distance: float | None) -> dict[str, float]:
+        measured = {} if distance is None else {"distance": distance}
+        return {**self.losses, **measured, "images_per_second": self.images_per_second}
+
+    def take_notes(self) -> list[str]:
+        """Return what the person should be told and has not been told yet."""
+        notes, self.notes = self.notes, []
+        return notes
 
     def due(self, every: int) -> bool:
         """Whether something that happens every so many steps happens now; it also happens at the end."""
         return self.step % every == 0 or self.step == self.steps
 
-    def read(self, progress: Progress) -> dict[str, float]:
-        """Read the losses of a step, which waits for the device.
+    @property
+    def saved(self) -> bool:
+        """Whether the newest checkpoint and the model folder hold what the run has come to."""
+        path, _ = newest_checkpoint(self._checkpoints)
+        there = path is not None and read_record(path)["step"] == self.step
+        return there and stage_facts(self.folder, self.stage).get("steps") == self.step
+
+    def save(self, distance: float | None = None) -> None:
+        """Write a checkpoint, and the stage as it is now into the model folder.
+
+        Args:
+            distance: of its pictures from real ones, where that was measured.
 
         Raises:
-            StackganError: one of them is not finite.
+            DivergedError: it would be no good checkpoint.
+            StackganError: the disk is full or refuses.
         """
-        names = list(progress.losses)
-        values = torch.stack([progress.losses[name].float() for name in names]).tolist()
-        losses = {name: round(value, 5) for name, value in zip(names, values, strict=True)}
-        broken = [name for name, value in losses.items() if not math.isfinite(value)]
-        if broken:
-            path, _ = newest_checkpoint(self.run_folder / "checkpoints")
-            raise SettingsError(
-                f"The loss {broken[0]!r} is {losses[broken[0]]} at step {progress.step}, so training cannot go on. "
-                f"The last good checkpoint is {path or 'none'}.",
-                hint="--set generator_optimizer.learning_rate=1e-4 --restart, or --precision float32",
-            )
-        return losses
+        self._watch.read()
+        if not self.how.ranks.main:
+            return
+        facts = {
+            "distance": distance,
+            "rollbacks": self._rollbacks,
+            "machine": self.how.machine.name,
+            "precision": self.how.machine.precision,
+            "forms": self._forms,
+        }
+        try:
+            path = save_checkpoint(self._checkpoints, self.task, self.step, facts)
+            keep_best(path, self.run_folder / "best")
+            thin_out(self._checkpoints, self.settings.keep_checkpoints)
+            self._save_model()
+        except DivergedError:
+            raise
+        except StackganError as error:
+            raise self._with_last_good(error) from error
 
-    def save(self) -> Path:
-        """Write a checkpoint, and the stage as it is now into the model folder."""
-        path = save_checkpoint(self.run_folder / "checkpoints", self.task, self.step, self.settings.keep_checkpoints)
+    def sample(self) -> Path:
+        """Draw the fixed captions and write the sheet ``samples/step-NNNNNN.png``."""
+        path = self.run_folder / "samples" / f"step-{self.step:06d}.png"
+        self.samples.draw(self.task, path)
+        return path
+
+    def parameters(self) -> dict[str, int]:
+        """Count the weights of both networks."""
+        networks = {"generator": self.task.generator, "discriminator": self.task.discriminator}
+        return {name: sum(weight.numel() for weight in network.parameters()) for name, network in networks.items()}
+
+    def _save_model(self) -> None:
         if not (self.folder / "text_encoder").is_dir():
             save_text_encoder(self.folder, self._encoder_folder)
         generator, discriminator = self._entries
@@ -164,10 +256,10 @@ class TrainingRun:
             "of": self.steps,
             "batch_size": self.settings.batch_size,
             "seed": self.settings.seed,
-            "precision": self.machine.precision,
+            "precision": self.how.machine.precision,
         }
         if self.stage == 2:
-            facts["stage1"] = self._stage1_hash()
+            facts["stage1"] = hash_of(self.folder / "stage1")
         save_stage(
             self.folder,
             self.stage,
@@ -176,70 +268,84 @@ class TrainingRun:
             facts=facts,
             data={"name": self.data.name, "fingerprint": self.data.fingerprint},
         )
-        return path
 
-    def sample(self) -> Path:
-        """Draw the fixed captions and write the sheet ``samples/step-NNNNNN.png``."""
-        path = self.run_folder / "samples" / f"step-{self.step:06d}.png"
-        self.samples.draw(self.task, path)
-        return path
-
-    def parameters(self) -> dict[str, int]:
-        """Count the weights of both networks."""
-        networks: Mapping[str, nn.Module] = {
-            "generator": self.task.generator,
-            "discriminator": self.task.discriminator,
-        }
-        return {name: sum(weight.numel() for weight in network.parameters()) for name, network in networks.items()}
-
-    def _build(self, text_width: int) -> tuple[StageTask, tuple[dict[str, Any], dict[str, Any]]]:
-        settings = self.settings
+    def _build(self) -> StageTask:
         stage1 = ModelFolder(self.folder).stage1() if self.stage == 2 else None
-        host: dict[str, object] = {"text_width": text_width, "resolution": settings.resolution}
-        if stage1 is not None:
-            host["input_resolution"] = stage1.resolution
-        networks: list[Any] = []
-        entries: list[dict[str, Any]] = []
-        for kind, choice in (
-            (STAGES[self.stage], settings.generator),
-            (Kind.DISCRIMINATOR, settings.discriminator),
-        ):
-            if kind is Kind.DISCRIMINATOR and settings.judge_by == "condition":
-                host = {**host, "text_width": _condition_width(networks[0])}
-            component = find(kind, choice.name)
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed_of(settings.seed, self.stage, kind))
-                networks.append(build(kind, component.full_name, host=host, options=choice.options))
-            entries.append(entry(component, host, choice.options))
+        generator, discriminator = build_networks(self.settings, self.stage, self._text_width, stage1)
+        self._entries = generator.entry, discriminator.entry
         length = Length(self.steps, self.batches.steps_per_epoch)
         frozen: Any = stage1
-        task = StageTask(settings, networks[0], networks[1], self.machine, length, frozen)
-        return task, (entries[0], entries[1])
+        return StageTask(
+            self.settings, generator.network, discriminator.network, self.how.machine, length, frozen, self.how.ranks
+        )
+
+    def _open_records(self) -> Records | None:
+        """Open the run's records for writing, on the main rank."""
+        if not self.how.ranks.main:
+            return None
+        self.run_folder.mkdir(parents=True, exist_ok=True)
+        write_text(self.run_folder / "settings.toml", to_toml(self.settings))
+        return Records(self.run_folder, self.step, f"{self.folder.name}, Stage-{'I' * self.stage}")
 
     def _resume(self) -> int:
-        path, complaints = newest_checkpoint(self.run_folder / "checkpoints")
+        if self.how.ranks.main:
+            for folder in (self._checkpoints, self.folder):
+                sweep(folder)
+        path, complaints = newest_checkpoint(self._checkpoints)
         self.notes += complaints
         if path is None:
             return 0
-        step = load_checkpoint(path, self.task)
+        record = self._load(path)
+        step = int(record["step"])
         if step < self.steps:
             self.notes.append(f"Going on from step {step:,} of {self.steps:,} ({path}).")
-            self._note_later_stage()
+            self._note_changes(record)
         return step
 
-    def _note_later_stage(self) -> None:
+    def _load(self, path: Path) -> dict[str, Any]:
+        record = read_record(path)
+        load_checkpoint(path, self.task)
+        self._rollbacks = list(record.get("rollbacks") or [])
+        self.task.rate_scale = 0.5 ** len(self._rollbacks)
+        machine = self.how.machine
+        if (record.get("machine"), record.get("precision")) == (machine.name, machine.precision):
+            self._forms = record.get("forms")
+        return record
+
+    def _note_changes(self, record: dict[str, Any]) -> None:
+        machine = self.how.machine
+        for what, now in (("precision", machine.precision), ("machine", machine.name)):
+            if record.get(what) not in (None, now):
+                self.notes.append(
+                    f"So far it was trained with another {what} ({record[what]}, now {now}), which rounds differently."
+                )
         if self.stage == 1 and (self.folder / "stage2").is_dir():
             self.notes.append("Stage-II was trained on the Stage-I so far; afterwards: train-stage2 with --restart.")
 
-    def _stage1_hash(self) -> str:
-        return hash_of(self.folder / "stage1")
+    def _roll_back(self, broken: DivergedError) -> None:
+        """Go back to the last good checkpoint, or to the beginning, and go on with half the learning rate."""
+        self._watch.forget()
+        # Nobody reads a checkpoint before the main rank has finished writing it.
+        self.how.ranks.any(False)
+        path, _ = newest_checkpoint(self._checkpoints)
+        rollbacks = [*self._rollbacks, {"step": broken.step, "what": broken.what}]
+        if path is None:
+            self.task, self.step = self._build(), 0
+            self.make_ready()
+        else:
+            self.step = int(self._load(path)["step"])
+        self._rollbacks = rollbacks
+        self.task.rate_scale = 0.5 ** len(rollbacks)
+        self.notes.append(
+            f"{broken.message} Back to step {self.step:,}, with {self.task.rate_scale:g} times the learning rate."
+        )
 
-    def _trim_log(self) -> None:
-        """Drop lines of steps that will be trained again: those after the checkpoint that the run goes on from."""
-        path = self.run_folder / "log.jsonl"
-        if path.is_file():
-            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            write_text(path, "".join(line for line in lines if _step_in(line) <= self.step))
+    def _with_last_good(self, error: StackganError) -> StackganError:
+        path, _ = newest_checkpoint(self._checkpoints)
+        last = f"The last good checkpoint is {path}." if path else "There is no checkpoint yet."
+        told = StackganError(f"{error.message} {last}", error.hint)
+        told.exit_code = error.exit_code
+        return told
 
     def _set_aside(self) -> None:
         paths = [self.folder] if self.stage == 1 else [self.run_folder, self.folder / "stage2"]
@@ -247,68 +353,3 @@ class TrainingRun:
             self.notes.append(f"The earlier run is kept as {aside}.")
         if self.stage == 2:
             forget_stage(self.folder, 2)
-
-    def _refuse_other_data(self) -> None:
-        if not (self.folder / MANIFEST).is_file():
-            if self.folder.exists() and {path.name for path in self.folder.iterdir()} - {"training", "text_encoder"}:
-                raise ModelError(
-                    f"{self.folder} exists already and is no model, so it is left alone.",
-                    hint="--name with a name, or with the path of a folder that does not exist yet",
-                )
-            if self.stage == 2:
-                name = "" if self.folder.name == self.data.name else f" --name {self.folder.name}"
-                raise ModelError(
-                    f"There is no Stage-I in {self.folder} that Stage-II could build on.",
-                    hint=f"stackgan train-stage1 --data {self.data.name}{name}",
-                )
-            return
-        model = ModelFolder(self.folder)
-        same_data = model.manifest["data"].get("fingerprint") == self.data.fingerprint
-        if not same_data or model.encoder_hash() != hash_of(self._encoder_folder):
-            changed = "text encoder" if same_data else "data"
-            raise ModelError(
-                f"The model {self.folder.name!r} was trained with another {changed} than {self.data.name!r} has now.",
-                hint="--name for a new model, or train-stage1 with --restart (the old one is kept beside it)",
-            )
-
-    def _refuse_other_stage1(self) -> None:
-        stages = ModelFolder(self.folder).manifest["stages"]
-        if stages.get("2", {}).get("stage1", self._stage1_hash()) != self._stage1_hash():
-            raise ModelError(
-                f"The Stage-II of {self.folder.name!r} was trained on another Stage-I than the model has now.",
-                hint="--restart to train Stage-II anew (the old one is kept beside it)",
-            )
-
-    def _refuse_other_settings(self) -> None:
-        path = self.run_folder / "settings.toml"
-        if not path.is_file():
-            return
-        before = check(StageSettings, read_toml(path), what=f"{path}").model_dump()
-        now = self.settings.model_dump()
-        differences = [
-            f"{key} was {before[key]!r} and is now {now[key]!r}"
-            for key in now
-            if key not in MAY_CHANGE and before[key] != now[key]
-        ]
-        if differences:
-            raise SettingsError(
-                f"The run in {self.run_folder} has other settings: {'; '.join(differences)}.",
-                hint="the same settings to go on, --restart to begin anew beside it, or --name for another model",
-            )
-
-
-def _step_in(line: str) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return float("inf")
-
-
-def _condition_width(generator: nn.Module) -> int:
-    width = getattr(generator, "condition_width", None)
-    if not isinstance(width, int):
-        raise SettingsError(
-            f"The generator {type(generator).__name__} says no condition_width, so nothing can judge by its condition.",
-            hint='--set judge_by="text"',
-        )
-    return width

@@ -6,57 +6,76 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.data.features import on_device
 from stackgan_cli.home import atomic_file
 from stackgan_cli.pixels import to_pictures
 from stackgan_cli.sheets import sheet
+from stackgan_cli.training.distance import sliced_wasserstein
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import Tensor
-
+    from stackgan_cli.components.protocols import TextFeatures
     from stackgan_cli.data.prepared import PreparedData
+    from stackgan_cli.recipes.schema import StageSettings
     from stackgan_cli.training.adversarial import StageTask
 
 _CAPTIONS = 8
 _EACH = 2
 _SIDE = 128
+_AT_ONCE = 16
 
 
-class SampleSheet:
-    """Captions of the test split, spread evenly over it, each drawn twice.
+class Samples:
+    """Captions of the test split, spread evenly over it: a few are drawn twice each, more are measured.
 
     Args:
         data: the prepared data; where its test split is empty, the training split serves.
         encoder_folder: of the text encoder whose features the stage reads.
+        settings: of the stage.
     """
 
-    def __init__(self, data: PreparedData, encoder_folder: Path) -> None:
-        split = data.test if len(data.test) else data.train
-        pictures = [index * len(split) // _CAPTIONS for index in range(min(_CAPTIONS, len(split)))]
-        features = split.features(encoder_folder)
-        self.captions = [split.captions[index][0] for index in pictures]
-        sentences = [features.of(index, 0) for index in pictures]
-        self._text = TextFeatures(
-            torch.cat([each.sentence for each in sentences]).repeat_interleave(_EACH, 0),
-            _joined([each.words for each in sentences]),
-            _joined([each.padding for each in sentences]),
-        )
+    def __init__(self, data: PreparedData, encoder_folder: Path, settings: StageSettings) -> None:
+        self._split = data.test if len(data.test) else data.train
+        self._features = self._split.features(encoder_folder)
+        self._resolution = settings.resolution
+        shown = self._spread(_CAPTIONS)
+        self.captions = [self._split.captions[index][0] for index in shown]
+        self._shown = self._texts([index for index in shown for _ in range(_EACH)])
+        self._measured = self._spread(settings.measure_pictures)
 
-    @torch.no_grad()
+    def _spread(self, count: int) -> list[int]:
+        count = min(count, len(self._split))
+        return [index * len(self._split) // count for index in range(count)]
+
+    def _texts(self, pictures: list[int]) -> TextFeatures:
+        """Features of the first caption of each picture."""
+        return self._features.first(torch.tensor(pictures))
+
+    def distance(self, task: StageTask) -> float | None:
+        """Sliced Wasserstein distance of drawn pictures from the real ones of the same captions; all ranks measure.
+
+        Returns:
+            The distance, or None where nothing is to be measured.
+        """
+        if len(self._measured) < 2:
+            return None
+        drawn = []
+        for at in range(0, len(self._measured), _AT_ONCE):
+            text = on_device(self._texts(self._measured[at : at + _AT_ONCE]), task.machine.device)
+            drawn.append(task.sample(text, f"distance {at}"))
+        real = self._split.pictures(self._measured, self._resolution).to(task.machine.device)
+        return round(sliced_wasserstein(real.float() / 127.5 - 1.0, torch.cat(drawn)), 5)
+
     def draw(self, task: StageTask, path: Path) -> None:
-        """Draw the captions with the averaged generator and write them, with their captions, as one PNG."""
-        text = on_device(self._text, task.machine.device)
-        with task.machine.autocast():
-            _, generated = task.generate(task.averaged.network, text, "samples", 0)
-        pictures = to_pictures(generated.images)
+        """Draw the captions with the averaged generator and write them, with their captions, as one PNG.
+
+        All ranks draw, because batch-norm may ask all of them; the main one writes.
+        """
+        images = task.sample(on_device(self._shown, task.machine.device), "samples")
+        if not task.ranks.main:
+            return
+        pictures = to_pictures(images)
         rows = [(caption, pictures[at * _EACH : (at + 1) * _EACH]) for at, caption in enumerate(self.captions)]
         with atomic_file(path) as temporary:
             sheet(rows, side=_SIDE).save(temporary, "PNG")
-
-
-def _joined(parts: list[Tensor | None]) -> Tensor | None:
-    present = [part for part in parts if part is not None]
-    return torch.cat(present).repeat_interleave(_EACH, 0) if present else None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from stackgan_cli.data.batches import Batches
 from stackgan_cli.data.features import CaptionFeatures
 from stackgan_cli.data.store import PictureStore
 from stackgan_cli.errors import DataError, SettingsError
+from stackgan_cli.ranks import Ranks
 
 COUNT, SIDE, RESOLUTION, CAPTIONS = 24, 19, 16, 10
 
@@ -184,12 +186,28 @@ def test_pictures_are_float_between_minus_one_and_one() -> None:
 
 
 def test_pictures_held_in_memory_are_those_on_disk() -> None:
-    store, held = pictures(), pictures()
-    assert not held.hold(limit=1000)
-    assert held.hold()
-    indices = torch.tensor([3, 3, 0, 23])
-    assert torch.equal(store.take(indices), held.take(indices))
-    assert torch.equal(batches(store=store).at(5).images, batches(store=held).at(5).images)
+    on_disk, held = batches(), batches()
+    needed = COUNT * 3 * SIDE**2 + (COUNT * CAPTIONS) ** 2 * 4
+    assert not held.hold(needed - 1)
+    assert held.hold(needed)
+    for step in range(5):
+        one, other = on_disk.at(step), held.at(step)
+        assert torch.equal(one.images, other.images)
+        assert torch.equal(one.text.sentence, other.text.sentence)
+        assert torch.equal(one.wrong_text.sentence, other.wrong_text.sentence)
+
+
+@pytest.mark.parametrize("averaged", [1, 4])
+def test_ranks_divide_the_batch_that_one_alone_would_have(averaged: int) -> None:
+    whole = batches(captions_averaged=averaged).at(3)
+    parts = [batches(captions_averaged=averaged, ranks=Ranks(rank, 3)).at(3) for rank in range(3)]
+    for each in ("images", "text.sentence", "wrong_text.sentence"):
+        found = [attrgetter(each)(part) for part in parts]
+        assert [len(part) for part in found] == [2, 2, 2]
+        assert torch.equal(torch.cat(found), attrgetter(each)(whole))
+    with pytest.raises(SettingsError, match="4 processes") as refused:
+        batches(ranks=Ranks(0, 4))
+    assert refused.value.hint == "--batch-size 8"
 
 
 def test_one_picture_is_too_few() -> None:

@@ -1,0 +1,147 @@
+"""The processes of a data-parallel run: which one this is, its part of a batch, and what they tell each other.
+
+A run of one process is a run of one rank, so the code that trains needs no second form. Everything random is drawn for
+the whole batch and then divided, which is why two ranks compute what one does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+import torch.distributed as dist
+
+from stackgan_cli.errors import StackganError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+Result = TypeVar("Result")
+
+_MESSAGE_BYTES = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """Which process of how many this is."""
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+    """Which process of this machine this is, and so which of its devices is ours."""
+
+    @property
+    def main(self) -> bool:
+        """Whether this process talks and writes."""
+        return self.rank == 0
+
+    def own(self, rows: Tensor) -> Tensor:
+        """Return this rank's part of what was drawn for the whole batch, whose rows the ranks divide evenly."""
+        each = len(rows) // self.count
+        return rows[self.rank * each : (self.rank + 1) * each]
+
+    def all_rows(self, rows: Tensor) -> Tensor:
+        """Return the rows of all ranks, in their order; no gradient flows back."""
+        if self.count == 1:
+            return rows
+        parts = [torch.empty_like(rows) for _ in range(self.count)]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set on any rank; all ranks get the same answer."""
+        if self.count == 1:
+            return flag
+        # On the processor, so that no device has to be waited for.
+        votes = torch.tensor([int(flag)])
+        dist.all_reduce(votes)
+        return bool(votes.item())
+
+    def from_main(self, words: dict[str, str]) -> dict[str, str]:
+        """Return what the main rank says; at most about 8,000 characters in all."""
+        heard: dict[str, str] = json.loads(self._words_of_all(json.dumps(words) if self.main else "{}")[0])
+        return heard
+
+    def in_turn(self, work: Callable[[], Result]) -> Result:
+        """Do something on the main rank and, when that went well, on the others; what fails on one fails on all.
+
+        Raises:
+            StackganError: of this rank, or of another one.
+        """
+        if self.count == 1:
+            return work()
+        result, error = None, None
+        for turn in (self.main, not self.main):
+            if turn and error is None:
+                try:
+                    result = work()
+                except StackganError as raised:
+                    error = raised
+            self._agree(error)
+        return result  # type: ignore[return-value]  # it was this rank's turn once, and there was no error
+
+    def _agree(self, error: StackganError | None) -> None:
+        """Raise the first error that any rank has, on every rank."""
+        code = error.exit_code if error else 0
+        told = self._words_of_all(f"{code}\n{error.message}\n{error.hint or ''}" if error else "")
+        if error is not None:
+            raise error
+        for rank, words in enumerate(told):
+            if words:
+                number, message, hint = words.split("\n")
+                raised = StackganError(f"Rank {rank} failed: {message}", hint or None)
+                raised.exit_code = int(number)
+                raise raised
+
+    def _words_of_all(self, words: str) -> list[str]:
+        """Exchange short texts."""
+        if self.count == 1:
+            return [words]
+        # As bytes in a tensor: the library's way for objects would pickle them.
+        data = words.encode()[: _MESSAGE_BYTES - 1]
+        mine = torch.zeros(_MESSAGE_BYTES, dtype=torch.uint8)
+        mine[: len(data)] = torch.frombuffer(bytearray(data or b"\0"), dtype=torch.uint8)[: len(data)]
+        rows = self.all_rows(mine[None])
+        return [bytes(row.tolist()).rstrip(b"\0").decode(errors="ignore") for row in rows]
+
+
+ALONE = Ranks()
+"""The one rank of a run that is not distributed."""
+
+
+def join_ranks() -> Ranks:
+    """Join the processes that ``torchrun`` started, or return the only rank where it started none.
+
+    Raises:
+        StackganError: the other processes cannot be reached.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return ALONE
+    # What is exchanged on the processor goes through gloo even where gradients go through NCCL.
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
+    try:
+        dist.init_process_group(backend)
+    except (RuntimeError, ValueError) as error:
+        raise StackganError(
+            f"The processes of this run cannot reach each other: {error}.", hint="start them with torchrun"
+        ) from error
+    return Ranks(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def leave_ranks() -> None:
+    """Leave the group of processes, where there is one."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def lost_another(error: BaseException) -> bool:
+    """Whether an error says that another process of the run is gone."""
+    words = str(error).lower()
+    return isinstance(error, dist.DistBackendError) or any(
+        sign in words for sign in ("connection closed by peer", "connection reset by peer", "gloo", "nccl")
+    )

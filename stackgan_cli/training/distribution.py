@@ -1,0 +1,96 @@
+"""A network on all ranks: gradients averaged by DistributedDataParallel, batch-norm over the whole batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from stackgan_cli.ranks import Ranks
+
+
+def synchronised(network: nn.Module, ranks: Ranks, device: torch.device) -> nn.Module:
+    """Let a network's batch-norms see the batch of all ranks, so that N ranks compute what one does.
+
+    On a GPU that is torch's own SyncBatchNorm; it refuses to run on a processor, where ours takes its place.
+    """
+    if ranks.count == 1:
+        return network
+    if device.type == "cuda":
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        return converted
+    for module in network.modules():
+        for name, child in module.named_children():
+            if isinstance(child, _BatchNorm):
+                setattr(module, name, _SynchronisedBatchNorm.taking_over(child))
+    return network
+
+
+def averaging_gradients(network: nn.Module, ranks: Ranks) -> Any:
+    """Wrap a network so that a backward pass leaves the gradients' mean over all ranks; the network itself if alone."""
+    if ranks.count == 1:
+        return network
+    # Buffers need no copying about: synchronised batch-norm keeps them equal.
+    return nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)
+
+
+def mean_over_ranks(values: Tensor, ranks: Ranks) -> Tensor:
+    """Average a tensor over all ranks."""
+    if ranks.count > 1:
+        dist.all_reduce(values)
+        values /= ranks.count
+    return values
+
+
+class _SynchronisedBatchNorm(_BatchNorm):
+    """Batch-norm over the batches of all ranks, which are equally large, in training mode."""
+
+    @classmethod
+    def taking_over(cls, layer: _BatchNorm) -> _SynchronisedBatchNorm:
+        """Become another batch-norm: its weights, its buffers and its settings."""
+        ours = cls(layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
+        ours.__dict__.update(layer.__dict__)
+        return ours
+
+    def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - the base class names it
+        """Take features of any number of dimensions: the layer taken over has refused wrong ones."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Normalise features (batch, channels, ...), in float32 inside."""
+        if not self.training:
+            return super().forward(features)
+        across = [axis for axis in range(features.dim()) if axis != 1]
+        values = features.float()
+        mean = _mean_of_all(values.mean(across))
+        shape = [1, -1] + [1] * (features.dim() - 2)
+        centred = values - mean.view(shape)
+        variance = _mean_of_all(centred.square().mean(across))
+        self._follow(mean.detach(), variance.detach(), features.numel() // features.shape[1] * dist.get_world_size())
+        scaled = centred * torch.rsqrt(variance + self.eps).view(shape)
+        if self.affine:
+            scaled = scaled * self.weight.view(shape) + self.bias.view(shape)
+        return scaled.to(features.dtype)
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Update the running statistics as torch does: the variance without bias."""
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked += 1
+        share = self.momentum if self.momentum is not None else 1.0 / float(self.num_batches_tracked)
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(variance * (count / max(count - 1, 1)), share)
+
+
+def _mean_of_all(values: Tensor) -> Tensor:
+    """Average over all ranks, with gradients flowing back to all of them."""
+    from torch.distributed.nn.functional import all_reduce
+
+    summed: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
+    return summed / dist.get_world_size()

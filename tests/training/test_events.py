@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from stackgan_cli.training.events import EventLog, open_event_log
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from stackgan_cli.training.events import open_event_log
+
+folder, begin, end = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+log = open_event_log(folder, begin)
+for step in range(begin + 10, end + 1, 10):
+    log.scalars(step, {"generator": step / 100, "kl": begin})
+    log.picture(step, "samples", folder.parent / "sheet.png")
+log.flush()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def opened(folder: Path, step: int) -> EventLog:
+    log = open_event_log(folder, step)
+    assert log is not None
+    return log
+
+
+def read(folder: Path) -> EventAccumulator:
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
+    events.Reload()
+    return events
+
+
+def curve(folder: Path, name: str) -> list[tuple[int, float]]:
+    return [(event.step, event.value) for event in read(folder).Scalars(name)]
+
+
+@pytest.fixture
+def sheet(tmp_path: Path) -> Path:
+    path = tmp_path / "sheet.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)).save(path)
+    return path
+
+
+def test_numbers_and_pictures_come_back_as_they_were(tmp_path: Path, sheet: Path) -> None:
+    folder = tmp_path / "not" / "there" / "yet"
+    log = opened(folder, 0)
+    log.scalars(50, {"discriminator": 0.75, "kl": 12.5})
+    log.scalars(100, {"discriminator": 0.5})
+    log.picture(100, "samples", sheet)
+    log.close()
+    assert curve(folder, "discriminator") == [(50, 0.75), (100, 0.5)]
+    assert curve(folder, "kl") == [(50, 12.5)]
+    (shown,) = read(folder).Images("samples")
+    assert (shown.step, shown.width, shown.height) == (100, 40, 24)
+    (tmp_path / "shown.png").write_bytes(shown.encoded_image_string)
+    with Image.open(tmp_path / "shown.png") as one, Image.open(sheet) as other:
+        assert np.array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_what_was_flushed_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
+    log = opened(tmp_path, 0)
+    log.scalars(1, {"generator": 2.0})
+    log.flush()
+    assert curve(tmp_path, "generator") == [(1, 2.0)]
+    log.close()
+
+
+def test_a_killed_run_that_goes_on_from_its_checkpoint_shows_every_step_once(tmp_path: Path, sheet: Path) -> None:
+    folder = tmp_path / "events"
+    for begin, end in [(0, 80), (50, 90)]:
+        ended = subprocess.run([sys.executable, "-c", KILLED, str(folder), str(begin), str(end)], check=False)
+        assert ended.returncode == -9
+    # The last record of a killed process may be half written.
+    last = max(folder.iterdir())
+    last.write_bytes(last.read_bytes()[:-7])
+    log = opened(folder, 70)
+    for step in (80, 90, 100):
+        log.scalars(step, {"generator": step / 100, "kl": 70})
+        log.picture(step, "samples", sheet)
+    log.close()
+    steps = list(range(10, 101, 10))
+    assert curve(folder, "generator") == [(step, pytest.approx(step / 100)) for step in steps]
+    assert curve(folder, "kl") == [(step, 0 if step <= 50 else 50 if step <= 70 else 70) for step in steps]
+    assert [shown.step for shown in read(folder).Images("samples")] == steps
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_with_nothing(tmp_path: Path) -> None:
+    for value in (1.0, 2.0):
+        log = opened(tmp_path, 0)
+        log.scalars(0, {"generator": value})
+        log.scalars(10, {"generator": value})
+        log.close()
+    assert curve(tmp_path, "generator") == [(0, 2.0), (10, 2.0)]
+
+
+def test_values_that_are_no_finite_number_are_kept_beside_the_others(tmp_path: Path) -> None:
+    log = opened(tmp_path, 0)
+    for step, value in enumerate([math.nan, math.inf, -1e300, 1.0]):
+        log.scalars(step, {"generator": value})
+    log.close()
+    nan, *others = (value for _, value in curve(tmp_path, "generator"))
+    assert math.isnan(nan)
+    assert others == [math.inf, -math.inf, 1.0]
+
+
+def test_a_picture_that_is_none_is_an_error_and_the_log_goes_on(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    log = opened(tmp_path / "events", 0)
+    for path in (broken, tmp_path / "missing.png"):
+        with pytest.raises(OSError, match=path.name):
+            log.picture(1, "samples", path)
+    log.scalars(1, {"kl": 3.0})
+    log.close()
+    assert curve(tmp_path / "events", "kl") == [(1, 3.0)]
+
+
+@pytest.mark.parametrize("how", ["missing", "broken"])
+def test_without_tensorboard_a_run_has_no_event_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], how: str
+) -> None:
+    for name in [name for name in sys.modules if f"{name}.".startswith(("tensorboard.", "torch.utils.tensorboard."))]:
+        monkeypatch.delitem(sys.modules, name)
+    if how == "missing":
+        monkeypatch.setitem(sys.modules, "tensorboard", None)
+    else:
+        (tmp_path / "tensorboard.py").write_text("raise TypeError('Descriptors cannot be created directly.')")
+        monkeypatch.syspath_prepend(tmp_path)
+    assert open_event_log(tmp_path / "events", 0) is None
+    assert not (tmp_path / "events").exists()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_module_itself_imports_no_tensorboard() -> None:
+    script = "import sys, stackgan_cli.training.events; print([name for name in sys.modules if 'tensorboard' in name])"
+    shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert [name for name in ("tensorboard", "torch.utils.tensorboard") if f"'{name}'" in shown.stdout] == []
