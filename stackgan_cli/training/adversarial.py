@@ -134,7 +134,7 @@ class StageTask:
 
     @torch.no_grad()
     def try_out(self, text: TextFeatures) -> None:
-        """Run the generator that is trained once, on this rank alone."""
+        """Run the generator that is trained once."""
         with self.machine.autocast():
             self.generate(self.generator, text, "try out", 0)
 

@@ -37,7 +37,7 @@ def averaging_gradients(network: nn.Module, ranks: Ranks) -> Any:
     if ranks.count == 1:
         return network
     # Buffers need no copying about: synchronised batch-norm keeps them equal.
-    return nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)
+    return nn.parallel.DistributedDataParallel(network, forward_sync_buffers=False)
 
 
 def mean_over_ranks(values: Tensor, ranks: Ranks) -> Tensor:
@@ -88,9 +88,22 @@ class _SynchronisedBatchNorm(_BatchNorm):
         self.running_var.lerp_(variance * (count / max(count - 1, 1)), share)
 
 
+class _SumOfAll(torch.autograd.Function):
+    """Sum over all ranks; the gradients of all ranks are summed on the way back."""
+
+    @staticmethod
+    def forward(_: Any, values: Tensor) -> Tensor:
+        summed = values.clone()
+        dist.all_reduce(summed)
+        return summed
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:
+        summed: Tensor = _SumOfAll.apply(gradient)  # type: ignore[no-untyped-call]
+        return summed
+
+
 def _mean_of_all(values: Tensor) -> Tensor:
     """Average over all ranks, with gradients flowing back to all of them."""
-    from torch.distributed.nn.functional import all_reduce
-
-    summed: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
+    summed: Tensor = _SumOfAll.apply(values)  # type: ignore[no-untyped-call]
     return summed / dist.get_world_size()

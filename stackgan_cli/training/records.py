@@ -45,6 +45,11 @@ class Records:
         if self._events is not None:
             self._events.picture(step, "samples", path)
 
+    def flush(self) -> None:
+        """Hand everything to the system, so that a killed process loses nothing of it."""
+        if self._events is not None:
+            self._events.flush()
+
     def close(self) -> None:
         """Draw the plot a last time and close the files."""
         self._file.close()

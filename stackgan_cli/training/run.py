@@ -34,7 +34,7 @@ from stackgan_cli.training.loop import train
 from stackgan_cli.training.records import Records
 from stackgan_cli.training.refusals import refuse_other_data, refuse_other_settings, refuse_other_stage1
 from stackgan_cli.training.samples import Samples
-from stackgan_cli.training.tuning import quickest_forms, set_forms
+from stackgan_cli.training.tuning import quickest_forms, set_forms, shapes_of
 from stackgan_cli.training.watching import DivergedError, LossWatch
 
 if TYPE_CHECKING:
@@ -125,10 +125,10 @@ class TrainingRun:
         """
         how, generator = self.how, self.task.generator
         if self._forms is None:
-            forms: dict[str, str] = {}
-            if how.ranks.main:
-                text = self.batches.at(self.step).text
-                forms = quickest_forms(generator, lambda: self.task.try_out(text), how.machine)
+            text = self.batches.at(self.step).text
+            # All ranks draw, because batch-norm may ask all of them; the main one measures.
+            shapes = shapes_of(generator, lambda: self.task.try_out(text))
+            forms = quickest_forms(shapes, how.machine) if how.ranks.main else {}
             self._forms = how.ranks.from_main(forms)
         for network in (generator, self.task.averaged.network):
             set_forms(network, self._forms)
@@ -177,6 +177,8 @@ class TrainingRun:
                 if records:
                     records.picture(self.step, path)
             if self.due(settings.checkpoint_every):
+                if records:
+                    records.flush()
                 self.save(distance)
             yield self.step
 

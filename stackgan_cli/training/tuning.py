@@ -27,28 +27,29 @@ _WORTH_SECONDS = 0.02
 _ROUNDS = 2
 
 
-def quickest_forms(network: nn.Module, draw: Callable[[], object], machine: Machine) -> dict[str, str]:
-    """Choose the form of every upsampling convolution of a network, and set it.
+Shapes = dict[str, tuple[UpsampleConvolution, list[int]]]
+"""Upsampling convolutions by name, each with the shape of what it is given."""
+
+
+def quickest_forms(shapes: Shapes, machine: Machine) -> dict[str, str]:
+    """Choose the form of every upsampling convolution, by measurement where this machine has not measured it before.
 
     Args:
-        network: in training mode, on its device.
-        draw: runs the network once at the batch size that it is trained with.
+        shapes: as :func:`shapes_of` finds them.
         machine: device and precision.
 
     Returns:
-        The form of each such layer by its name.
+        The form of each layer by its name.
     """
-    shapes = _shapes(network, draw)
     remembered = _read()
-    chosen = {}
+    before, chosen = dict(remembered), {}
     for name, (layer, shape) in shapes.items():
         key = f"{machine.name}, {torch.get_num_threads()} threads, {machine.precision}: {[*shape, len(layer.weight)]}"
         if remembered.get(key) not in FORMS:
             remembered[key] = _measured(layer, shape, machine)
         chosen[name] = remembered[key]
-    if remembered != _read():
+    if remembered != before:
         write_text(_file(), json.dumps(remembered, indent=2) + "\n")
-    set_forms(network, chosen)
     return chosen
 
 
@@ -62,9 +63,14 @@ def set_forms(network: nn.Module, forms: dict[str, str]) -> None:
 
 
 @torch.no_grad()
-def _shapes(network: nn.Module, draw: Callable[[], object]) -> dict[str, tuple[UpsampleConvolution, list[int]]]:
-    """See what each layer is given, without leaving a trace in batch-norm's running statistics."""
-    found: dict[str, tuple[UpsampleConvolution, list[int]]] = {}
+def shapes_of(network: nn.Module, draw: Callable[[], object]) -> Shapes:
+    """See what each upsampling convolution is given, without a trace in the network's running statistics.
+
+    Args:
+        network: in training mode.
+        draw: runs the network once at the batch size that it is trained with.
+    """
+    found: Shapes = {}
     layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, UpsampleConvolution)}
     if not layers:
         return found
