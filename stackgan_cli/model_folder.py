@@ -70,6 +70,26 @@ class ModelFolder:
         generator: Stage2Generator = load_component(Kind.STAGE2_GENERATOR, self.stage_folder(2))[0]
         return generator
 
+    def checkpoint(self, stage: int, which: str) -> Path:
+        """Folder of a checkpoint of a stage's training.
+
+        Args:
+            stage: 1 or 2.
+            which: ``best``, or the number of steps.
+
+        Raises:
+            ModelError: it is not there.
+        """
+        run = self.folder / "training" / f"stage{stage}"
+        there = {path.name.removeprefix("step-").lstrip("0"): path for path in (run / "checkpoints").glob("step-*")}
+        there |= {"best": run / "best"} if (run / "best").is_dir() else {}
+        if which.lstrip("0") not in there:
+            raise ModelError(
+                f"The model {self.name!r} has no checkpoint {which!r} of Stage-{'I' * stage}.",
+                hint=f"one of: {', '.join(sorted(there))}" if there else "without --checkpoint",
+            )
+        return there[which.lstrip("0")]
+
     def stage_folder(self, stage: int) -> Path:
         """Folder of a trained stage.
 

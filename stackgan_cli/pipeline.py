@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
+from stackgan_cli.components.building import load_weights
+from stackgan_cli.components.storage import read_weights
 from stackgan_cli.data.features import on_device
 from stackgan_cli.errors import UsageError
 from stackgan_cli.generators.folding import fold
@@ -58,15 +60,20 @@ class Pipeline:
     Args:
         model: the folder.
         machine: device and precision to draw with.
+        checkpoint: ``best`` or a number of steps: draw the last stage with the weights that it had then.
     """
 
-    def __init__(self, model: ModelFolder, machine: Machine) -> None:
+    def __init__(self, model: ModelFolder, machine: Machine, checkpoint: str | None = None) -> None:
         self.model, self.machine = model, machine
+        self._checkpoint = checkpoint
         self._encoder: TextEncoder = place(model.text_encoder(), machine.device)
-        self._stage1: Stage1Generator = self._ready(model.stage1())
-        self._stage2: Stage2Generator | None = self._ready(model.stage2()) if 2 in model.stages else None
+        self._stage1: Stage1Generator = self._ready(model.stage1(), 1)
+        self._stage2: Stage2Generator | None = self._ready(model.stage2(), 2) if 2 in model.stages else None
 
-    def _ready(self, generator: Any) -> Any:
+    def _ready(self, generator: Any, stage: int) -> Any:
+        if self._checkpoint is not None and stage == self.stages[-1]:
+            path = self.model.checkpoint(stage, self._checkpoint) / "averaged.safetensors"
+            load_weights(generator, read_weights(path), what=str(path))
         fold(generator.requires_grad_(False), self.machine.half)
         return place(generator, self.machine.device)
 

@@ -35,6 +35,10 @@ def generate(
     model: Model = None,
     num_images: Annotated[int, typer.Option("--num-images", "-n", min=1, help="Pictures of each prompt.")] = 1,
     seed: Seed = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(help="Draw with a checkpoint of the training: best, or its steps.", show_default=False),
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the pictures, or a .png file for a single one.")
     ] = Path(),
@@ -57,7 +61,7 @@ def generate(
     check_target(output, len(texts) * num_images + grid)
     first = secrets.randbelow(2**31) if seed is None else seed
     requests = [Request(text, first + number) for text in texts for number in range(num_images)]
-    pipeline = _pipeline(model, device, precision)
+    pipeline = _pipeline(model, checkpoint, device, precision)
     for text in texts:
         _say_what_is_read(pipeline, text)
     drawn: list[Drawn] = []
@@ -99,7 +103,7 @@ def _prompts(given: Sequence[str], source: str | None) -> list[str]:
     return texts
 
 
-def _pipeline(model: str | None, device: str, precision: str) -> Pipeline:
+def _pipeline(model: str | None, checkpoint: str | None, device: str, precision: str) -> Pipeline:
     from stackgan_cli.console import say
     from stackgan_cli.home import existing_model
     from stackgan_cli.model_folder import ModelFolder
@@ -110,7 +114,7 @@ def _pipeline(model: str | None, device: str, precision: str) -> Pipeline:
     from stackgan_cli.machine import choose_machine
     from stackgan_cli.pipeline import Pipeline
 
-    return Pipeline(folder, choose_machine(device, precision))
+    return Pipeline(folder, choose_machine(device, precision), checkpoint)
 
 
 def _say_what_is_read(pipeline: Pipeline, text: str) -> None:

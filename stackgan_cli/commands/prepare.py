@@ -12,6 +12,7 @@ from stackgan_cli.commands.options import Data, Json, Source
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stackgan_cli.data.prepared import PreparedData
     from stackgan_cli.data.preparing import Plan, Result
 
 EPILOG = """Examples:
@@ -48,6 +49,10 @@ def prepare(
         int | None, typer.Option(min=2, help="Take at most this many pictures, at random.", show_default=False)
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    shards: Annotated[
+        Path | None,
+        typer.Option(help="Also write the training split into this folder as shards to stream.", show_default=False),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace data prepared earlier under this name.")] = False,
     json: Json = False,
 ) -> None:
@@ -63,14 +68,17 @@ def prepare(
     for name in encoder or []:
         find(Kind.TEXT_ENCODER, name)
     target = data_folder(data)
-    only_encoders = source is None and not force and reader is None and _exists(target) and encoder is not None
+    wants_more = encoder is not None or shards is not None
+    only_more = source is None and not force and reader is None and _exists(target) and wants_more
     result = None
     plan = None
-    if not only_encoders:
+    if not only_more:
         plan = _plan(target.name, source, reader, resolution, crop, limit, seed)
         result = _pictures(plan, target, force)
     prepared = PreparedData(target)
     measured = _encoders(prepared, plan, encoder, options, seed)
+    if shards is not None:
+        _shards(prepared, encoder, shards)
     if json:
         print_json({"data": str(target), **prepared.manifest, "measured": measured})
         return
@@ -161,6 +169,17 @@ def _encoders(
         found = ", ".join(f"{key} {value:.3g}" for key, value in measured[name].items())
         say(f"Text encoder {name} is ready" + (f" ({found})." if found else "."))
     return measured
+
+
+def _shards(prepared: PreparedData, names: Sequence[str] | None, target: Path) -> None:
+    """Write the training split, with the features of its first or only named encoder, as shards."""
+    from stackgan_cli.console import ProgressReport, say
+    from stackgan_cli.data.shards import write_shards
+
+    folder = prepared.encoder_folder(names[0] if names else None)
+    with ProgressReport("Shards", None) as bar:
+        count = write_shards(prepared, folder, target.expanduser(), report=bar.update)
+    say(f"{count:,} pictures are in the shards of {target}. Train with --stream and this folder, or its address.")
 
 
 def _summary(prepared: Any, result: Result | None) -> None:

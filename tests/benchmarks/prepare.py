@@ -1,0 +1,64 @@
+"""Rendering photos for training on all cores, beside one thread of plain Pillow doing the same resizes.
+
+python -m tests.benchmarks.prepare --pictures 400
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from stackgan_cli.components.protocols import Example
+from stackgan_cli.data.rendering import Rendering, render_all
+from tests.benchmarks.alternating import quickest, show
+
+SIDES = (76, 304)
+
+
+def photos(folder: Path, count: int) -> list[Example]:
+    """JPEG files of 500 x 375 pixels with smooth random content, which compresses as photos do."""
+    random = np.random.default_rng(0)
+    examples = []
+    for index in range(count):
+        coarse = Image.fromarray(random.integers(0, 256, (24, 32, 3), np.uint8))
+        path = folder / f"{index}.jpg"
+        coarse.resize((500, 375), Image.Resampling.BICUBIC).save(path, quality=90)
+        examples.append(Example(path.name, path, ("a picture",)))
+    return examples
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=2)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        examples = photos(Path(folder), options.pictures)
+
+        def pillow() -> None:
+            for example in examples:
+                with Image.open(example.image) as picture:
+                    large = picture.convert("RGB").resize((SIDES[1], SIDES[1]), Image.Resampling.BICUBIC)
+                    large.tobytes()
+                    large.resize((SIDES[0], SIDES[0]), Image.Resampling.BICUBIC).tobytes()
+
+        def ours() -> None:
+            for _ in render_all(examples, Rendering("squash", SIDES, ("raw", "raw"))):
+                pass
+
+        seconds = quickest({"one thread of Pillow": pillow, "prepare": ours}, options.rounds)
+    show(
+        f"{options.pictures} photos of 500 x 375 to {SIDES[0]} and {SIDES[1]} px",
+        seconds,
+        options.pictures,
+        "pictures/s",
+    )
+
+
+if __name__ == "__main__":
+    main()
