@@ -304,5 +304,16 @@ def _show_plan(training: TrainingRun, json: bool) -> None:
     if json:
         print_json(found)
     else:
-        rows = [[key.replace("_", " "), str(value)] for key, value in found.items()]
+        rows = [[key.replace("_", " "), _plain(value)] for key, value in found.items()]
         table(f"Plan for {training.folder.name}", ["", ""], rows)
+
+
+def _plain(value: Any) -> str:
+    """A value of the plan as people write it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(number)}" for name, number in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
