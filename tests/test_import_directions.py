@@ -16,7 +16,18 @@ PACKAGE = Path(stackgan_cli.__file__).parent
 MODULES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")}
 
 FLOORS = {
-    0: ("errors", "home", "console", "machine", "ranks", "components", "randomness", "pixels", "sheets", "picture_files"),
+    0: (
+        "errors",
+        "home",
+        "console",
+        "machine",
+        "ranks",
+        "components",
+        "randomness",
+        "pixels",
+        "sheets",
+        "picture_files",
+    ),
     1: ("recipes", "model_folder", "model_card", "data", "text_encoders", "generators", "discriminators"),
     2: ("training", "evaluation", "pipeline"),
     3: ("commands",),

@@ -151,11 +151,13 @@ class TrainingRun:
                     yield from self._steps(records)
                 except DivergedError as broken:
                     if self.how.on_nan == "stop" or len(self._rollbacks) == _MOST_ROLLBACKS:
-                        raise self._with_last_good(broken) from broken
+                        raise
                     if records:
                         records.close()
                     self._roll_back(broken)
                     records = self._open_records()
+        except StackganError as error:
+            raise self._with_last_good(error) from error
         finally:
             if records:
                 records.close()
@@ -179,7 +181,7 @@ class TrainingRun:
             if self.due(settings.checkpoint_every):
                 if records:
                     records.flush()
-                self.save(distance)
+                self._save(distance)
             yield self.step
 
     def _read_losses(self, steps: int, seconds: float) -> None:
@@ -206,16 +208,18 @@ class TrainingRun:
         there = path is not None and read_record(path)["step"] == self.step
         return there and stage_facts(self.folder, self.stage).get("steps") == self.step
 
-    def save(self, distance: float | None = None) -> None:
+    def save(self) -> None:
         """Write a checkpoint, and the stage as it is now into the model folder.
 
-        Args:
-            distance: of its pictures from real ones, where that was measured.
-
         Raises:
-            DivergedError: it would be no good checkpoint.
-            StackganError: the disk is full or refuses.
+            StackganError: it would be no good checkpoint, or the disk is full or refuses.
         """
+        try:
+            self._save(None)
+        except StackganError as error:
+            raise self._with_last_good(error) from error
+
+    def _save(self, distance: float | None) -> None:
         self._watch.read()
         if not self.how.ranks.main:
             return
@@ -226,15 +230,10 @@ class TrainingRun:
             "precision": self.how.machine.precision,
             "forms": self._forms,
         }
-        try:
-            path = save_checkpoint(self._checkpoints, self.task, self.step, facts)
-            keep_best(path, self.run_folder / "best")
-            thin_out(self._checkpoints, self.settings.keep_checkpoints)
-            self._save_model()
-        except DivergedError:
-            raise
-        except StackganError as error:
-            raise self._with_last_good(error) from error
+        path = save_checkpoint(self._checkpoints, self.task, self.step, facts)
+        keep_best(path, self.run_folder / "best")
+        thin_out(self._checkpoints, self.settings.keep_checkpoints)
+        self._save_model()
 
     def sample(self) -> Path:
         """Draw the fixed captions and write the sheet ``samples/step-NNNNNN.png``."""

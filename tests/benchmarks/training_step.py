@@ -12,11 +12,11 @@ Both forms take turns in one run, so that a noisy machine is as noisy for both.
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -127,6 +127,14 @@ def peak_memory(options: argparse.Namespace, form: str) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+def used_at_most(device: torch.device) -> int:
+    """Peak memory in bytes: of the GPU, or of this process since it began (ru_maxrss would count its parent's too)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -149,11 +157,7 @@ def main() -> None:
         step = makers[options.only]()
         for number in range(2):
             step(number, given)
-        on_gpu = machine.device.type == "cuda"
-        used = (
-            torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        )
-        print(used / 2**30)
+        print(used_at_most(machine.device) / 2**30)
         return
     steps = {name: make() for name, make in makers.items()}
     for step in steps.values():
