@@ -87,13 +87,14 @@ class Ranks:
 
     def _agree(self, error: StackganError | None) -> None:
         """Raise the first error that any rank has, on every rank."""
-        code = error.exit_code if error else 0
-        told = self._words_of_all(f"{code}\n{error.message}\n{error.hint or ''}" if error else "")
+        # Short enough for what is exchanged, however its characters are written.
+        words = json.dumps([error.exit_code, error.message[:1000], (error.hint or "")[:300]]) if error else ""
+        told = self._words_of_all(words)
         if error is not None:
             raise error
         for rank, words in enumerate(told):
             if words:
-                number, message, hint = words.split("\n")
+                number, message, hint = json.loads(words)
                 raised = StackganError(f"Rank {rank} failed: {message}", hint or None)
                 raised.exit_code = int(number)
                 raise raised

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# Each process normalises half a batch; the first one compares with torch's batch-norm over the whole of it.
+BATCH_NORM = """
+import sys, torch, torch.distributed as dist
+from torch import nn
+from stackgan_cli.ranks import Ranks
+from stackgan_cli.training.distribution import synchronised
+rank, store = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+torch.manual_seed(0)
+for whole, features in ((nn.BatchNorm2d(3), torch.randn(8, 3, 5, 4)), (nn.BatchNorm1d(6), torch.randn(8, 6))):
+    nn.init.normal_(whole.weight)
+    nn.init.normal_(whole.bias)
+    ours = nn.Sequential(type(whole)(whole.num_features))
+    ours[0].load_state_dict(whole.state_dict())
+    ours = synchronised(ours, Ranks(rank, 2), torch.device("cpu"))
+    assert type(ours[0]) is not type(whole)
+    assert list(ours[0].state_dict()) == list(whole.state_dict())
+    upstream = torch.randn_like(features)
+    mine = slice(4 * rank, 4 * rank + 4)
+    theirs_in = features.clone().requires_grad_()
+    ours_in = features[mine].clone().requires_grad_()
+    expected, made = whole(3 * theirs_in + 1), ours(3 * ours_in + 1)
+    (expected * upstream).sum().backward()
+    (made * upstream[mine]).sum().backward()
+    def same(one, other):
+        assert torch.allclose(one, other, atol=2e-5), (one - other).abs().max()
+    same(made, expected[mine])
+    same(ours_in.grad, theirs_in.grad[mine])
+    for one, other in zip(ours.parameters(), whole.parameters()):
+        dist.all_reduce(one.grad)
+        same(one.grad, other.grad)
+    for one, other in zip(ours.buffers(), whole.buffers()):
+        same(one.float(), other.float())
+    same(ours.eval()(features), whole.eval()(features))
+    assert ours.train()(features.bfloat16()).dtype == torch.bfloat16
+dist.destroy_process_group()
+print("same")
+"""
+
+TALK = """
+import sys, torch.distributed as dist
+from stackgan_cli.errors import DataError, StackganError
+from stackgan_cli.ranks import Ranks
+rank, store = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+ranks = Ranks(rank, 2)
+assert ranks.any(rank == 1) and not ranks.any(False)
+assert ranks.from_main({"schön": "ja"} if rank == 0 else {}) == {"schön": "ja"}
+order = []
+assert ranks.in_turn(lambda: order.append(rank) or rank) == rank and order == [rank]
+for failing, message in ((0, "größer"), (1, "x" * 20000)):
+    def work():
+        if rank == failing:
+            raise DataError(message, hint="do this")
+        assert failing != 0, "nobody begins where the main rank has failed"
+    try:
+        ranks.in_turn(work)
+    except StackganError as error:
+        assert error.exit_code == 3
+        assert message[:6] in error.message
+        assert (rank == failing) != (f"Rank {failing} failed" in error.message)
+    else:
+        raise AssertionError("no error")
+dist.destroy_process_group()
+print("same")
+"""
+
+
+@pytest.mark.parametrize("script", [BATCH_NORM, TALK], ids=["batch-norm", "talk"])
+def test_two_processes(script: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(rank), str(tmp_path / "store")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for rank in range(2)
+    ]
+    for process in running:
+        out, err = process.communicate(timeout=60)
+        assert out == "same\n", err
