@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 _MARGIN = 1.25
 """How many times quicker than the usual form another one must be to be chosen: less may be noise, and a choice that
 changed from run to run would change the last bits of the weights."""
-_WORTH_SECONDS = 0.02
-"""A layer that takes less than this is left as it is, for the same reason."""
-_ROUNDS = 2
+_WORTH_OPERATIONS = 2e9
+"""Operations of a forward pass, multiply and add as two, below which a layer is left as it is: there is little to gain,
+and on a busy machine a short time says nothing."""
+_ROUNDS = 3
 
 
 Shapes = dict[str, tuple[UpsampleConvolution, list[int]]]
@@ -45,6 +47,9 @@ def quickest_forms(shapes: Shapes, machine: Machine) -> dict[str, str]:
     before, chosen = dict(remembered), {}
     for name, (layer, shape) in shapes.items():
         key = f"{machine.name}, {torch.get_num_threads()} threads, {machine.precision}: {[*shape, len(layer.weight)]}"
+        if _operations(layer, shape) < _WORTH_OPERATIONS:
+            chosen[name] = DEFAULT_FORM
+            continue
         if remembered.get(key) not in FORMS:
             remembered[key] = _measured(layer, shape, machine)
         chosen[name] = remembered[key]
@@ -87,15 +92,19 @@ def shapes_of(network: nn.Module, draw: Callable[[], object]) -> Shapes:
     return found
 
 
+def _operations(layer: UpsampleConvolution, shape: list[int]) -> float:
+    """Count the operations of the resize identity: 16 multiplications and additions a source pixel and channel pair."""
+    return 2.0 * 16 * math.prod(shape) * len(layer.weight)
+
+
 def _measured(layer: UpsampleConvolution, shape: list[int], machine: Machine) -> str:
     features = torch.randn(shape, device=machine.device).to(memory_format=torch.channels_last)
     if machine.half is not None:
         features = features.to(machine.half)
     seconds = {DEFAULT_FORM: _seconds(layer, DEFAULT_FORM, features.requires_grad_(), machine)}
-    if seconds[DEFAULT_FORM] > _WORTH_SECONDS:
-        for form in FORMS:
-            if form != DEFAULT_FORM:
-                seconds[form] = _seconds(layer, form, features, machine, _MARGIN * min(seconds.values()))
+    for form in FORMS:
+        if form != DEFAULT_FORM:
+            seconds[form] = _seconds(layer, form, features, machine, _MARGIN * min(seconds.values()))
     best = min(seconds, key=seconds.__getitem__)
     return best if seconds[best] * _MARGIN < seconds[DEFAULT_FORM] else DEFAULT_FORM
 
