@@ -5,6 +5,9 @@ besides, so that their weights can be saved, moved and optimised. Importing this
 
 A generator is a function of its arguments: every random number that it uses, those of conditioning augmentation among
 them, arrives in ``noise``. So a picture can be drawn again, alone or in any batch, and a resumed run repeats itself.
+
+For drawing, a batch-norm goes into the layer before it where both stand in a plain ``nn.Sequential``; a generator that
+reads what lies between two layers of one should subclass it.
 """
 
 from __future__ import annotations

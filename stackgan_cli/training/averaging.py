@@ -29,5 +29,5 @@ class Averaged:
         """Follow the network after ``step`` (0, 1, 2 ...) was trained."""
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(cast("list[torch.Tensor]", self._ours), self._theirs, 1 - decay)
-        for ours, theirs in zip(self._our_buffers, self._their_buffers, strict=True):
-            ours.copy_(theirs)
+        if self._our_buffers:
+            torch._foreach_copy_(self._our_buffers, self._their_buffers)
