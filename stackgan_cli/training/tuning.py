@@ -26,7 +26,7 @@ changed from run to run would change the last bits of the weights."""
 _WORTH_OPERATIONS = 2e9
 """Operations of a forward pass, multiply and add as two, below which a layer is left as it is: there is little to gain,
 and on a busy machine a short time says nothing."""
-_ROUNDS = 3
+_ROUNDS = 2
 
 
 Shapes = dict[str, tuple[UpsampleConvolution, list[int]]]
