@@ -117,7 +117,12 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left half written or half replaced in a folder that nobody else writes to."""
+    """Undo what killed processes left half written or half replaced in a folder that nobody else writes to."""
+    for old in folder.glob(f".*{_OLD}"):
+        for path in old.iterdir():
+            # The process died between the two renames of replace_folder.
+            if not (folder / path.name).exists():
+                path.rename(folder / path.name)
     for suffix in (_PARTIAL, _OLD):
         for path in folder.glob(f".*{suffix}"):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

@@ -40,7 +40,7 @@ def save_checkpoint(folder: Path, task: StageTask, step: int, facts: Mapping[str
         DivergedError: a weight is no finite number, so that this would be no good checkpoint.
         StackganError: the disk is full or refuses.
     """
-    target = folder / f"{_PREFIX}{step:06d}"
+    target = checkpoint_path(folder, step)
     state = _state(task)
     _refuse_broken(state, step)
     with atomic_folder(target) as temporary:
@@ -52,6 +52,11 @@ def save_checkpoint(folder: Path, task: StageTask, step: int, facts: Mapping[str
         record = {"step": step, **facts, "sha256": hashes}
         (temporary / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return target
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Return where the checkpoint after ``step`` steps lies, or would lie."""
+    return folder / f"{_PREFIX}{step:06d}"
 
 
 def thin_out(folder: Path, keep: int) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from stackgan_cli.errors import StackganError
 from stackgan_cli.home import write_text
 from stackgan_cli.training.events import open_event_log
 from stackgan_cli.training.loss_plot import draw_losses
@@ -52,8 +54,10 @@ class Records:
 
     def close(self) -> None:
         """Draw the plot a last time and close the files."""
-        self._file.close()
-        draw_losses(self._log, self._plot, self._title)
+        # On a full disk neither may work, and the error that ended the run is the one to tell.
+        with suppress(OSError, StackganError):
+            self._file.close()
+            draw_losses(self._log, self._plot, self._title)
         if self._events is not None:
             self._events.close()
 

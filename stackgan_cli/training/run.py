@@ -22,6 +22,7 @@ from stackgan_cli.recipes.loading import to_toml
 from stackgan_cli.training.adversarial import Length, StageTask
 from stackgan_cli.training.building import build_batches, build_networks
 from stackgan_cli.training.checkpoints import (
+    checkpoint_path,
     keep_best,
     load_checkpoint,
     newest_checkpoint,
@@ -113,6 +114,8 @@ class TrainingRun:
         self._watch = LossWatch(lambda losses: mean_over_ranks(losses, how.ranks))
         self._rollbacks: list[dict[str, Any]] = []
         self._forms: dict[str, str] | None = None
+        self._on_disk: int | None = None
+        """Step of the newest checkpoint."""
         if restart and how.ranks.main:
             # Only now, when the new run is known to be able to begin.
             self._set_aside()
@@ -144,13 +147,23 @@ class TrainingRun:
             StackganError: the disk is full or refuses.
         """
         self.make_ready()
-        records = self._open_records()
+        records = None
         try:
+            if self._on_disk is not None and self.how.ranks.main:
+                # The process that wrote it may have been killed before it came to this.
+                keep_best(checkpoint_path(self._checkpoints, self._on_disk), self.run_folder / "best")
+            records = self._open_records()
             while self.step < self.steps:
                 try:
                     yield from self._steps(records)
                 except DivergedError as broken:
-                    if self.how.on_nan == "stop" or len(self._rollbacks) == _MOST_ROLLBACKS:
+                    if self.how.on_nan == "stop":
+                        raise
+                    if len(self._rollbacks) == _MOST_ROLLBACKS:
+                        broken.message += (
+                            f" It went back {_MOST_ROLLBACKS} times, in vain, in the end with "
+                            f"{self.task.rate_scale:g} times the learning rate."
+                        )
                         raise
                     if records:
                         records.close()
@@ -230,7 +243,10 @@ class TrainingRun:
             "precision": self.how.machine.precision,
             "forms": self._forms,
         }
-        path = save_checkpoint(self._checkpoints, self.task, self.step, facts)
+        path = checkpoint_path(self._checkpoints, self.step)
+        if self._on_disk != self.step:
+            save_checkpoint(self._checkpoints, self.task, self.step, facts)
+            self._on_disk = self.step
         keep_best(path, self.run_folder / "best")
         thin_out(self._checkpoints, self.settings.keep_checkpoints)
         self._save_model()
@@ -290,7 +306,7 @@ class TrainingRun:
 
     def _resume(self) -> int:
         if self.how.ranks.main:
-            for folder in (self._checkpoints, self.folder):
+            for folder in (self._checkpoints, self.run_folder, self.run_folder / "samples", self.folder):
                 sweep(folder)
         path, complaints = newest_checkpoint(self._checkpoints)
         self.notes += complaints
@@ -306,6 +322,7 @@ class TrainingRun:
     def _load(self, path: Path) -> dict[str, Any]:
         record = read_record(path)
         load_checkpoint(path, self.task)
+        self._on_disk = int(record["step"])
         self._rollbacks = list(record.get("rollbacks") or [])
         self.task.rate_scale = 0.5 ** len(self._rollbacks)
         machine = self.how.machine

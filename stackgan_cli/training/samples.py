@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -65,7 +66,8 @@ class Samples:
             text = on_device(self._texts(self._measured[at : at + _AT_ONCE]), task.machine.device)
             drawn.append(task.sample(text, f"distance {at}"))
         real = self._split.pictures(self._measured, self._resolution).to(task.machine.device)
-        return round(sliced_wasserstein(real.float() / 127.5 - 1.0, torch.cat(drawn)), 5)
+        distance = sliced_wasserstein(real.float() / 127.5 - 1.0, torch.cat(drawn))
+        return round(distance, 5) if math.isfinite(distance) else None
 
     def draw(self, task: StageTask, path: Path) -> None:
         """Draw the captions with the averaged generator and write them, with their captions, as one PNG.
