@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from stackgan_cli.errors import DataError
+from stackgan_cli.ranks import ALONE, Ranks
+
+BEGINNING = """
+import torch
+from stackgan_cli.errors import DataError, StackganError
+from stackgan_cli.ranks import join_ranks, leave_ranks
+
+ranks = join_ranks()
+main = ranks.rank == 0
+"""
+
+
+def on_two_ranks(folder: Path, script: str) -> None:
+    """Run a script, whose assertions must all hold, in two processes that can reach each other."""
+    path = folder / "script.py"
+    path.write_text(BEGINNING + script + "\nleave_ranks()\n")
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [sys.executable, *launcher, path],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_parts_of_all_ranks_together_are_the_batch() -> None:
+    rows = torch.arange(12).view(6, 2)
+    assert torch.equal(torch.cat([Ranks(rank, 3).own(rows) for rank in range(3)]), rows)
+    assert torch.equal(Ranks(1, 3).own(rows), rows[2:4])
+
+
+def test_one_rank_alone_hears_itself() -> None:
+    rows = torch.arange(6).view(3, 2)
+    assert ALONE.main
+    assert torch.equal(ALONE.own(rows), rows)
+    assert torch.equal(ALONE.all_rows(rows), rows)
+    assert (ALONE.any(True), ALONE.any(False)) == (True, False)
+    assert ALONE.from_main({"Vögel": "grün"}) == {"Vögel": "grün"}
+    assert ALONE.in_turn(lambda: 7) == 7
+
+
+def test_what_fails_alone_fails_as_it_is() -> None:
+    def fail() -> None:
+        raise DataError("Es gibt keine Vögel.", hint="Prepare some.")
+
+    with pytest.raises(DataError) as caught:
+        ALONE.in_turn(fail)
+    assert (caught.value.message, caught.value.hint) == ("Es gibt keine Vögel.", "Prepare some.")
+
+
+def test_two_ranks_exchange_rows_flags_and_words(tmp_path: Path) -> None:
+    on_two_ranks(
+        tmp_path,
+        """
+mine = torch.arange(6.0).view(3, 2) + 10 * ranks.rank
+both = ranks.all_rows(mine)
+assert both.tolist() == [[0, 1], [2, 3], [4, 5], [10, 11], [12, 13], [14, 15]], both
+assert torch.equal(ranks.own(both), mine)
+# Rows that lie across in memory arrive as what they are.
+assert torch.equal(ranks.all_rows(mine.T), torch.cat([mine.T % 10, mine.T % 10 + 10]))
+for here, there in ((False, False), (True, False), (False, True), (True, True)):
+    assert ranks.any(here if main else there) == (here or there)
+# Escaped, an umlaut takes six characters, and the words here about 7,900 in all.
+for words in ({"Vögel": "grün 鳥"}, {}, {"a": "\\n"}, {"long": "ü" * 1300}, {"long": "a" * 7900}):
+    assert ranks.from_main(words if main else {"not": "mine"}) == words
+assert ranks.in_turn(lambda: ranks.rank + 5) == ranks.rank + 5
+""",
+    )
+
+
+def test_an_error_of_one_rank_is_an_error_of_all(tmp_path: Path) -> None:
+    """Whichever rank it is, with umlauts, several lines, no hint, or more text than is exchanged."""
+    on_two_ranks(
+        tmp_path,
+        """
+texts = [("Es gibt keine Vögel.", "Prepare größere."), ("One line.\\nAnother line.", "This.\\nOr that."),
+         ("No hint.", None), ("", None), ("ü" * 9000, "Shorter."), ("a" * 8191, None), ("Short.", "é" * 9000)]
+for failing in (0, 1):
+    for message, hint in texts:
+        worked = []
+
+        def work():
+            worked.append(True)
+            if ranks.rank == failing:
+                raise DataError(message, hint)
+
+        try:
+            ranks.in_turn(work)
+        except StackganError as error:
+            assert error.exit_code == DataError.exit_code
+            if ranks.rank == failing:
+                assert (error.message, error.hint) == (message, hint)
+            else:
+                # Of a long text the beginning is enough.
+                assert error.message.startswith(f"Rank {failing} failed: {message}"[:800])
+                assert (error.hint or "")[:200] == (hint or "")[:200]
+        else:
+            raise AssertionError("nothing failed")
+        # The others only begin when all went well on the main rank.
+        assert bool(worked) == (main or failing == 1)
+# Nobody is out of step afterwards.
+assert ranks.any(main)
+""",
+    )
+
+
+def test_after_an_error_of_the_other_rank_the_main_one_can_go_on(tmp_path: Path) -> None:
+    on_two_ranks(
+        tmp_path,
+        """
+def work():
+    if not main:
+        raise DataError("Mine.")
+    return 3
+
+try:
+    ranks.in_turn(work)
+except StackganError as error:
+    assert error.message == ("Rank 1 failed: Mine." if main else "Mine.")
+else:
+    raise AssertionError("nothing failed")
+assert ranks.in_turn(lambda: "well") == "well"
+""",
+    )
