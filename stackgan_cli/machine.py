@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -86,8 +87,9 @@ def missing_compiler(device: str) -> str | None:
     """Name what torch.compile needs on a device and does not find, or return None where everything is there."""
     if device == "cuda":
         return None if importlib.util.find_spec("triton") else "Triton"
-    named = os.environ.get("CXX", "c++")
-    return None if any(map(shutil.which, (named, "g++", "clang++", "cl"))) else f"a C++ compiler ({named})"
+    # The one that torch's compiler looks for.
+    named = os.environ.get("CXX") or {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+    return None if shutil.which(named) else f"a C++ compiler ({named})"
 
 
 def place(component: Any, device: torch.device) -> Any:

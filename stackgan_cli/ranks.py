@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_MESSAGE_BYTES = 8192
+_MESSAGE_BYTES = 16384
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Ranks:
         return bool(votes.item())
 
     def from_main(self, words: dict[str, str]) -> dict[str, str]:
-        """Return what the main rank says; at most about 8,000 characters in all."""
+        """Return what the main rank says; at most 16,000 bytes as JSON."""
         heard: dict[str, str] = json.loads(self._words_of_all(json.dumps(words) if self.main else "{}")[0])
         return heard
 

@@ -146,7 +146,9 @@ def run(asked: Asked) -> None:
         hush()
     try:
         _run(asked, ranks)
-    except StackganError:
+    except (StackganError, typer.Exit):
+        # A process that ends while its group is still there may be aborted by the group's threads.
+        leave_ranks()
         raise
     except Exception as error:
         if ranks.count > 1 and lost_another(error):

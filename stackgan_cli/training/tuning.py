@@ -143,6 +143,6 @@ def _file() -> Path:
 def _read() -> dict[str, str]:
     try:
         value = json.loads(_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return value if isinstance(value, dict) else {}
+    return {key: form for key, form in value.items() if isinstance(form, str)} if isinstance(value, dict) else {}
