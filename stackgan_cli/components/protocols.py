@@ -179,8 +179,9 @@ class Example:
 
     name: str
     """Unique within the source and the same on every machine: it orders, shuffles and names the picture."""
-    image: Path | bytes | Callable[[], Image.Image]
-    """A file, an encoded picture, or a picklable function that draws one."""
+    image: Path | bytes | Callable[[], Image.Image | bytes]
+    """A file, an encoded picture, or a picklable function that draws one or fetches an encoded one. Such a function may
+    have a ``size`` in bytes, by which a changed source is noticed."""
     captions: tuple[str, ...]
     split: str | None = None
     """``train``, ``test``, or None where the source does not say."""
@@ -204,9 +205,15 @@ class Skipped:
 class DatasetReader(Protocol):
     """Finds captioned pictures in one layout.
 
-    The host gives the factory ``seed`` if it takes it. Optional members: ``crop`` (the published crop rule: ``bbox``,
-    ``center``, ``squash`` or ``pad``), ``encoder`` (name and options of the encoder that suits this data) and
-    ``recipe`` (the recipe that suits it).
+    The host gives the factory ``seed`` if it takes it. Optional members:
+
+    - ``crop``: the published crop rule, ``bbox``, ``center``, ``squash`` or ``pad``.
+    - ``encoder``: name and options of the text encoder that suits this data.
+    - ``recipe``: name of the recipe that suits it.
+    - ``suits(source: Path) -> Mapping[str, Any]``: those of the three that depend on what the source holds.
+    - ``features(source: Path) -> Mapping[str, Callable[[str], NDArray[np.float32]]]``: text features that the source
+      holds ready, by name: each a function from an example's name to an array (captions, width), whose rows are its
+      captions in their order. It raises KeyError for an example without any.
     """
 
     def recognises(self, source: Path) -> str | None:
@@ -215,6 +222,9 @@ class DatasetReader(Protocol):
 
     def examples(self, source: Path | None) -> Iterator[Example | Skipped]:
         """Yield every captioned picture, and what had to be left out.
+
+        The source is read twice, first to count and then to write: the second time must yield the same in the same
+        order. A reader holds no more than an index, so that memory does not grow with the pictures.
 
         Raises:
             stackgan_cli.errors.DataError: the source as a whole cannot be read.

@@ -10,7 +10,7 @@ import threading
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, get_args
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias, get_args
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CropRule = Literal["bbox", "center", "squash", "pad"]
+PictureSource: TypeAlias = "Path | bytes | Callable[[], Image.Image | bytes]"
 Box = tuple[float, float, float, float]
 
 MAX_PIXELS = 1 << 27
@@ -60,14 +61,14 @@ class UnreadablePicture(DataError):  # noqa: N818
         self.reason = reason
 
 
-def load_picture(image: Path | bytes | Callable[[], Image.Image], *, at_least: int | None = None) -> Image.Image:
+def load_picture(image: PictureSource, *, at_least: int | None = None) -> Image.Image:
     """Load a picture as upright RGB.
 
     The EXIF orientation is applied; transparency is laid on white; of an animation the first frame is taken; values of
     more than 8 bits are scaled down.
 
     Args:
-        image: a file, an encoded picture, or a function that draws one.
+        image: a file, an encoded picture, or a function that draws one or fetches an encoded one.
         at_least: where given, a large JPEG may be decoded at a half, a quarter or an eighth of its size, as long as its
             shorter side keeps twice this many pixels. Leave it out where pixel coordinates matter.
 
@@ -85,7 +86,8 @@ def load_picture(image: Path | bytes | Callable[[], Image.Image], *, at_least: i
     if isinstance(image, bytes):
         return _decode(io.BytesIO(image), None, at_least)
     with _quiet():
-        return _as_rgb(image())
+        made = image()
+        return _as_rgb(made) if isinstance(made, Image.Image) else _decode(io.BytesIO(made), None, at_least)
 
 
 class _Quiet:
@@ -270,7 +272,7 @@ def _resized(picture: Image.Image, size: tuple[int, int], area: tuple[int, int, 
 
 
 def read_picture(
-    image: Path | bytes | Callable[[], Image.Image], rule: CropRule, box: Box | None, sizes: Sequence[int]
+    image: PictureSource, rule: CropRule, box: Box | None, sizes: Sequence[int]
 ) -> list[NDArray[np.uint8]]:
     """Load, crop and resize in one go, decoding a large JPEG only as finely as the crop needs.
 
