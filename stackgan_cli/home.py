@@ -21,7 +21,7 @@ DATA_MANIFEST = "data.json"
 """The file that makes a folder prepared data."""
 BUNDLED = Path(__file__).parent / "assets" / "drawn-birds"
 
-_PARTIAL, _OLD = ".partial", ".old"
+_PARTIAL, _OLD, _LOCK = ".partial", ".old", ".lock"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -106,14 +106,75 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         try:
             temporary.chmod(0o755)
             yield temporary
-            for path in [*temporary.rglob("*"), temporary]:
-                _reach_disk(path)
-            replace_folder(temporary, target)
-            _reach_disk(target.parent)
+            _put_in_place(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise _not_written(target, error) from error
+
+
+@contextmanager
+def resumable_folder(target: Path) -> Iterator[Path]:
+    """Give the folder that becomes ``target`` when the block ends well, with whatever an unfinished run left in it.
+
+    It vanishes with a :class:`DataError`, which another try would meet again, and stays after every other end. No two
+    processes are ever inside for the same target.
+
+    Raises:
+        StackganError: something cannot be written, or another process is inside.
+    """
+    work = target.parent / f".{target.name}{_PARTIAL}"
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        with only_one(work, f"another process is writing {target}"):
+            try:
+                yield work
+            except DataError:
+                shutil.rmtree(work, ignore_errors=True)
+                raise
+            _put_in_place(work, target)
+            (target / _LOCK).unlink(missing_ok=True)
+    except OSError as error:
+        raise _not_written(target, error) from error
+
+
+@contextmanager
+def only_one(folder: Path, otherwise: str) -> Iterator[None]:
+    """Let one process at a time do something to a folder; a process that dies lets go.
+
+    Args:
+        folder: it gains a hidden file.
+        otherwise: what to say to a second process.
+
+    Raises:
+        StackganError: another process is inside.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StackganError(
+            f"{otherwise[0].upper()}{otherwise[1:]}.", hint="Wait until it has ended, or stop it first."
+        ) from None
+    except RuntimeError:
+        # Some network drives know no locks; there the person has to take care.
+        yield
+        return
+    try:
+        yield
+    finally:
+        # While it is still held: nobody waits for it, and whoever comes next makes a new one.
+        (folder / _LOCK).unlink(missing_ok=True)
+        lock.release()
+
+
+def _put_in_place(new: Path, target: Path) -> None:
+    for path in [*new.rglob("*"), new]:
+        reach_disk(path)
+    replace_folder(new, target)
+    reach_disk(target.parent)
 
 
 def sweep(folder: Path) -> None:
@@ -168,7 +229,7 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _reach_disk(path: Path) -> None:
+def reach_disk(path: Path) -> None:
     """Wait until a file or a folder's list of names is on the disk, where the system can tell."""
     with suppress(OSError):
         handle = os.open(path, os.O_RDONLY)

@@ -104,6 +104,11 @@ class Pipeline:
         """Side in pixels of the pictures of the last stage."""
         return self._stage1.resolution if self._stage2 is None else self._stage2.resolution
 
+    @property
+    def reads_captions(self) -> bool:
+        """Whether the model can read a sentence; not one that learnt from features without their encoder."""
+        return not hasattr(self._encoder, "source_features")
+
     def coverage(self, prompt: str) -> float:
         """Share of a prompt, 0 to 1, that the model's text encoder can read."""
         measure = getattr(self._encoder, "coverage", None)

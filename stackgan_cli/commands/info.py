@@ -9,6 +9,8 @@ import typer
 
 from stackgan_cli.commands.options import Json
 
+_DATA = "data "
+
 EPILOG = """Examples:
 
 stackgan info drawn-birds
@@ -23,14 +25,19 @@ def info(
     json: Json = False,
 ) -> None:
     """Show what a model, prepared data or a picture holds."""
+    from stackgan_cli.commands.data_table import show_data
     from stackgan_cli.console import print_json, table
+    from stackgan_cli.home import data_folder
 
     found = _look(what)
     if json:
         print_json(found)
         return
     for title, facts in found.items():
-        table(title, ["", ""], [[key, _short(value)] for key, value in facts.items()])
+        if title.startswith(_DATA):
+            show_data(data_folder(what), facts)
+        else:
+            table(title, ["", ""], [[key, _short(value)] for key, value in facts.items()])
 
 
 def _look(what: str) -> dict[str, dict[str, Any]]:
@@ -48,7 +55,7 @@ def _look(what: str) -> dict[str, dict[str, Any]]:
     if (model / MANIFEST).is_file():
         found[f"model {model}"] = read_json(model / MANIFEST)
     if (data_folder(what) / DATA_MANIFEST).is_file():
-        found[f"data {data_folder(what)}"] = read_manifest(data_folder(what))
+        found[f"{_DATA}{data_folder(what)}"] = read_manifest(data_folder(what))
     if not found:
         raise DataError(f"There is no model, prepared data or picture called {what!r}.", hint="stackgan environment")
     return found

@@ -96,6 +96,8 @@ class TextEncoder(Protocol):
       the data at hand, telling ``report(done, total, words)`` now and then; returns what it measured of itself.
     - ``learnt_options -> dict``: options that ``fit`` found out and that a saved copy must be built with.
     - ``coverage(caption) -> float``: the share of a caption, 0 to 1, that the encoder can read.
+    - ``source_features -> str``: for one that only stands for features which a source of data holds ready, their name
+      there (see :class:`DatasetReader`); ``width`` is set when they are copied, and ``encode`` refuses.
     """
 
     @property
@@ -210,6 +212,9 @@ class DatasetReader(Protocol):
     - ``crop``: the published crop rule, ``bbox``, ``center``, ``squash`` or ``pad``.
     - ``encoder``: name and options of the text encoder that suits this data.
     - ``recipe``: name of the recipe that suits it.
+    - ``published: PublishedData``: where ``prepare --download`` finds the data, and what has to be fetched by hand.
+    - ``scheme``: for a reader of what lies elsewhere, what an address begins with, such as ``hf`` of ``hf:owner/name``;
+      the rest is given to the factory as ``dataset``.
     - ``suits(source: Path) -> Mapping[str, Any]``: those of the three that depend on what the source holds.
     - ``features(source: Path) -> Mapping[str, Callable[[str], NDArray[np.float32]]]``: text features that the source
       holds ready, by name: each a function from an example's name to an array (captions, width), whose rows are its

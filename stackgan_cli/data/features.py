@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,7 +11,7 @@ from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.ranks import ALONE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -57,6 +58,10 @@ class CaptionFeatures:
         """Features of the first caption of each of the pictures (batch,)."""
         return self._rows(self._first[pictures])
 
+    def at(self, pictures: Tensor, captions: Tensor) -> TextFeatures:
+        """Features of one caption of each of the pictures; both (batch,), captions counted from 0."""
+        return self._rows(self._first[pictures] + captions)
+
     def draw(self, pictures: Tensor, averaged: int, draw: torch.Generator, ranks: Ranks = ALONE) -> TextFeatures:
         """Features of captions drawn at random without replacement, averaged where more than one is asked for.
 
@@ -101,25 +106,13 @@ def on_device(text: TextFeatures, device: torch.device) -> TextFeatures:
     return TextFeatures(text.sentence.to(device, non_blocking=True), moved(text.words), moved(text.padding))
 
 
-def encode_all(encoder: TextEncoder, captions: Sequence[str]) -> Iterator[tuple[int, dict[str, Tensor]]]:
+def encode_all(encoder: TextEncoder, captions: Iterable[str]) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """Encode captions in batches; yields how many are done, and the tensors of each batch."""
-    for start in range(0, len(captions), _CAPTIONS_AT_ONCE):
-        batch = list(captions[start : start + _CAPTIONS_AT_ONCE])
+    waiting, done = iter(captions), 0
+    while batch := list(islice(waiting, _CAPTIONS_AT_ONCE)):
         features = encoder.encode(batch)
         tensors = {"sentence": features.sentence.detach().float().cpu()}
         if features.words is not None and features.padding is not None:
             tensors |= {"words": features.words.detach().float().cpu(), "padding": features.padding.cpu()}
-        yield start + len(batch), tensors
-
-
-def join(batches: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Join the tensors of batches; words are padded to the longest caption."""
-    joined = {"sentence": torch.cat([batch["sentence"] for batch in batches])}
-    if "words" in batches[0]:
-        longest = max(batch["words"].shape[1] for batch in batches)
-        missing = [longest - batch["words"].shape[1] for batch in batches]
-        pad = torch.nn.functional.pad
-        pairs = list(zip(batches, missing, strict=True))
-        joined["words"] = torch.cat([pad(batch["words"], (0, 0, 0, short)) for batch, short in pairs])
-        joined["padding"] = torch.cat([pad(batch["padding"], (0, short), value=True) for batch, short in pairs])
-    return joined
+        done += len(batch)
+        yield done, tensors

@@ -66,9 +66,27 @@ def _is_whole(manifest: dict[str, Any]) -> bool:
     return (
         all(isinstance(manifest.get(key), kind) for key, kind in _TYPES.items())
         and isinstance(manifest["reader"].get("name"), str)
+        and isinstance(manifest["reader"].get("options", {}), dict)
+        and all(isinstance(manifest["counts"].get(split), int) for split in ("train", "test"))
+        and _is_summary(manifest.get("summary", {}), manifest.get("why_skipped", []))
         and all(_SIZE.fullmatch(size) and form in ("raw", "jpeg") for size, form in manifest["pictures"].items())
         and all(
             _FOLDER.fullmatch(folder) and isinstance(entry, dict) and isinstance(entry.get("name"), str)
             for folder, entry in manifest["encoders"].items()
+        )
+    )
+
+
+def _is_summary(summary: object, reasons: object) -> bool:
+    return (
+        isinstance(summary, dict)
+        and all(
+            isinstance(spread, list) and len(spread) in (0, 3) and all(isinstance(value, int) for value in spread)
+            for spread in summary.values()
+        )
+        and isinstance(reasons, list)
+        and all(
+            isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], int)
+            for pair in reasons
         )
     )

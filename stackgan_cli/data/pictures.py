@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CropRule = Literal["bbox", "center", "squash", "pad"]
-PictureSource: TypeAlias = "Path | bytes | Callable[[], Image.Image | bytes]"
+PictureSource: TypeAlias = "Path | bytes | Image.Image | Callable[[], Image.Image | bytes]"
 Box = tuple[float, float, float, float]
 
+WHITE = "white"
+"""What lies under transparency unless another colour is asked for."""
 MAX_PIXELS = 1 << 27
 """Largest picture that is decoded, in pixels: room for a 108-megapixel photo, half a gigabyte in memory."""
 
@@ -61,16 +63,20 @@ class UnreadablePicture(DataError):  # noqa: N818
         self.reason = reason
 
 
-def load_picture(image: PictureSource, *, at_least: int | None = None) -> Image.Image:
+def load_picture(image: PictureSource, *, at_least: int | None = None, background: str = WHITE) -> Image.Image:
     """Load a picture as upright RGB.
 
-    The EXIF orientation is applied; transparency is laid on white; of an animation the first frame is taken; values of
-    more than 8 bits are scaled down.
+    The EXIF orientation is applied; transparency is laid on the background; of an animation the first frame is taken;
+    values of more than 8 bits are scaled down.
 
     Args:
-        image: a file, an encoded picture, or a function that draws one or fetches an encoded one.
+        image: a file, an encoded picture, a picture, or a function that draws one or fetches an encoded one.
         at_least: where given, a large JPEG may be decoded at a half, a quarter or an eighth of its size, as long as its
             shorter side keeps twice this many pixels. Leave it out where pixel coordinates matter.
+        background: a colour that Pillow knows, such as ``white`` or ``#ff8800``.
+
+    Returns:
+        The picture; ``info["original_size"]`` is its upright width and height in pixels before it was made smaller.
 
     Raises:
         UnreadablePicture: the file is missing, empty, damaged, too large, or no picture.
@@ -80,14 +86,37 @@ def load_picture(image: PictureSource, *, at_least: int | None = None) -> Image.
             if not stat.S_ISREG(image.stat().st_mode):
                 raise UnreadablePicture("not a file", image)
             with image.open("rb") as file:
-                return _decode(file, image, at_least)
+                return _decode(file, image, at_least, background)
         except OSError as error:
             raise UnreadablePicture(error.strerror or "cannot be opened", image) from error
     if isinstance(image, bytes):
-        return _decode(io.BytesIO(image), None, at_least)
+        return _decode(io.BytesIO(image), None, at_least, background)
     with _quiet():
-        made = image()
-        return _as_rgb(made) if isinstance(made, Image.Image) else _decode(io.BytesIO(made), None, at_least)
+        made = image if isinstance(image, Image.Image) else fetch(image)
+        if not isinstance(made, Image.Image):
+            return _decode(io.BytesIO(made), None, at_least, background)
+        return _with_original_size(_as_rgb(made, background), made.size)
+
+
+def fetch(image: Callable[[], Image.Image | bytes]) -> Image.Image | bytes:
+    """Call the function of an example.
+
+    Raises:
+        UnreadablePicture: what it reads from cannot be read.
+    """
+    try:
+        return image()
+    except OSError as error:
+        raise UnreadablePicture(error.strerror or str(error) or "cannot be fetched") from error
+    except UnreadablePicture:
+        raise
+    except Exception as error:  # a reader's own code
+        raise UnreadablePicture(f"cannot be fetched ({type(error).__name__}: {error})") from error
+
+
+def _with_original_size(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    picture.info["original_size"] = size
+    return picture
 
 
 class _Quiet:
@@ -118,7 +147,7 @@ class _Quiet:
 _quiet = _Quiet()
 
 
-def _decode(file: BinaryIO, path: Path | None, at_least: int | None) -> Image.Image:
+def _decode(file: BinaryIO, path: Path | None, at_least: int | None, background: str) -> Image.Image:
     with _quiet():
         try:
             picture = Image.open(file, formats=_readable_formats())
@@ -135,7 +164,9 @@ def _decode(file: BinaryIO, path: Path | None, at_least: int | None) -> Image.Im
             if at_least is not None:
                 _decode_smaller(picture, at_least)
             picture.load()
-            return _as_rgb(_upright(picture))
+            upright = _upright(picture)
+            turned = (upright.width > upright.height) != (picture.width > picture.height)
+            return _with_original_size(_as_rgb(upright, background), (height, width) if turned else (width, height))
         except MemoryError:
             raise UnreadablePicture("too large for the memory", path) from None
         except Exception as error:
@@ -178,15 +209,15 @@ def _upright(picture: Image.Image) -> Image.Image:
     return picture if turn is None else picture.transpose(turn)
 
 
-def _as_rgb(picture: Image.Image) -> Image.Image:
+def _as_rgb(picture: Image.Image, background: str) -> Image.Image:
     if picture.mode == "RGB" and "transparency" not in picture.info:
         return picture
     if picture.mode == "F" or picture.mode.startswith("I"):
         return _eight_bits(picture).convert("RGB")
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
+        under = Image.new("RGBA", layer.size, background)
+        return Image.alpha_composite(under, layer).convert("RGB")
     return picture.convert("RGB")
 
 
@@ -204,17 +235,21 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
 
 
 def crop_and_resize(
-    picture: Image.Image, rule: CropRule, box: Box | None, sizes: Sequence[int]
+    picture: Image.Image, rule: CropRule, box: Box | None, sizes: Sequence[int], background: str = WHITE
 ) -> list[NDArray[np.uint8]]:
-    """Crop a picture by a rule and resize the crop to squares, each made from the crop itself by bicubic resampling.
+    """Crop a picture by a rule and resize the crop to squares by antialiased bicubic resampling.
+
+    A square is made from the next larger one where that has at least twice its side, as the published 76 pixels are
+    made from the 304 (StackGAN misc/preprocess_birds.py), else from the crop itself.
 
     Args:
         picture: an RGB picture.
         rule: ``bbox``: the published crop for birds, around the bounding box, then squashed to a square; ``center``:
             the largest centred square; ``squash``: the whole picture, its aspect ratio lost; ``pad``: the whole
-            picture centred on a white square.
+            picture centred on a square of the background.
         box: bounding box in pixels of ``picture``: left, top, width, height; used by ``bbox`` alone.
         sizes: sides of the squares in pixels.
+        background: colour that ``pad`` fills with.
 
     Returns:
         One array (size, size, 3), RGB, for each of ``sizes``.
@@ -226,7 +261,7 @@ def crop_and_resize(
     if rule not in get_args(CropRule):
         raise DataError(f"There is no crop rule {rule}.", f"Choose one of {', '.join(get_args(CropRule))}.")
     if rule == "pad":
-        return [_padded(picture, size) for size in sizes]
+        return _each_size(sizes, lambda size: _padded(picture, size, background))
     if rule == "bbox":
         area = _around_box(picture, box)
     elif rule == "center":
@@ -235,7 +270,16 @@ def crop_and_resize(
         area = (left, top, left + side, top + side)
     else:
         area = (0, 0, picture.width, picture.height)
-    return [np.array(_resized(picture, (size, size), area)) for size in sizes]
+    return _each_size(sizes, lambda size: _resized(picture, (size, size), area))
+
+
+def _each_size(sizes: Sequence[int], make: Callable[[int], Image.Image]) -> list[NDArray[np.uint8]]:
+    """Make the largest square, and each smaller one from the next larger one that has at least twice its side."""
+    made: dict[int, Image.Image] = {}
+    for size in sorted(set(sizes), reverse=True):
+        larger = min((other for other in made if other >= 2 * size), default=None)
+        made[size] = make(size) if larger is None else _resized(made[larger], (size, size), (0, 0, larger, larger))
+    return [np.array(made[size]) for size in sizes]
 
 
 def _around_box(picture: Image.Image, box: Box | None) -> tuple[int, int, int, int]:
@@ -258,13 +302,13 @@ def _around_box(picture: Image.Image, box: Box | None) -> tuple[int, int, int, i
     return area
 
 
-def _padded(picture: Image.Image, size: int) -> NDArray[np.uint8]:
+def _padded(picture: Image.Image, size: int, background: str) -> Image.Image:
     scale = size / max(picture.size)
     width, height = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    square = Image.new("RGB", (size, size), "white")
+    square = Image.new("RGB", (size, size), background)
     whole = (0, 0, picture.width, picture.height)
     square.paste(_resized(picture, (width, height), whole), ((size - width) // 2, (size - height) // 2))
-    return np.array(square)
+    return square
 
 
 def _resized(picture: Image.Image, size: tuple[int, int], area: tuple[int, int, int, int]) -> Image.Image:
@@ -272,14 +316,18 @@ def _resized(picture: Image.Image, size: tuple[int, int], area: tuple[int, int, 
 
 
 def read_picture(
-    image: PictureSource, rule: CropRule, box: Box | None, sizes: Sequence[int]
+    image: PictureSource, rule: CropRule, box: Box | None, sizes: Sequence[int], background: str = WHITE
 ) -> list[NDArray[np.uint8]]:
     """Load, crop and resize in one go, decoding a large JPEG only as finely as the crop needs.
 
     Arguments, result and errors are those of `load_picture` and `crop_and_resize`.
     """
-    picture = load_picture(image, at_least=None if rule == "bbox" else max(sizes))
-    return crop_and_resize(picture, rule, box, sizes)
+    return crop_and_resize(load_for(image, rule, sizes, background), rule, box, sizes, background)
+
+
+def load_for(image: PictureSource, rule: CropRule, sizes: Sequence[int], background: str) -> Image.Image:
+    """Load a picture only as finely as a crop rule and the largest of ``sizes`` need; see `load_picture`."""
+    return load_picture(image, at_least=None if rule == "bbox" else max(sizes), background=background)
 
 
 def encode_picture(pixels: NDArray[np.uint8]) -> bytes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from stackgan_cli.data.features import CaptionFeatures
@@ -14,9 +16,10 @@ from stackgan_cli.data.store import PictureStore
 from stackgan_cli.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
 
@@ -78,9 +81,17 @@ class Split:
         return len(self._table)
 
     @cached_property
-    def captions(self) -> list[list[str]]:
-        """All captions of every picture."""
-        return list(self._column("captions"))
+    def captions(self) -> Sequence[list[str]]:
+        """All captions of every picture, read from the disk when they are asked for."""
+        return _Captions(self._table.data.column("captions"))
+
+    @cached_property
+    def caption_counts(self) -> NDArray[np.int64]:
+        """How many captions every picture has."""
+        import pyarrow.compute as pc
+
+        counts: NDArray[np.int64] = pc.list_value_length(self._table.data.column("captions")).to_numpy()
+        return counts.astype(np.int64)
 
     @cached_property
     def names(self) -> list[str]:
@@ -143,7 +154,13 @@ class Split:
             raise DataError(
                 f"{path} cannot be read: {error}.", hint=f"stackgan prepare --data {self._data.name} --force"
             ) from error
-        return CaptionFeatures(tensors, [len(captions) for captions in self.captions])
+        return CaptionFeatures(tensors, self.caption_counts.tolist())
+
+    def digests(self) -> Iterator[tuple[str, bytes]]:
+        """Name of every picture in the source, and the hash of its bytes; empty for one that was drawn."""
+        columns = [self._table.data.column(name) for name in ("name", "digest")]
+        for names, digests in zip(*(column.iterchunks() for column in columns), strict=True):
+            yield from zip(names.to_pylist(), digests.to_pylist(), strict=True)
 
     @cached_property
     def _stores(self) -> dict[int, PictureStore]:
@@ -163,6 +180,23 @@ class Split:
 
     def _column(self, name: str) -> Any:
         return self._table.data.column(name).to_pylist()
+
+
+class _Captions(Sequence[list[str]]):
+    """A column of lists of texts; whole rows are made when they are asked for, a few hundred at a time in a loop."""
+
+    def __init__(self, column: Any) -> None:
+        self._column = column
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._column[index].as_py()
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for chunk in self._column.iterchunks():
+            yield from chunk.to_pylist()
 
 
 def resized(pictures: Tensor, resolution: int) -> Tensor:

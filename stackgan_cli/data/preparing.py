@@ -2,187 +2,85 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import random
-from collections import Counter
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TextIO, get_args
 
-from stackgan_cli.components.protocols import Example, Skipped
-from stackgan_cli.components.registry import Component, Kind, available, find
+from stackgan_cli.components.protocols import Skipped
+from stackgan_cli.data.chunks import Chunk, ChunkWriter, Written, chunks_of, write_chunks
+from stackgan_cli.data.facts import Facts, Reasons
+from stackgan_cli.data.journal import JOURNAL, Journal
 from stackgan_cli.data.manifest import SCHEMA, read_manifest, stored_side, write_manifest
 from stackgan_cli.data.pictures import CropRule
-from stackgan_cli.data.rendering import Rendering, render_all
-from stackgan_cli.errors import DataError, StackganError
-from stackgan_cli.home import DATA_MANIFEST, atomic_folder, write_text
+from stackgan_cli.data.preview import write_preview
+from stackgan_cli.data.rendering import Rendering
+from stackgan_cli.data.surveying import surveyed_examples
+from stackgan_cli.errors import DataError
+from stackgan_cli.home import DATA_MANIFEST, resumable_folder, sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
-    from stackgan_cli.components.protocols import DatasetReader
+    from stackgan_cli.data.surveying import Plan, Survey
 
 RAW_BYTES = 1 << 30
 """Pictures of one size are stored raw up to this many bytes in all, and as JPEG beyond."""
-TEST_SHARE = 0.1
-"""Share of the pictures that become the test split where the source names none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything that decides what prepared data will hold."""
-
-    component: Component
-    reader: DatasetReader
-    source: Path | None
-    resolutions: tuple[int, ...]
-    crop: str
-    seed: int
-    limit: int | None
-    """At most this many pictures, chosen at random under the seed."""
+MOST_ROWS, LEAST_ROWS, FILES = 1024, 64, 64
+"""A file holds a 64th of the pictures, but neither more nor fewer than this."""
+REASONS_KEPT = 10
+"""Reasons for leaving things out that the manifest names."""
 
 
 @dataclass(slots=True)
 class Result:
     """What preparing came to."""
 
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=lambda: {"train": 0, "test": 0})
     captions: int = 0
-    skipped: list[Skipped] = field(default_factory=list)
-
-
-def recognise(source: Path) -> tuple[Component, str]:
-    """Find the reader that recognises a folder; built-in readers are asked before others.
-
-    Returns:
-        The reader, and why it fits.
-
-    Raises:
-        DataError: the source is missing, or no reader, or more than one, recognises it.
-    """
-    if not source.exists():
-        raise DataError(f"There is nothing at {source}.", hint="Check the path given with --source.")
-    found: list[tuple[Component, str]] = []
-    for component in sorted(available(Kind.DATASET_READER), key=lambda each: not each.built_in):
-        try:
-            reason = component.factory()().recognises(source)
-        except StackganError:
-            # A reader that cannot even be imported is none that the person named.
-            continue
-        if reason:
-            found.append((component, reason))
-    if len(found) == 1:
-        return found[0]
-    if found:
-        options = "; ".join(f"{component.name} ({reason})" for component, reason in found)
-        raise DataError(f"More than one reader fits {source}: {options}.", hint=f"--reader {found[0][0].name}")
-    raise DataError(
-        f"No reader recognises the layout of {source}.",
-        hint="put a metadata.jsonl beside the pictures, or a .txt with captions beside each; --reader names a layout",
-    )
-
-
-def reader_for(name: str, reader: str | None, source: Path | None) -> tuple[Component, str]:
-    """Choose the reader: the one asked for, the one that data of this name belongs to, or the one that recognises it.
-
-    Returns:
-        The reader, and why it was chosen.
-
-    Raises:
-        DataError: none can be chosen.
-    """
-    if reader is not None:
-        return find(Kind.DATASET_READER, reader), "--reader names it"
-    for component in available(Kind.DATASET_READER):
-        if component.built_in and component.name == name:
-            return component, f"data called {name} is of this layout"
-    if source is None:
-        raise DataError(
-            f"The data {name!r} needs a source of pictures.", hint=f"stackgan prepare --data {name} --source FOLDER"
-        )
-    return recognise(source)
-
-
-def fingerprint(plan: Plan, examples: Iterable[Example]) -> str:
-    """Hash of the examples' names, captions and sizes, and of every setting that shapes what is stored."""
-    settings = [SCHEMA, plan.component.full_name, plan.resolutions, plan.crop, plan.seed, plan.limit]
-    digest = hashlib.sha256(json.dumps(settings).encode())
-    for example in examples:
-        size = example.image.stat().st_size if isinstance(example.image, Path) else 0
-        digest.update(json.dumps([example.name, example.captions, example.split, size]).encode())
-    return digest.hexdigest()
-
-
-def collect(plan: Plan) -> tuple[list[Example], list[Skipped]]:
-    """Read the source: all examples with a split each, and everything that was left out.
-
-    Raises:
-        DataError: there is no example at all.
-    """
-    examples: list[Example] = []
-    skipped: list[Skipped] = []
-    for item in plan.reader.examples(plan.source):
-        if isinstance(item, Skipped):
-            skipped.append(item)
-        else:
-            examples.append(item)
-    if not examples:
-        first = f" The first of {len(skipped)}: {skipped[0].name}: {skipped[0].reason}." if skipped else ""
-        raise DataError(
-            f"{plan.source or 'The source'} holds no picture with a caption.{first}",
-            hint="Each picture needs a caption, in metadata.jsonl or in a .txt of the same name.",
-        )
-    chance = random.Random(plan.seed)
-    if plan.limit is not None and plan.limit < len(examples):
-        kept = sorted(chance.sample(range(len(examples)), plan.limit))
-        examples = [examples[index] for index in kept]
-    return _with_splits(examples, chance), skipped
+    reasons: Reasons = field(default_factory=Reasons)
+    facts: Facts = field(default_factory=Facts)
+    files: dict[str, list[str]] = field(default_factory=lambda: {"train": [], "test": []})
 
 
 def prepare(
-    plan: Plan,
-    target: Path,
-    examples: Sequence[Example],
-    skipped: Sequence[Skipped],
-    report: Callable[[int, int], None],
+    plan: Plan, target: Path, found: Survey, report: Callable[[int, int], None], tell: Callable[[str], None]
 ) -> Result:
-    """Write prepared data, whole or not at all.
+    """Write prepared data, whole or not at all; what an unfinished run of the same wrote is kept.
 
     Args:
         plan: what was asked for.
         target: folder of the prepared data; an existing one is replaced when everything is written.
-        examples: what :func:`collect` found.
-        skipped: what it left out.
+        found: what surveying the source found.
         report: told how many pictures of how many are done.
+        tell: told whether an unfinished run is gone on with or begun anew.
 
     Raises:
         DataError: not one picture can be read, or the target is a folder that holds something else.
+        StackganError: something cannot be written.
     """
     _refuse_other_folder(target)
-    result = Result(skipped=list(skipped))
     forms = tuple(
-        "raw" if len(examples) * 3 * stored_side(size) ** 2 <= RAW_BYTES else "jpeg" for size in plan.resolutions
+        "raw" if found.count * 3 * stored_side(size) ** 2 <= RAW_BYTES else "jpeg" for size in plan.resolutions
     )
-    crop: CropRule = plan.crop  # type: ignore[assignment]  # checked by check_crop
-    rendering = Rendering(crop, tuple(map(stored_side, plan.resolutions)), forms)
-    with atomic_folder(target) as folder:
-        done = 0
-        for split in ("train", "test"):
-            rows = _Rows(folder / split, plan.resolutions, _classes(examples))
-            for example, pictures in render_all([e for e in examples if e.split == split], rendering):
-                if isinstance(pictures, str):
-                    result.skipped.append(Skipped(example.name, pictures))
-                else:
-                    rows.write(example, pictures)
-                    result.captions += len(example.captions)
-                done += 1
-                report(done, len(examples))
-            result.counts[split] = rows.close()
+    rows = min(MOST_ROWS, max(LEAST_ROWS, -(-found.count // FILES)))
+    identity = {
+        "fingerprint": found.fingerprint,
+        "forms": forms,
+        "rows": rows,
+        "versions": [version("stackgan-cli"), plan.component.version],
+    }
+    with resumable_folder(target) as folder:
+        with Journal(folder, identity) as journal:
+            _tell_of_earlier(journal, found, tell)
+            result = _write(plan, found, folder, _Steps(journal, rows, forms, report))
         _refuse_empty(plan, result)
-        lines = [json.dumps({"name": s.name, "reason": s.reason}, ensure_ascii=False) + "\n" for s in result.skipped]
-        write_text(folder / "skipped.jsonl", "".join(lines))
-        write_manifest(folder, _manifest(plan, examples, forms, result))
+        for split in ("train", "test"):
+            _finish_split(folder / split, result.files[split], columns(plan.resolutions), found.fingerprint)
+        write_manifest(folder, _manifest(plan, found, forms, result))
+        write_preview(folder, plan.seed)
+    (target / JOURNAL).unlink(missing_ok=True)
     return result
 
 
@@ -197,6 +95,23 @@ def check_crop(crop: str) -> str:
     return crop
 
 
+def check_background(colour: str) -> str:
+    """Return the colour.
+
+    Raises:
+        DataError: it is none.
+    """
+    from PIL import ImageColor
+
+    try:
+        ImageColor.getrgb(colour)
+    except ValueError:
+        raise DataError(
+            f"There is no colour {colour!r}.", hint="--background white, or a code such as #ff8800"
+        ) from None
+    return colour
+
+
 def add_encoder_entry(folder: Path, name: str, entry: dict[str, Any]) -> None:
     """Note in ``data.json`` that the features of one more encoder are there."""
     manifest = read_manifest(folder)
@@ -204,69 +119,112 @@ def add_encoder_entry(folder: Path, name: str, entry: dict[str, Any]) -> None:
     write_manifest(folder, manifest)
 
 
-def why_skipped(skipped: Iterable[Skipped]) -> list[tuple[str, int]]:
-    """Reasons for leaving things out, the commonest first, with how often each was met."""
-    return Counter(item.reason for item in skipped).most_common()
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """What writing needs beside the plan."""
+
+    journal: Journal
+    rows: int
+    forms: tuple[str, ...]
+    report: Callable[[int, int], None]
 
 
-class _Rows:
-    """Writes one split to disk as a ``datasets`` folder, row by row."""
+def _write(plan: Plan, found: Survey, folder: Path, steps: _Steps) -> Result:
+    """Write every chunk that is not there yet, and the list of what is left out."""
+    result = Result()
+    for split in result.files:
+        (folder / split).mkdir(exist_ok=True)
+        sweep(folder / split)
+    crop: CropRule = plan.crop  # type: ignore[assignment]  # checked by check_crop
+    rendering = Rendering(crop, tuple(map(stored_side, plan.resolutions)), steps.forms, plan.background)
+    classes = {name: number for number, name in enumerate(found.classes)}
+    writer = ChunkWriter(folder, rendering, plan.resolutions, classes, columns(plan.resolutions).arrow_schema)
+    with (folder / "skipped.jsonl").open("w", encoding="utf-8") as lines:
+        taking = _Taking(result, lines, lambda done: steps.report(done, found.count))
 
-    def __init__(self, folder: Path, resolutions: Sequence[int], classes: Sequence[str]) -> None:
-        import datasets
-        from datasets.arrow_writer import ArrowWriter
+        def missing() -> Iterator[Chunk]:
+            for item in chunks_of(surveyed_examples(plan, found), steps.rows):
+                if isinstance(item, Skipped):
+                    taking.skip(item)
+                elif (written := steps.journal.done(item)) is not None:
+                    taking.take(item, written)
+                else:
+                    yield item
 
-        text, number = datasets.Value("string"), datasets.Value("int64")
-        features = {
-            "name": text,
-            "captions": datasets.List(text),
-            "class": number,
-            "attributes": text,
-            "stated": datasets.List(datasets.List(text)),
-        } | {f"picture_{size}": datasets.Value("binary") for size in resolutions}
-        self._folder, self._resolutions = folder, resolutions
-        self._class_of = {name: index for index, name in enumerate(classes)}
-        self._loose = folder.with_suffix(".arrow")
-        self._writer = ArrowWriter(
-            path=str(self._loose), features=datasets.Features(features), writer_batch_size=256, disable_nullable=False
-        )
-        self._count = 0
-
-    def write(self, example: Example, pictures: Sequence[bytes]) -> None:
-        stored = {f"picture_{size}": data for size, data in zip(self._resolutions, pictures, strict=True)}
-        self._writer.write(
-            {
-                "name": example.name,
-                "captions": list(example.captions),
-                "class": self._class_of.get(example.class_name or "", -1),
-                "attributes": json.dumps(dict(example.attributes or {})),
-                "stated": [list(names) for names in example.stated or ()],
-                **stored,
-            }
-        )
-        self._count += 1
-
-    def close(self) -> int:
-        import datasets
-
-        self._writer.finalize()
-        datasets.disable_progress_bars()
-        datasets.Dataset.from_file(str(self._loose)).save_to_disk(str(self._folder))
-        self._loose.unlink()
-        return self._count
+        for chunk, written in write_chunks(missing(), writer, parallel=found.count > LEAST_ROWS):
+            steps.journal.add(chunk, written)
+            taking.take(chunk, written)
+    for names in result.files.values():
+        names.sort()
+    return result
 
 
-def _with_splits(examples: list[Example], chance: random.Random) -> list[Example]:
-    """Give a split to examples that have none: a random tenth, and at least one, is for testing."""
-    open_ones = [index for index, example in enumerate(examples) if example.split is None]
-    if open_ones and not any(example.split == "test" for example in examples):
-        test = set(chance.sample(open_ones, max(1, round(TEST_SHARE * len(open_ones))) if len(open_ones) > 1 else 0))
-    else:
-        test = set()
-    return [
-        example if example.split is not None else replace(example, split="test" if index in test else "train")
-        for index, example in enumerate(examples)
-    ]
+class _Taking:
+    """Adds up what became of the chunks."""
+
+    def __init__(self, result: Result, lines: TextIO, report: Callable[[int], None]) -> None:
+        self._result, self._lines, self._report = result, lines, report
+        self._done = 0
+
+    def skip(self, item: Skipped) -> None:
+        self._result.reasons.add(item.reason)
+        self._lines.write(json.dumps({"name": item.name, "reason": item.reason}, ensure_ascii=False) + "\n")
+
+    def take(self, chunk: Chunk, written: Written) -> None:
+        self._result.counts[chunk.split] += written.rows
+        self._result.captions += written.captions
+        self._result.facts.merge(written.facts)
+        if written.rows:
+            self._result.files[chunk.split].append(chunk.file.rpartition("/")[2])
+        for item in written.skipped:
+            self.skip(item)
+        self._done += len(chunk.examples)
+        self._report(self._done)
+
+
+def _tell_of_earlier(journal: Journal, found: Survey, tell: Callable[[str], None]) -> None:
+    if journal.pictures:
+        tell(f"An earlier run was stopped: going on after {journal.pictures:,} of {found.count:,} pictures.")
+    elif journal.begun_anew:
+        tell("An earlier run was stopped, and what it left cannot be used: starting from the beginning.")
+
+
+def columns(resolutions: Sequence[int]) -> Any:
+    """Columns of a split with pictures at these resolutions, as ``datasets.Features``."""
+    import datasets
+
+    text, number, data = datasets.Value("string"), datasets.Value("int64"), datasets.Value("binary")
+    columns = {
+        "name": text,
+        "captions": datasets.List(text),
+        "class": number,
+        "attributes": text,
+        "stated": datasets.List(datasets.List(text)),
+        "digest": data,
+    }
+    return datasets.Features(columns | {f"picture_{size}": data for size in resolutions})
+
+
+def _finish_split(folder: Path, files: list[str], features: Any, fingerprint: str) -> None:
+    """Make a folder of Arrow files one that ``datasets.load_from_disk`` reads."""
+    import datasets
+    import pyarrow as pa
+
+    if not files:
+        files = ["data-00000.arrow"]
+        with pa.OSFile(str(folder / files[0]), "wb") as sink, pa.ipc.new_stream(sink, features.arrow_schema):
+            pass
+    datasets.DatasetInfo(features=features).write_to_directory(str(folder))
+    state: dict[str, Any] = {
+        "_data_files": [{"filename": name} for name in files],
+        "_fingerprint": f"{fingerprint[:16]}-{folder.name}",
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": None,
+    }
+    (folder / "state.json").write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
 
 
 def _refuse_other_folder(target: Path) -> None:
@@ -281,36 +239,36 @@ def _refuse_other_folder(target: Path) -> None:
 def _refuse_empty(plan: Plan, result: Result) -> None:
     if result.counts["train"]:
         return
-    reasons = "; ".join(f"{reason} ({count})" for reason, count in why_skipped(result.skipped)[:3])
+    reasons = "; ".join(f"{reason} ({count})" for reason, count in result.reasons.commonest(3))
     raise DataError(
-        f"No picture for training is left of {plan.source or 'the source'}: {reasons or 'all are in the test split'}.",
+        f"No picture for training is left of {plan.place}: {reasons or 'all are in the test split'}.",
         hint="Look at the first of them with an image viewer, or give more pictures.",
     )
 
 
-def _classes(examples: Sequence[Example]) -> list[str]:
-    """Names of the classes, in order; none where some example has no class."""
-    names = {example.class_name for example in examples}
-    return sorted(name for name in names if name is not None) if None not in names else []
-
-
-def _manifest(plan: Plan, examples: Sequence[Example], forms: Sequence[str], result: Result) -> dict[str, Any]:
-    with_attributes = all(example.attributes is not None for example in examples)
+def _manifest(plan: Plan, found: Survey, forms: Sequence[str], result: Result) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
-        "reader": {"name": plan.component.full_name, "version": plan.component.version},
+        "reader": {
+            "name": plan.component.full_name,
+            "version": plan.component.version,
+            "options": dict(plan.options),
+        },
         "source": str(plan.source) if plan.source else None,
-        "fingerprint": fingerprint(plan, examples),
+        "fingerprint": found.fingerprint,
         "counts": result.counts,
         "captions": result.captions,
-        "skipped": len(result.skipped),
-        "classes": _classes(examples),
-        "attributes": sorted(examples[0].attributes or {}) if with_attributes else [],
-        "stated": all(example.stated is not None for example in examples),
+        "skipped": result.reasons.total,
+        "why_skipped": result.reasons.commonest(REASONS_KEPT),
+        "summary": result.facts.summary(),
+        "classes": list(found.classes),
+        "attributes": list(found.attributes),
+        "stated": found.stated,
         "crop": plan.crop,
+        "background": plan.background,
         "seed": plan.seed,
         "limit": plan.limit,
-        "recipe": getattr(plan.reader, "recipe", "paper"),
+        "recipe": plan.recipe,
         "pictures": {str(size): form for size, form in zip(plan.resolutions, forms, strict=True)},
         "encoders": {},
     }

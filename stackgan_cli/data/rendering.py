@@ -1,24 +1,34 @@
-"""Examples to stored pictures, on all cores; imports nothing heavy, for every worker process imports it."""
+"""One example to its stored pictures; imports nothing heavy, for every worker process imports it."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from collections import deque
-from concurrent.futures import Future, ProcessPoolExecutor
+import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackgan_cli.data.pictures import UnreadablePicture, encode_picture, read_picture
+from stackgan_cli.data.pictures import WHITE, crop_and_resize, encode_picture, fetch, load_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from PIL import Image
 
     from stackgan_cli.components.protocols import Example
     from stackgan_cli.data.pictures import CropRule
 
-_EXAMPLES_AT_ONCE = 16
-_WORTH_A_POOL = 64
+DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A picture as it will be stored."""
+
+    pictures: list[bytes]
+    """The picture at each size, raw or encoded."""
+    size: tuple[int, int]
+    """Width and height in pixels of the upright original."""
+    digest: bytes
+    """Hash of the original's bytes; empty for a picture that is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,48 +39,33 @@ class Rendering:
     sides: tuple[int, ...]
     forms: tuple[str, ...]
     """``raw`` or ``jpeg`` for each of ``sides``."""
+    background: str = WHITE
 
-    def __call__(self, examples: Sequence[Example]) -> list[list[bytes] | str]:
-        """Render examples: the bytes of each size, or a few words on why there are none."""
-        return [self._render(example) for example in examples]
+    def __call__(self, example: Example) -> Rendered:
+        """Render an example.
 
-    def _render(self, example: Example) -> list[bytes] | str:
+        Raises:
+            UnreadablePicture: its picture cannot be had.
+        """
         rule: CropRule = "center" if self.crop == "bbox" and example.box is None else self.crop
-        try:
-            arrays = read_picture(example.image, rule, example.box, self.sides)
-        except UnreadablePicture as error:
-            return error.reason
-        return [
+        image = fetch(example.image) if callable(example.image) else example.image
+        picture = load_for(image, rule, self.sides, self.background)
+        arrays = crop_and_resize(picture, rule, example.box, self.sides, self.background)
+        stored = [
             array.tobytes() if form == "raw" else encode_picture(array)
             for array, form in zip(arrays, self.forms, strict=True)
         ]
+        return Rendered(stored, picture.info["original_size"], digest_of(image))
 
 
-def render_all(examples: Sequence[Example], rendering: Rendering) -> Iterator[tuple[Example, list[bytes] | str]]:
-    """Render examples in their order, on all cores where there are enough of them; only a few are in flight at once."""
-    groups = [examples[at : at + _EXAMPLES_AT_ONCE] for at in range(0, len(examples), _EXAMPLES_AT_ONCE)]
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if len(examples) < _WORTH_A_POOL or workers == 1:
-        for group in groups:
-            yield from zip(group, rendering(group), strict=True)
-        return
-    # Spawned, not forked: a fork of a process with threads may hang.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from _in_order(pool, groups, rendering, ahead=4 * workers)
+def digest_of(image: Path | bytes | Image.Image) -> bytes:
+    """Hash a picture's bytes; empty where there are none, or the file cannot be read.
 
-
-def _in_order(
-    pool: ProcessPoolExecutor, groups: Iterable[Sequence[Example]], rendering: Rendering, ahead: int
-) -> Iterator[tuple[Example, list[bytes] | str]]:
-    waiting: deque[tuple[Sequence[Example], Future[list[list[bytes] | str]]]] = deque()
-    try:
-        for group in groups:
-            waiting.append((group, pool.submit(rendering, group)))
-            if len(waiting) >= ahead:
-                first, result = waiting.popleft()
-                yield from zip(first, result.result(), strict=True)
-        for first, result in waiting:
-            yield from zip(first, result.result(), strict=True)
-    finally:
-        for _, result in waiting:
-            result.cancel()
+    A file is read in pieces, so that one of any size takes no memory.
+    """
+    if isinstance(image, bytes):
+        return hashlib.sha256(image).digest()[:DIGEST_BYTES]
+    if isinstance(image, Path) and image.is_file():
+        with suppress(OSError), image.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()[:DIGEST_BYTES]
+    return b""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
+from stackgan_cli.data.features import on_device
 from stackgan_cli.evaluation.metrics import attribute_accuracy, frechet_distance, inception_score, wilson_interval
 from stackgan_cli.pixels import to_bytes
 from stackgan_cli.randomness import generator_for, seed_of
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from stackgan_cli.components.protocols import FeatureExtractor
+    from stackgan_cli.components.protocols import FeatureExtractor, TextFeatures
     from stackgan_cli.data.prepared import PreparedData, Split
     from stackgan_cli.pipeline import Pipeline
 
@@ -70,6 +71,7 @@ def evaluate(
     """
     split = data.test if len(data.test) else data.train
     samples = _samples(split, count or len(split), seed)
+    read = _reading(pipeline, data, split)
     stages = pipeline.stages
     total, done = (len(stages) + 2) * len(samples), 0
 
@@ -88,7 +90,7 @@ def evaluate(
         _row("real training pictures", floor, real.features, data.train, None, seed),
     ]
     for stage in stages:
-        drawn = _look(extractor, _drawn(pipeline, split, samples, stage), tick)
+        drawn = _look(extractor, _drawn(pipeline, read, samples, stage), tick)
         rows.append(_row(f"Stage-{'I' * stage}", drawn, real.features, split, samples, seed))
     if drawn.attributes is not None and split.attributes is not None and split.stated is not None:
         order = torch.randperm(len(samples), generator=draw).tolist()
@@ -110,10 +112,24 @@ def _real(split: Split, pictures: Sequence[int], size: int) -> list[Callable[[],
     return [partial(split.pictures, part, size) for part in _batched(pictures)]
 
 
-def _drawn(pipeline: Pipeline, split: Split, samples: Sequence[Sample], stage: int) -> list[Callable[[], Tensor]]:
+def _reading(pipeline: Pipeline, data: PreparedData, split: Split) -> Callable[[Sequence[Sample]], TextFeatures]:
+    """Say how captions are read: by the model's encoder, or from the features that came with the data."""
+    if pipeline.reads_captions:
+        return lambda part: pipeline.encode([split.captions[sample.picture][sample.caption] for sample in part])
+    table = split.features(data.encoder_folder(pipeline.model.manifest["text_encoder"]["name"]))
+
+    def look_up(part: Sequence[Sample]) -> TextFeatures:
+        places = [torch.tensor([getattr(sample, name) for sample in part]) for name in ("picture", "caption")]
+        return on_device(table.at(*places), pipeline.machine.device)
+
+    return look_up
+
+
+def _drawn(
+    pipeline: Pipeline, read: Callable[[Sequence[Sample]], TextFeatures], samples: Sequence[Sample], stage: int
+) -> list[Callable[[], Tensor]]:
     def draw(part: Sequence[Sample]) -> Tensor:
-        text = pipeline.encode([split.captions[sample.picture][sample.caption] for sample in part])
-        return to_bytes(pipeline.generate(text, [sample.seed for sample in part], stage=stage)).cpu()
+        return to_bytes(pipeline.generate(read(part), [sample.seed for sample in part], stage=stage)).cpu()
 
     return [partial(draw, part) for part in _batched(samples)]
 

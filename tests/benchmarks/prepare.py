@@ -1,4 +1,4 @@
-"""Rendering photos for training on all cores, beside one thread of plain Pillow doing the same resizes.
+"""Rendering and writing photos for training on all cores, beside one thread of plain Pillow doing the same resizes.
 
 python -m tests.benchmarks.prepare --pictures 400
 """
@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from stackgan_cli.components.protocols import Example
-from stackgan_cli.data.rendering import Rendering, render_all
+from stackgan_cli.data.chunks import ChunkWriter, chunks_of, write_chunks
+from stackgan_cli.data.preparing import columns
+from stackgan_cli.data.rendering import Rendering
 from tests.benchmarks.alternating import quickest, show
 
-SIDES = (76, 304)
+RESOLUTIONS, SIDES = (64, 256), (76, 304)
 
 
 def photos(folder: Path, count: int) -> list[Example]:
@@ -48,8 +51,13 @@ def main() -> None:
                     large.resize((SIDES[0], SIDES[0]), Image.Resampling.BICUBIC).tobytes()
 
         def ours() -> None:
-            for _ in render_all(examples, Rendering("squash", SIDES, ("raw", "raw"))):
-                pass
+            rendering = Rendering("squash", SIDES, ("raw", "raw"))
+            with tempfile.TemporaryDirectory() as target:
+                Path(target, "train").mkdir()
+                writer = ChunkWriter(Path(target), rendering, RESOLUTIONS, {}, columns(RESOLUTIONS).arrow_schema)
+                rows = [replace(example, split="train") for example in examples]
+                for _ in write_chunks(chunks_of(rows, 64), writer, parallel=True):
+                    pass
 
         seconds = quickest({"one thread of Pillow": pillow, "prepare": ours}, options.rounds)
     show(

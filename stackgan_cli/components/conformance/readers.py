@@ -134,6 +134,7 @@ def _opened(example: Example) -> Image.Image:
         ForkingPickler.dumps(image)
     except Exception as error:
         raise UnmetError(f"the function of {example.name} cannot be sent to a worker process: {error}") from error
-    drawn = image()
-    require(isinstance(drawn, Image.Image), f"the function of {example.name} gives {type(drawn).__name__}")
-    return drawn.convert("RGB")
+    made = image()
+    fine = isinstance(made, Image.Image | bytes)
+    require(fine, f"the function of {example.name} gives {type(made).__name__} instead of a picture")
+    return (Image.open(io.BytesIO(made)) if isinstance(made, bytes) else made).convert("RGB")

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from stackgan_cli.components.conformance.fitting import CAPTIONS, check_fit
 from stackgan_cli.components.conformance.modules import check_round_trip, check_seed, finite, same
-from stackgan_cli.components.conformance.subject import Notebook, Subject, require
+from stackgan_cli.components.conformance.subject import Notebook, Subject, UnmetError, require
 from stackgan_cli.components.protocols import TextFeatures
+from stackgan_cli.errors import StackganError
 
 _ODD_CAPTIONS = {
     "an empty caption": "",
@@ -82,6 +83,15 @@ class _EncoderRun:
             finite([features.sentence], f"the result of {what}")
         return ", ".join(_ODD_CAPTIONS)
 
+    def stands_for_features(self) -> str:
+        name = self.encoder.source_features
+        require(isinstance(name, str) and bool(name), f"source_features is {name!r}; it should be the name of features")
+        try:
+            self.encoder.encode(list(CAPTIONS))
+        except StackganError as error:
+            return f"captions are refused: {error.message}"
+        raise UnmetError("it stands for features that the source holds, and encodes captions all the same")
+
     def coverage(self) -> None:
         for caption in (*CAPTIONS, *_ODD_CAPTIONS.values()):
             value = self.encoder.coverage(caption)
@@ -91,7 +101,12 @@ class _EncoderRun:
 def check_text_encoder(notebook: Notebook, subject: Subject) -> None:
     """Check a text encoder, and its optional ``fit`` and ``coverage``."""
     run = _EncoderRun(subject)
-    if not notebook.run("width", run.width) or not notebook.run("shapes, finite float32", run.shapes):
+    if not notebook.run("width", run.width):
+        return
+    if hasattr(run.encoder, "source_features"):
+        notebook.run("stands for features", run.stands_for_features)
+        return
+    if not notebook.run("shapes, finite float32", run.shapes):
         return
     notebook.run("equal captions, equal features", run.repeats)
     notebook.run("captions are independent", run.rows_alone)

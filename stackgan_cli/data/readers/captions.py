@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
+import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,11 +15,14 @@ from stackgan_cli.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
     from stackgan_cli.components.protocols import Skipped
 
 MAX_CAPTION_FILE = 1 << 20
 """Bytes; a text file larger than this is no caption file."""
+MAX_LINE = 1 << 22
+"""Characters; a line longer than this is not kept in memory."""
 
 # The mark of UTF-32 begins with that of UTF-16, so it is tried first.
 _MARKS = (
@@ -26,6 +31,10 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_SAMPLE = 4096
+"""Bytes at the start of a file by which its encoding is told."""
+# In UTF-16 these begin a character of any alphabet from Latin to Arabic; no text in UTF-8 is full of them.
+_HIGH_BYTES = bytes(range(9))
 _DAMAGE = re.compile("[ \t]*[\0\ufffd\ud800-\udfff]+[ \t]*")
 
 
@@ -33,10 +42,51 @@ class UnreadableCaptions(Exception):  # noqa: N818
     """A caption file holds no captions; the message is a short reason."""
 
 
+def text_encoding(start: bytes) -> str:
+    """Tell the encoding of a text from its first bytes.
+
+    UTF-16 and UTF-32 are known by their byte order mark. UTF-16 without one is known by the zeros, or other bytes below
+    9, that nearly every second byte is in the alphabets from Latin to Arabic. All else is taken for UTF-8.
+    """
+    for mark, name in _MARKS:
+        if start.startswith(mark):
+            return name
+    even, odd = (_share_of_high_bytes(start[first:_SAMPLE:2]) for first in (0, 1))
+    if odd > 0.75 and even < 0.1:
+        return "utf-16-le"
+    if even > 0.75 and odd < 0.1:
+        return "utf-16-be"
+    return "utf-8-sig"
+
+
+def _share_of_high_bytes(data: bytes) -> float:
+    return 1 - len(data.translate(None, _HIGH_BYTES)) / len(data) if data else 0.0
+
+
 def decode_text(data: bytes) -> str:
-    """Decode a text file: UTF-16 and UTF-32 by their byte order mark, UTF-8 otherwise; damage becomes U+FFFD."""
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8-sig")
-    return data.decode(encoding, errors="replace")
+    """Decode a text file, its encoding told by `text_encoding`; damage becomes U+FFFD."""
+    return data.decode(text_encoding(data), errors="replace")
+
+
+def bounded_lines(file: BinaryIO) -> Iterator[str | None]:
+    r"""Yield the lines of a text file of any size, holding no more than one of them.
+
+    Args:
+        file: the file at its start; its encoding is told by `text_encoding`, and damage becomes U+FFFD.
+
+    Yields:
+        Each line with ``\n`` for whatever ended it, or None in place of one longer than `MAX_LINE`.
+    """
+    encoding = text_encoding(file.read(_SAMPLE))
+    file.seek(0)
+    text = io.TextIOWrapper(file, encoding, errors="replace", newline=None)
+    while line := text.readline(MAX_LINE + 1):
+        if len(line) <= MAX_LINE:
+            yield line
+            continue
+        while line and not line.endswith("\n"):
+            line = text.readline(MAX_LINE)
+        yield None
 
 
 def mended(text: str) -> tuple[str, bool]:
@@ -70,9 +120,12 @@ class CaptionFiles:
             name: what to call it in messages.
 
         Raises:
-            UnreadableCaptions: it cannot be opened, or is empty, too large, or no text.
+            UnreadableCaptions: it cannot be opened, or is empty, too large, no text, or no regular file.
         """
         try:
+            # Opening a pipe would wait for somebody to write into it.
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise UnreadableCaptions("its caption file is no regular file")
             with path.open("rb") as file:
                 data = file.read(MAX_CAPTION_FILE + 1)
         except OSError as error:

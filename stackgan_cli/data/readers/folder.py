@@ -1,15 +1,22 @@
-"""A folder of one's own pictures: a metadata file, or a text file beside each picture."""
+"""A folder of one's own pictures: a metadata file, a text file beside each picture, or a sub-folder for each class."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.data.readers.captions import CaptionFiles, UnreadableCaptions
+from stackgan_cli.data.readers.class_folders import (
+    PEEK,
+    ClassFolders,
+    caption_for,
+    checked_template,
+    class_folders_in,
+)
 from stackgan_cli.data.readers.layout import (
     PICTURE_SUFFIXES,
     Tally,
@@ -18,31 +25,45 @@ from stackgan_cli.data.readers.layout import (
     relative_name,
     source_folder,
 )
-from stackgan_cli.data.readers.metadata import NAMES, Metadata, Row, read_metadata, split_named
+from stackgan_cli.data.readers.metadata import NAMES, Row, Unusable, read_metadata, split_named
+from stackgan_cli.data.readers.tree import AMBIGUOUS, OUTSIDE, LeftOut, TextsBeside, Tree, alike, folded, position
+from stackgan_cli.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 _LAYOUT = (
-    "It should hold metadata.jsonl or metadata.csv (file_name and caption for each picture), or beside each picture a "
-    "text file of the same name, such as bird.jpg and bird.txt, with one caption per line."
+    "It should hold metadata.jsonl, metadata.csv or metadata.parquet (file_name and caption for each picture), or "
+    "beside each picture a text file of the same name, such as bird.jpg and bird.txt, with one caption per line; where "
+    "sub-folders are classes, captions can be made of their names with --caption-template."
 )
-_PEEK = 500
-"""Entries looked at to recognise a folder: enough to see a pair, few enough to be quick."""
+_FEW_FOLDERS = 20
+_MOST_CAPTIONS = 1000
 
 
 class FolderReader:
     """Reads any folder of captioned pictures.
 
     Metadata files, at the top or in folders named after splits, name pictures relative to themselves. Without any, each
-    picture's captions are in the text file beside it. The split is that of the column ``split``, else that of a
-    top-level folder ``train`` or ``test``, else open. Nothing outside the folder is opened, whatever names and links
-    say.
+    picture's captions are in the text file beside it, or made from the name of its class. Two or more sub-folders that
+    hold all pictures are classes then. The split is that of the column ``split``, else that of a top-level folder
+    ``train`` or ``test``, else open. A name that no file has may be that of one spelt alike: with accents encoded in
+    another way, or in another case. Nothing outside the folder is opened, whatever names and links say.
+
+    Args:
+        caption_template: caption of every picture in a class folder that has no text file, such as ``a photo of a
+            {class}``.
+
+    Raises:
+        stackgan_cli.errors.SettingsError: the template does not hold ``{class}``, or other braces.
     """
 
     crop = "center"
     recipe = "paper"
     encoder = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
+
+    def __init__(self, *, caption_template: str | None = None) -> None:
+        self._template = None if caption_template is None else checked_template(caption_template)
 
     def recognises(self, source: Path) -> str | None:
         """Say in a few words why ``source`` looks like this layout, or return None where it does not."""
@@ -51,13 +72,14 @@ class FolderReader:
                 for name in NAMES:
                     if (folder / name).is_file():
                         return f"{(folder / name).relative_to(source).as_posix()} lists pictures and captions"
-            for folder in (source, source / "train", source / "images"):
-                pair = _pair(folder) if folder.is_dir() else None
+            for folder in _likely_folders(source):
+                pair = _pair(folder)
                 if pair is not None:
                     return f"{pair.relative_to(source).as_posix()} has its captions in a text file beside it"
+            classes = class_folders_in(source)
+            return f"{len(classes):,} sub-folders of pictures are classes" if classes else None
         except OSError:
             return None
-        return None
 
     def examples(self, source: Path | None) -> Iterator[Example | Skipped]:
         """Yield every captioned picture, in the order of their names, and what had to be left out.
@@ -67,175 +89,220 @@ class FolderReader:
         """
         root = source_folder(source, _LAYOUT)
         with opening(root):
-            next(os.scandir(root), None)
-            tree = _Tree.of(root)
-            lists = [folder / name for folder in _places(root) for name in NAMES]
-            lists = [path for path in lists if path.is_file() and tree.holds(path)]
-            found = _from_metadata(tree, lists) if lists else _from_pairs(tree)
-            yield from at_least_one(found, root, _LAYOUT)
+            with os.scandir(root):
+                pass
+            yield from at_least_one(self._found(Tree.of(root)), root, _LAYOUT)
+
+    def _found(self, tree: Tree) -> Iterator[Example | Skipped]:
+        left_out = LeftOut()
+        for problem in tree.problems:
+            yield from left_out.add(problem.name, problem.reason)
+        lists = yield from _metadata_files(tree, left_out)
+        if not lists:
+            yield from _from_folders(tree, self._template, left_out)
+        else:
+            if self._template is not None:
+                yield from left_out.add("the caption template", f"not used, because {lists[0].name} has the captions")
+            yield from _from_metadata(tree, lists, left_out)
+        yield from left_out.rest()
 
 
 def _places(root: Path) -> list[Path]:
     return [root, *(root / split for split in ("train", "test", "val", "valid", "validation"))]
 
 
+def _likely_folders(source: Path) -> list[Path]:
+    """The folders where a pair is looked for: the source, its first sub-folders, and the first of those in train."""
+    folders = [source]
+    for base in (source, source / "train"):
+        if base.is_dir():
+            with os.scandir(base) as entries:
+                inner = [e.name for e in entries if e.is_dir(follow_symlinks=False) and not e.name.startswith(".")]
+            folders += [base / name for name in sorted(inner)[:_FEW_FOLDERS]]
+    return list(dict.fromkeys([*folders, *(source / name for name in ("images", "train") if (source / name).is_dir())]))
+
+
 def _pair(folder: Path) -> Path | None:
     with os.scandir(folder) as entries:
-        names = {entry.name for entry in islice(entries, _PEEK)}
-    for name in sorted(names):
-        path = folder / name
-        if path.suffix.lower() in PICTURE_SUFFIXES and path.with_suffix(".txt").is_file():
-            return path
+        names = sorted({entry.name for entry in islice(entries, PEEK)})
+    texts = {folded(name) for name in names if name.lower().endswith(".txt")}
+    for name in names:
+        path = PurePosixPath(name)
+        text = path.stem + ".txt"
+        if path.suffix.lower() in PICTURE_SUFFIXES and (folded(text) in texts or (folder / text).is_file()):
+            return folder / name
     return None
 
 
-@dataclass(slots=True)
-class _Tree:
-    """The files of a folder, without those that lie outside it."""
-
-    root: Path
-    real: Path
-    pictures: list[str] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    problems: list[Skipped] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, root: Path) -> _Tree:
-        tree = cls(root, root.resolve())
-
-        def closed(error: OSError) -> None:
-            name = os.path.relpath(error.filename, root).replace(os.sep, "/")
-            tree.problems.append(Skipped(name, f"this folder cannot be opened: {error.strerror}"))
-
-        for place, folders, files in os.walk(root, onerror=closed):
-            base = PurePosixPath(Path(place).relative_to(root).as_posix())
-            for name in [name for name in folders if (Path(place) / name).is_symlink()]:
-                tree.problems.append(Skipped(str(base / name), "a link to a folder, which is not followed"))
-            folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
-            for name in sorted(files):
-                tree._sort_in(str(base / name))
-        tree.pictures.sort()
-        tree.texts.sort()
-        return tree
-
-    def _sort_in(self, name: str) -> None:
-        suffix = PurePosixPath(name).suffix.lower()
-        known = suffix in PICTURE_SUFFIXES or suffix == ".txt"
-        if PurePosixPath(name).name.startswith(".") or not known:
-            return
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            self.problems.append(Skipped(name.encode("utf-8", "replace").decode(), "its name is not UTF-8"))
-            return
-        (self.texts if suffix == ".txt" else self.pictures).append(name)
-
-    def holds(self, path: Path) -> bool:
-        """Say whether a path, all links followed, is inside the folder."""
-        try:
-            return path.resolve().is_relative_to(self.real)
-        except RuntimeError:  # links that lead in a circle
-            return False
-
-    def folder_split(self, name: str) -> str | None:
-        """Return the split that the top-level folder of a name stands for."""
-        top, separator, _ = name.partition("/")
-        return split_named(top) if separator else None
-
-
-def _from_pairs(tree: _Tree) -> Iterator[Example | Skipped]:
-    yield from tree.problems
-    reading = CaptionFiles()
-    texts = {str(PurePosixPath(name).with_suffix("")): name for name in tree.texts}
-    used = set()
-    for name in tree.pictures:
-        text = texts.get(str(PurePosixPath(name).with_suffix("")))
-        if text is None:
-            yield Skipped(name, "there is no text file of the same name beside it")
+def _metadata_files(tree: Tree, left_out: LeftOut) -> Generator[Skipped, None, list[Path]]:
+    chosen: dict[Path, Path] = {}
+    for path in (folder / name for folder in _places(tree.root) for name in NAMES):
+        if not os.path.lexists(path):
             continue
-        used.add(text)
-        if not tree.holds(tree.root / name):
-            yield Skipped(name, "a link that leads out of the folder")
-        elif not tree.holds(tree.root / text):
-            yield Skipped(name, "its text file is a link that leads out of the folder")
+        if not tree.holds(path):
+            reason = OUTSIDE
+        elif not path.is_file():
+            reason = "not a regular file"
+        elif path.parent in chosen:
+            reason = f"not read, because {chosen[path.parent].name} is there too"
         else:
-            try:
+            chosen[path.parent] = path
+            continue
+        yield from left_out.add(path.relative_to(tree.root).as_posix(), reason)
+    return list(chosen.values())
+
+
+def _from_folders(tree: Tree, template: str | None, left_out: LeftOut) -> Iterator[Example | Skipped]:
+    texts = TextsBeside(tree)
+    classes = ClassFolders.of(tree.pictures)
+    if classes.names and template is None and not texts.any:
+        raise DataError(
+            f"{tree.root} holds pictures in {len(classes.names):,} folders, which look like classes, and no captions.",
+            '--caption-template "a photo of a {class}"',
+        )
+    reading = CaptionFiles()
+    for name in tree.pictures:
+        class_name = classes.class_of(name)
+        try:
+            text = texts.of(name)
+            if text in tree.faults:
+                raise UnreadableCaptions(f"its text file is left out: {tree.faults[text]}")
+            if text is not None:
                 captions = reading.read(tree.root / text, text)
-            except UnreadableCaptions as problem:
-                yield Skipped(name, str(problem))
-                continue
-            yield Example(name, tree.root / name, captions, tree.folder_split(name))
-    for text in tree.texts:
-        if text not in used:
-            yield Skipped(text, "there is no picture of the same name beside it")
+            elif template is not None and class_name is not None:
+                captions = (caption_for(template, class_name),)
+            else:
+                raise UnreadableCaptions("there is no text file of the same name beside it")
+        except UnreadableCaptions as problem:
+            yield from left_out.add(name, str(problem))
+        else:
+            yield Example(name, tree.root / name, captions, classes.split_of(name), class_name)
+    for text in texts.unused:
+        yield from left_out.add(text, "there is no picture of the same name beside it")
     yield from reading.notes()
 
 
-@dataclass(slots=True)
-class _Repeats:
-    """Rows that name a picture which an earlier row names too."""
-
-    added: Tally = field(
-        default_factory=lambda: Tally("rows", "its picture has an earlier row, to which its captions were added")
-    )
-    same: Tally = field(default_factory=lambda: Tally("rows", "it repeats an earlier row"))
-
-
-def _from_metadata(tree: _Tree, lists: list[Path]) -> Iterator[Example | Skipped]:
-    yield from tree.problems
-    damaged = Tally("rows", "kept; damaged characters were read as spaces")
-    repeats = _Repeats()
-    examples: dict[str, Example] = {}
-    read: dict[Path, str] = {}
+def _from_metadata(tree: Tree, lists: list[Path], left_out: LeftOut) -> Iterator[Example | Skipped]:
+    listing = _Listing(tree, left_out)
     for path in lists:
-        if path.parent in read:
-            yield Skipped(path.name, f"not read, because {read[path.parent]} is there too")
-            continue
-        read[path.parent] = path.name
-        metadata = read_metadata(path)
-        yield from metadata.problems
-        for row in metadata.rows:
-            example = _example(tree, metadata, row)
-            if isinstance(example, Skipped):
-                yield example
-                continue
-            place = f"{path.name} line {row.line}"
-            if row.damaged:
-                damaged.add(place)
-            earlier = examples.setdefault(example.name, example)
-            if earlier is not example:
-                examples[example.name] = _joined(earlier, example, repeats, place)
-    yield from (examples[name] for name in sorted(examples))
-    unlisted = Tally("pictures", f"not listed in {' or '.join(dict.fromkeys(read.values()))}")
+        yield from listing.read(path)
+    yield from listing.find_alike()
+    yield from listing.examples()
+    unlisted = Tally("pictures", f"not listed in {' or '.join(dict.fromkeys(path.name for path in lists))}")
     for name in tree.pictures:
-        if name not in examples:
+        if name not in listing:
             unlisted.add(name)
-    for tally in (unlisted, damaged, repeats.added, repeats.same):
-        yield from tally.lines()
+    yield from unlisted.lines()
 
 
-def _joined(earlier: Example, later: Example, repeats: _Repeats, place: str) -> Example:
-    new = tuple(caption for caption in later.captions if caption not in earlier.captions)
-    (repeats.added if new else repeats.same).add(place)
-    return replace(earlier, captions=earlier.captions + new)
+@dataclass(slots=True)
+class _Listed:
+    """What metadata say of one picture."""
+
+    captions: tuple[str, ...]
+    split: str | None
+    class_name: str | None
 
 
-def _example(tree: _Tree, metadata: Metadata, row: Row) -> Example | Skipped:
-    place = f"{metadata.path.name} line {row.line}"
-    shown = row.file_name.encode("utf-8", "replace").decode()
-    if shown != row.file_name:
-        return Skipped(shown, f"{place}: the name is not UTF-8")
-    base = metadata.path.parent.relative_to(tree.root)
-    inner = relative_name(row.file_name)
-    if inner is None:
-        return Skipped(shown, f"{place}: the name leads out of the folder")
-    name = (PurePosixPath(base.as_posix()) / inner).as_posix()
-    path = tree.root / name
-    try:
-        if not tree.holds(path):
-            return Skipped(shown, f"{place}: a link that leads out of the folder")
-        if not path.is_file():
-            return Skipped(shown, f"{place}: {'it is a folder' if path.is_dir() else 'there is no such file'}")
-    except OSError as error:
-        return Skipped(shown, f"{place}: it cannot be opened ({error.strerror or error})")
-    return Example(name, path, row.captions, row.split or tree.folder_split(name), row.class_name)
+class _AbsentPicture(Exception):  # noqa: N818
+    """A row names no picture that can be used; the message is a short reason."""
+
+
+@dataclass(slots=True)
+class _Listing:
+    """All pictures that metadata files list, and nothing more of them than is written there."""
+
+    tree: Tree
+    left_out: LeftOut
+    _listed: dict[str, _Listed] = field(default_factory=dict)
+    _misspelt: dict[str, _Listed] = field(default_factory=dict)
+    """Those by whose name there is no file, but perhaps one that is spelt alike."""
+    _spellings: set[str] = field(default_factory=set)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._listed
+
+    def read(self, path: Path) -> Iterator[Skipped]:
+        """Take up the rows of a metadata file, and yield those that cannot be used."""
+        shown = path.relative_to(self.tree.root).as_posix()
+        for row in read_metadata(path):
+            place = f"{shown} {'row' if path.suffix == '.parquet' else 'line'} {row.line}"
+            if isinstance(row, Unusable):
+                yield from self.left_out.add(row.file_name or place, row.reason, place if row.file_name else "")
+                continue
+            try:
+                name, exact = self._located(shown.removesuffix(path.name), row.file_name)
+            except _AbsentPicture as problem:
+                yield from self.left_out.add(_shown(row.file_name), str(problem), place)
+                continue
+            if exact:
+                yield from self._take(self._listed, name, row, place)
+            else:
+                yield from self._take(self._misspelt, name, row, place)
+
+    def _located(self, base: str, file_name: str) -> tuple[str, bool]:
+        """Return the name that a row means, and whether a file has it; if not, one that is spelt alike may be meant."""
+        if _shown(file_name, len(file_name)) != file_name:
+            raise _AbsentPicture("the name is not UTF-8")
+        inner = relative_name(file_name)
+        if inner is None:
+            raise _AbsentPicture("the name leads out of the folder")
+        name = base + inner
+        index = position(self.tree.pictures, name)
+        if index is not None:
+            return self.tree.pictures[index], True
+        if not self._spellings:
+            self._spellings = set(map(folded, self.tree.pictures))
+        if folded(name) in self._spellings:
+            return name, False
+        path = self.tree.root / name
+        try:
+            if not self.tree.holds(path):
+                raise _AbsentPicture(OUTSIDE)
+            if not path.is_file():
+                raise _AbsentPicture("it is a folder" if path.is_dir() else "there is no such file")
+        except OSError as error:
+            raise _AbsentPicture(f"it cannot be opened ({error.strerror or error})") from error
+        return name, True
+
+    def _take(self, listed: dict[str, _Listed], name: str, row: Row, place: str) -> Iterator[Skipped]:
+        if row.damaged:
+            yield from self.left_out.add(place, "kept; damaged characters were read as spaces")
+        earlier = listed.get(name)
+        if earlier is None:
+            listed[name] = _Listed(row.captions, row.split, row.class_name)
+        elif len(earlier.captions) >= _MOST_CAPTIONS:
+            yield from self.left_out.add(place, f"its picture has {_MOST_CAPTIONS:,} captions from earlier rows")
+        else:
+            new = tuple(caption for caption in row.captions if caption not in earlier.captions)
+            earlier.captions += new
+            added = "its picture has an earlier row, to which its captions were added"
+            yield from self.left_out.add(place, added if new else "it repeats an earlier row")
+
+    def find_alike(self) -> Iterator[Skipped]:
+        """Give what is listed by names that no file has to the files that are spelt alike."""
+        self._spellings.clear()
+        if not self._misspelt:
+            return
+        found = alike(self._misspelt, (name for name in self.tree.pictures if name not in self._listed))
+        for name, listed in self._misspelt.items():
+            match = found.get(name)
+            if match is not None:
+                self._listed[match] = listed
+            elif name in found:
+                yield from self.left_out.add(_shown(name), AMBIGUOUS)
+            else:
+                reason = "there is no such file, and the one that is spelt alike is listed itself"
+                yield from self.left_out.add(_shown(name), reason)
+
+    def examples(self) -> Iterator[Example]:
+        """Yield every listed picture, in the order of their names."""
+        for name in sorted(self._listed):
+            listed = self._listed[name]
+            top, separator, _ = name.partition("/")
+            split = listed.split or (split_named(top) if separator else None)
+            yield Example(name, self.tree.root / name, listed.captions, split, listed.class_name)
+
+
+def _shown(name: str, most: int = 200) -> str:
+    return name[:most].encode("utf-8", "replace").decode()

@@ -1,10 +1,14 @@
-"""Which pictures are for training and which for testing, as the literature of these data sets has it."""
+"""Published lists of pictures: their names, their classes, and which are for training and which for testing."""
 
 from __future__ import annotations
 
+import errno
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from stackgan_cli.data.readers.captions import decode_text, text_lines
 from stackgan_cli.data.restricted_pickle import load_pickle
@@ -24,6 +28,10 @@ CUB_TEST_CLASSES = frozenset((
 
 FLOWERS_TEST_CLASSES = frozenset(range(1, 21))
 """The 20 of 102 classes of Oxford-102 held out for testing by Reed et al. (2016)."""
+
+
+_AGAIN = "Get the file again, from the same place as those beside it."
+_MOST_CLASSES = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,48 +80,153 @@ def published_split(
 
 def picture_key(name: str, parts: int) -> str:
     """Return the last ``parts`` parts of a picture's name, without its suffix: the same however it is written."""
-    path = PurePosixPath(name.strip().replace("\\", "/"))
+    path = PurePosixPath(unicodedata.normalize("NFC", name.strip().replace("\\", "/")))
     last = path.with_suffix("") if path.suffix.lower() in (".jpg", ".jpeg", ".png") else path
     return "/".join(last.parts[-parts:])
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """Return a name as it is, composed and decomposed: some file systems turn one form into the other."""
+    if name.isascii():
+        return (name,)
+    return tuple(dict.fromkeys((name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))))
+
+
+def file_named(folder: Path, name: str) -> Path | None:
+    """Find a file of a folder by its name, however its accents are stored; None where there is none."""
+    for spelling in spellings(name):
+        try:
+            if (folder / spelling).is_file():
+                return folder / spelling
+        except OSError as error:
+            # A name too long for the file system is the name of no file.
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+    return None
+
+
+class Boundary:
+    """Folders out of which no link may lead.
+
+    Args:
+        folders: the folders; a link among them is followed once, here.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        self._real = tuple(folder.resolve() for folder in folders)
+        self._known: dict[Path, bool] = {}
+
+    def holds(self, path: Path) -> bool:
+        """Say whether a path, all links followed, lies in one of the folders."""
+        if path.is_symlink():
+            return self._reaches(path)
+        # Thousands of files share a folder, and following its links is slow.
+        if path.parent not in self._known:
+            self._known[path.parent] = self._reaches(path.parent)
+        return self._known[path.parent]
+
+    def _reaches(self, path: Path) -> bool:
+        try:
+            real = path.resolve()
+        except (OSError, RuntimeError):  # links that lead in a circle
+            return False
+        return any(real.is_relative_to(folder) for folder in self._real)
+
+
+def file_names(path: Path) -> list[str]:
+    """Read ``filenames.pickle``: names of pictures as they are written there.
+
+    Raises:
+        DataError: the file cannot be read, or holds something else.
+    """
+    content: Any = load_pickle(path)
+    names = content.tolist() if hasattr(content, "tolist") else content
+    if not isinstance(names, list | tuple):
+        raise DataError(f"{path} holds no list of file names.", _AGAIN)
+    if not all(isinstance(name, str | bytes) for name in names):
+        raise DataError(f"{path} holds something else than file names.", _AGAIN)
+    return [_text(name) for name in names]
+
+
+def class_numbers(path: Path, count: int) -> list[int] | None:
+    """Read ``class_info.pickle``: the number of each picture's class.
+
+    Args:
+        path: the file, which need not be there.
+        count: how many pictures ``filenames.pickle`` beside it lists.
+
+    Returns:
+        One number per picture, or None where the file is missing or every picture is a class of its own.
+
+    Raises:
+        DataError: the file cannot be read, holds something else, or is of another length.
+    """
+    if not path.is_file():
+        return None
+    content: Any = load_pickle(path)
+    numbers = content.tolist() if hasattr(content, "tolist") else content
+    if not isinstance(numbers, list | tuple):
+        raise DataError(f"{path} holds no list of classes.", _AGAIN)
+    plain = [number.item() if isinstance(number, np.generic) else number for number in numbers]
+    if not all(type(number) is int and 0 <= number < _MOST_CLASSES for number in plain):
+        raise DataError(f"{path} holds something else than numbers of classes.", _AGAIN)
+    refuse_other_length(path, len(plain), path.with_name("filenames.pickle"), count)
+    return None if plain == list(range(count)) else plain
+
+
+def refuse_other_length(path: Path, length: int, names: Path, count: int) -> None:
+    """Raise a DataError where a file holds another number of entries than the list of names beside it."""
+    if length != count:
+        raise DataError(
+            f"{path} holds {length:,} entries, and {names} lists {count:,} pictures.",
+            "Entry by entry they belong together: get both files again, from the same place.",
+        )
+
+
+def refuse_overlap(shared: set[str], where: str) -> None:
+    """Raise a DataError where names are in two lists that must not share any.
+
+    Args:
+        shared: the names in both.
+        where: the two lists.
+    """
+    if shared:
+        raise DataError(
+            f"{where} share {len(shared):,} names, among them {min(shared)}.",
+            "Nothing may be in both: get both files again, from the same place.",
+        )
+
+
+def _text(name: str | bytes) -> str:
+    """Decode a name; names of Python 2 come as latin-1, whatever they were."""
+    try:
+        return (name if isinstance(name, bytes) else name.encode("latin-1")).decode()
+    except UnicodeError:
+        return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
 
 
 def _from_pickles(folder: Path, key: Callable[[str], str]) -> dict[str, str]:
     paths = {split: folder / split / "filenames.pickle" for split in ("train", "test")}
     if not all(path.is_file() for path in paths.values()):
         return {}
-    names = {split: {key(name) for name in _file_names(path)} for split, path in paths.items()}
-    _refuse_overlap(names["train"] & names["test"], f"{paths['train']} and {paths['test']}")
+    names = {split: {key(name) for name in file_names(path)} for split, path in paths.items()}
+    refuse_overlap(names["train"] & names["test"], f"{paths['train']} and {paths['test']}")
     return {name: split for split, members in names.items() for name in members}
-
-
-def _file_names(path: Path) -> list[str]:
-    content: Any = load_pickle(path)
-    names = content.tolist() if hasattr(content, "tolist") else content
-    if not isinstance(names, list | tuple):
-        raise DataError(f"{path} holds no list of file names.", "Get it again, or remove it to use the known split.")
-    decoded = [name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names]
-    if not all(isinstance(name, str) for name in decoded):
-        raise DataError(
-            f"{path} holds something else than file names.", "Get it again, or remove it to use the known split."
-        )
-    return decoded
 
 
 def _from_class_lists(folder: Path) -> dict[str, str]:
-    paths = {"train": folder / "trainvalclasses.txt", "test": folder / "testclasses.txt"}
-    if not all(path.is_file() for path in paths.values()):
+    train = [folder / "trainvalclasses.txt"]
+    if not train[0].is_file():
+        train = [folder / "trainclasses.txt", folder / "valclasses.txt"]
+    test = folder / "testclasses.txt"
+    if not all(path.is_file() for path in (*train, test)):
         return {}
-    names = {
-        split: {line.strip() for line in text_lines(decode_text(path.read_bytes())) if line.strip()}
-        for split, path in paths.items()
-    }
-    _refuse_overlap(names["train"] & names["test"], f"{paths['train']} and {paths['test']}")
-    return {name: split for split, members in names.items() for name in members}
+    training = set().union(*map(_class_list, train))
+    testing = _class_list(test)
+    refuse_overlap(training & testing, f"{' or '.join(map(str, train))} and {test}")
+    return dict.fromkeys(training, "train") | dict.fromkeys(testing, "test")
 
 
-def _refuse_overlap(shared: set[str], where: str) -> None:
-    if shared:
-        raise DataError(
-            f"{where} share {len(shared):,} names, among them {min(shared)}.",
-            "Nothing may be in both: get both files again, or remove them to use the known split.",
-        )
+def _class_list(path: Path) -> set[str]:
+    lines = text_lines(unicodedata.normalize("NFC", decode_text(path.read_bytes())))
+    return {line.strip() for line in lines if line.strip()}

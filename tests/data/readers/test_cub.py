@@ -63,6 +63,7 @@ def test_a_partial_copy_is_told_in_one_line(tmp_path: Path) -> None:
     (line,) = skipped
     assert line.name == "2,000 pictures"
     assert "not in the folder images" in line.reason
+    assert "of 1 of the 3 classes there is none" in line.reason
 
 
 def test_pictures_without_caption_or_box_and_odd_lines(tmp_path: Path) -> None:
@@ -92,6 +93,98 @@ def test_published_names_and_lists_go_before_the_known_classes(tmp_path: Path) -
         (tmp_path / split).mkdir()
         (tmp_path / split / "filenames.pickle").write_bytes(pickle.dumps([name.removesuffix(".jpg")], 0))
     assert [item.split for item in read(home)[0]] == ["test", "train"]
+
+
+def pickled_captions(folder: Path, train: list[str], test: list[str]) -> Path:
+    """Write AttnGAN's captions.pickle beside the names that it follows: two captions each, the second of its number."""
+    for split, names in (("train", train), ("test", test)):
+        (folder / split).mkdir(parents=True)
+        (folder / split / "filenames.pickle").write_bytes(
+            pickle.dumps([name.removesuffix(".jpg") for name in names], 0)
+        )
+    words = dict(enumerate(["<end>", "bird", "one", "two"]))
+    captions = [[numbers for at in range(len(names)) for numbers in ([1], [1, 2 + at])] for names in (train, test)]
+    path = folder / "captions.pickle"
+    path.write_bytes(pickle.dumps([*captions, words, {word: number for number, word in words.items()}], 2))
+    return path
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_captions_of_attngan_where_there_is_no_text(tmp_path: Path, inside: bool) -> None:
+    home = make(tmp_path / "birds", text="elsewhere")
+    (home / "images" / "002.Laysan_Albatross" / "unlisted.jpg").write_bytes(b"")
+    pickled_captions(home if inside else home.parent, [LAYSAN, "003.Gone/Gone_1.jpg"], [ALBATROSS])
+    for source in (home, home.parent):
+        examples, skipped = read(source)
+        assert [(item.name, item.captions, item.split) for item in examples] == [
+            (ALBATROSS, ("bird", "bird one"), "test"),
+            (LAYSAN, ("bird", "bird one"), "train"),
+        ]
+        assert not skipped
+
+
+def test_captions_of_attngan_that_miss_a_picture(tmp_path: Path) -> None:
+    home = make(tmp_path, text="elsewhere")
+    pickled_captions(home, [LAYSAN], [])
+    examples, skipped = read(home)
+    assert [item.name for item in examples] == [LAYSAN]
+    assert [(item.name, item.reason) for item in skipped] == [
+        (ALBATROSS, "there is no caption of it in captions.pickle")
+    ]
+
+
+def test_captions_that_the_person_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = make(tmp_path / "data", text="mine")
+    chosen = pickled_captions(tmp_path / "other", [LAYSAN, ALBATROSS], [])
+    for captions in (chosen, tmp_path / "data" / "mine", Path("mine")):
+        assert len(read(home, captions=str(captions))[0]) == 2
+    monkeypatch.chdir(tmp_path)
+    assert read(home, captions="other/captions.pickle")[0][0].captions == ("bird", "bird two")
+    assert read(home, captions="data/mine")[0][0].captions == ("bird 1",)
+    here = tmp_path / "mine" / "001.Black_footed_Albatross" / "Black_Footed_Albatross_0046_18.txt"
+    here.parent.mkdir(parents=True)
+    here.write_text("from here\n")
+    assert [item.captions for item in read(home, captions="mine")[0]] == [("from here",)]
+    with pytest.raises(DataError, match="no captions"):
+        read(home, captions="nowhere")
+
+
+def test_class_lists_of_reed_in_three_files(tmp_path: Path) -> None:
+    home = make(tmp_path)
+    (tmp_path / "trainclasses.txt").write_bytes(b"001.Black_footed_Albatross\r\n")
+    (tmp_path / "testclasses.txt").write_text("003.Sooty_Albatross\n")
+    assert [item.split for item in read(home)[0]] == ["test", "train"], "without valclasses.txt the lists are not whole"
+    (tmp_path / "valclasses.txt").write_text("002.Laysan_Albatross\n")
+    assert [item.split for item in read(home)[0]] == ["train", "train"]
+
+
+@pytest.mark.parametrize("listed_composed", [True, False])
+def test_line_ends_of_windows_and_accents_stored_either_way(tmp_path: Path, listed_composed: bool) -> None:
+    composed, decomposed = "201.Caf\u00e9/caf\u00e9_1.jpg", "201.Cafe\u0301/cafe\u0301_1.jpg"
+    home = make(tmp_path, (decomposed, LAYSAN))
+    listed = composed if listed_composed else decomposed
+    (home / "images.txt").write_bytes(f"1 {listed}\r\n2 {LAYSAN}\r\n".encode())
+    (home / "bounding_boxes.txt").write_bytes(b"1 1 2 3 4\r\n2 1 2 3 4\r\n")
+    examples, skipped = read(tmp_path)
+    assert [(item.name, item.captions) for item in examples] == [(LAYSAN, ("bird 2",)), (composed, ("bird 1",))]
+    assert not skipped
+
+
+def test_links_that_lead_out_are_not_followed(tmp_path: Path) -> None:
+    home = make(tmp_path / "deep" / "data")
+    Image.new("RGB", (40, 30)).save(tmp_path / "secret.jpg")
+    (tmp_path / "secret.txt").write_text("secret")
+    text = home.parent / "text_c10" / ALBATROSS.replace(".jpg", ".txt")
+    for path, target in ((home / "images" / LAYSAN, "secret.jpg"), (text, "secret.txt")):
+        path.unlink()
+        path.symlink_to(tmp_path / target)
+    with pytest.raises(DataError, match="holds no captioned picture"):
+        read(home)
+    text.unlink()
+    text.write_text("its own")
+    examples, skipped = read(home)
+    assert [item.captions for item in examples] == [("its own",)]
+    assert [(item.name, item.reason) for item in skipped] == [(LAYSAN, "a link that leads out of the folder")]
 
 
 def test_a_hostile_pickle_stops_the_reading_and_runs_nothing(tmp_path: Path) -> None:

@@ -102,6 +102,59 @@ def test_captions_elsewhere(tmp_path: Path) -> None:
     assert len(read(make(tmp_path / "b", {1: 1}, text="text"))[0]) == 1
 
 
+def pickled_captions(folder: Path, train: list[int], test: list[int], classes: bool = True) -> Path:
+    """Write AttnGAN's captions.pickle, the names that it follows, and class 10 times its number for each picture."""
+    for split, numbers in (("train", train), ("test", test)):
+        (folder / split).mkdir(parents=True)
+        names = [f"jpg/image_{number:05d}" for number in numbers]
+        (folder / split / "filenames.pickle").write_bytes(pickle.dumps(names, 0))
+        if classes:
+            (folder / split / "class_info.pickle").write_bytes(pickle.dumps([10 * number for number in numbers], 0))
+    words = {0: "<end>", 1: "flower", **{10 + number: f"number{number}" for number in (*train, *test)}}
+    captions = [[[1, 10 + number] for number in numbers] for numbers in (train, test)]
+    path = folder / "captions.pickle"
+    path.write_bytes(pickle.dumps([*captions, words, {}], 2))
+    return path
+
+
+@pytest.mark.parametrize("beside", [".", ".."])
+def test_captions_of_attngan_where_there_is_no_text(tmp_path: Path, beside: str) -> None:
+    root = make(tmp_path / "data", {1: 10, 2: 20, 4: 40}, text="elsewhere")
+    pickled_captions(root / beside, [3, 2], [1])
+    examples, skipped = read(root)
+    assert [(item.name, item.captions, item.class_name, item.split) for item in examples] == [
+        ("jpg/image_00001.jpg", ("flower number1",), "class_00010", "test"),
+        ("jpg/image_00002.jpg", ("flower number2",), "class_00020", "train"),
+    ]
+    reasons = {item.name: item.reason for item in skipped}
+    assert "no picture in jpg" in reasons["captions.pickle: image_00003"]
+    assert "captions.pickle has no caption" in reasons["jpg/image_00004.jpg"]
+
+
+def test_captions_that_the_person_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make(tmp_path / "data", {1: 10})
+    path = pickled_captions(tmp_path / "other", [1], [], classes=False)
+    monkeypatch.chdir(tmp_path)
+    for chosen in (str(path), "other/captions.pickle"):
+        (only,) = read(root, captions=chosen)[0]
+        assert (only.captions, only.class_name, only.split) == (("flower number1",), None, "train")
+    assert read(root, captions="data/text_c10")[0][0].captions == ("flower 1", "of class 10")
+
+
+def test_links_that_lead_out_are_not_followed(tmp_path: Path) -> None:
+    root = make(tmp_path / "deep", {1: 1, 2: 2, 3: 3})
+    Image.new("RGB", (8, 6)).save(tmp_path / "secret.jpg")
+    (tmp_path / "secret.txt").write_text("secret")
+    text = root / "text_c10" / "class_00002" / "image_00002.txt"
+    for path, target in ((root / "jpg" / "image_00001.jpg", "secret.jpg"), (text, "secret.txt")):
+        path.unlink()
+        path.symlink_to(tmp_path / target)
+    examples, skipped = read(root)
+    assert [item.name for item in examples] == ["jpg/image_00003.jpg"]
+    assert {item.name for item in skipped} == {"jpg/image_00001.jpg", "jpg/image_00002.jpg"}
+    assert all("leads out of the folder" in item.reason for item in skipped)
+
+
 def test_captions_without_pictures(tmp_path: Path) -> None:
     root = make(tmp_path, {1: 1})
     (root / "jpg" / "image_00001.jpg").unlink()

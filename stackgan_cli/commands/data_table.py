@@ -1,0 +1,47 @@
+"""The table that tells what prepared data holds; ``prepare`` and ``info`` show it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_REASONS_SHOWN = 5
+
+
+def show_data(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Print what prepared data holds, in numbers, and where the sheet of its pictures lies."""
+    from stackgan_cli.console import table
+    from stackgan_cli.data.preview import PREVIEW
+
+    summary = manifest.get("summary", {})
+    rows = [
+        ["pictures for training", f"{manifest['counts']['train']:,}"],
+        ["pictures for testing", f"{manifest['counts']['test']:,}"],
+        ["classes", f"{len(manifest['classes']):,}" if manifest["classes"] else "none given"],
+        ["captions", f"{manifest['captions']:,}"],
+        ["captions of a picture", _spread(summary.get("captions_per_picture"))],
+        ["words of a caption", _spread(summary.get("caption_words"))],
+        ["characters of a caption", _spread(summary.get("caption_characters"))],
+        ["shorter side met", _spread(summary.get("short_side"), " px")],
+        ["longer side met", _spread(summary.get("long_side"), " px")],
+        ["crop", manifest["crop"]],
+        ["resolutions", ", ".join(manifest["pictures"])],
+        ["text encoders", ", ".join(manifest["encoders"]) or "none yet"],
+        ["read by", f"{manifest['reader']['name'].removeprefix('stackgan-cli:')} from {manifest.get('source') or '-'}"],
+        ["left out or mended", f"{manifest['skipped']:,}" + (" (skipped.jsonl)" if manifest["skipped"] else "")],
+        *([f"  {reason}", f"{count:,}"] for reason, count in manifest.get("why_skipped", [])[:_REASONS_SHOWN]),
+    ]
+    if (folder / PREVIEW).is_file():
+        rows.append(["some of them", str(folder / PREVIEW)])
+    table(f"{folder.name} ({folder})", ["", ""], [row for row in rows if row[1]])
+
+
+def _spread(numbers: list[int] | None, unit: str = "") -> str:
+    """Write the smallest, the median and the largest of something."""
+    if not numbers:
+        return ""
+    low, middle, high = numbers
+    return f"{low:,}{unit}" if low == high else f"{low:,} to {high:,}{unit}, median {middle:,}"

@@ -1,0 +1,303 @@
+"""What ``prepare`` does: choose the reader, look, write, add text features, and tell what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from stackgan_cli.components.protocols import DatasetReader
+    from stackgan_cli.data.prepared import PreparedData
+    from stackgan_cli.data.surveying import Plan, Survey
+
+_NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for on the command line."""
+
+    data: str
+    source: Path | None
+    reader: str | None
+    reader_options: Mapping[str, Any]
+    more_reader_options: tuple[str, ...]
+    """Each as ``KEY=VALUE``."""
+    encoders: tuple[str, ...] | None
+    encoder_options: tuple[str, ...]
+    """Each as ``KEY=VALUE``."""
+    default_encoder: str
+    """For data whose reader names none."""
+    resolutions: tuple[int, ...]
+    crop: str | None
+    background: str
+    limit: int | None
+    seed: int
+    download: bool
+    verify: bool
+    shards: Path | None
+    force: bool
+
+    @property
+    def only_adds(self) -> bool:
+        """Whether everything asked for can be had from data prepared earlier, where there is any."""
+        more = self.encoders is not None or self.shards is not None or self.verify
+        return more and self.source is None and self.reader is None and not self.force and not self.download
+
+
+def run(asked: Asked, json: bool) -> None:
+    """Prepare data, and show what it holds.
+
+    Raises:
+        StackganError: something asked for cannot be done.
+    """
+    from stackgan_cli.commands.data_table import show_data
+    from stackgan_cli.components.options import parse_option
+    from stackgan_cli.components.registry import Kind, find
+    from stackgan_cli.console import print_json, say
+    from stackgan_cli.data.prepared import PreparedData
+    from stackgan_cli.home import data_folder
+
+    # A slip of the pen is told now, not after minutes of reading pictures.
+    options = dict(map(parse_option, asked.encoder_options))
+    for name in asked.encoders or ():
+        find(Kind.TEXT_ENCODER, name)
+    target = data_folder(asked.data)
+    if asked.only_adds and _exists(target):
+        plan = None
+    else:
+        plan = _plan(replace(asked, source=_downloaded(asked, target.name)) if asked.download else asked, target.name)
+        _pictures(plan, target, asked.force)
+    prepared = PreparedData(target)
+    if asked.verify:
+        _verify(plan or _earlier_plan(prepared), prepared)
+    measured = _encoders(prepared, plan, asked, options)
+    if asked.shards is not None:
+        _shards(prepared, asked)
+    if json:
+        print_json({"data": str(target), **prepared.manifest, "measured": measured})
+        return
+    show_data(prepared.folder, prepared.manifest)
+    say(f"Next: stackgan train-stage1 --data {asked.data}")
+
+
+def _exists(target: Path) -> bool:
+    from stackgan_cli.home import DATA_MANIFEST
+
+    return (target / DATA_MANIFEST).is_file()
+
+
+def _plan(asked: Asked, name: str) -> Plan:
+    from stackgan_cli.components.building import build
+    from stackgan_cli.components.options import parse_option
+    from stackgan_cli.components.registry import Kind
+    from stackgan_cli.console import say
+    from stackgan_cli.data.preparing import check_background, check_crop
+    from stackgan_cli.data.recognising import reader_for, reader_of_address, suited
+    from stackgan_cli.data.surveying import Plan
+
+    options = {**asked.reader_options, **dict(map(parse_option, asked.more_reader_options))}
+    source = asked.source
+    addressed = None if source is None or asked.reader else reader_of_address(source.as_posix())
+    if addressed is not None:
+        component, why, options["dataset"] = addressed
+        source = None
+    else:
+        source = None if source is None else _resolved(source)
+        component, why = reader_for(name, asked.reader, source)
+    say(f"Reading with {component.name}: {why}.")
+    reader = build(Kind.DATASET_READER, component.full_name, host={"seed": asked.seed}, options=options)
+    suits = suited(reader, source)
+    return Plan(
+        component=component,
+        reader=reader,
+        source=source,
+        options=options,
+        resolutions=asked.resolutions,
+        crop=check_crop(asked.crop or str(suits["crop"])),
+        background=check_background(asked.background),
+        seed=asked.seed,
+        limit=asked.limit,
+        recipe=str(suits["recipe"]),
+    )
+
+
+def _resolved(source: Path) -> Path:
+    from stackgan_cli.errors import DataError
+
+    try:
+        return source.expanduser().resolve()
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            f"{source} cannot be opened: {error}.", hint="Check the path given with --source, and where its links lead."
+        ) from error
+
+
+def _earlier_plan(prepared: PreparedData) -> Plan:
+    """Make the plan that data was prepared with.
+
+    Raises:
+        StackganError: its reader is not installed any more.
+    """
+    from pathlib import Path
+
+    from stackgan_cli.components.registry import Kind, find
+    from stackgan_cli.data.surveying import Plan
+
+    manifest = prepared.manifest
+    source = manifest.get("source")
+    return Plan(
+        component=find(Kind.DATASET_READER, manifest["reader"]["name"]),
+        reader=_earlier_reader(prepared),
+        source=Path(source) if isinstance(source, str) else None,
+        options=manifest["reader"].get("options", {}),
+        resolutions=tuple(int(size) for size in manifest["pictures"]),
+        crop=manifest["crop"],
+        seed=int(manifest.get("seed", 0)),
+        limit=manifest.get("limit"),
+    )
+
+
+def _earlier_reader(prepared: PreparedData) -> DatasetReader:
+    from stackgan_cli.components.building import build
+    from stackgan_cli.components.registry import Kind
+
+    reader = prepared.manifest["reader"]
+    host = {"seed": prepared.manifest.get("seed", 0)}
+    built: DatasetReader = build(Kind.DATASET_READER, reader["name"], host=host, options=reader.get("options", {}))
+    return built
+
+
+def _downloaded(asked: Asked, name: str) -> Path:
+    """Fetch the published data of this name into the source that was named, or else into the home folder.
+
+    Raises:
+        StackganError: it has no public address, or cannot be had whole.
+    """
+    from stackgan_cli.console import Phases, say
+    from stackgan_cli.data.fetching import fetch
+    from stackgan_cli.data.recognising import published_data
+    from stackgan_cli.home import home
+
+    published = published_data(asked.reader or name)
+    folder = _resolved(asked.source) if asked.source else home() / "downloads" / name
+    size = f"{published.size / 1e9:,.1f} GB" if published.size else "size unknown"
+    say(f"Fetching {published.title} ({size}) from {published.page} into {folder}. {published.terms}")
+    for part in published.by_hand:
+        if not (folder / part.place).is_dir():
+            say(f"What cannot be fetched, {part.what}, belongs in {folder / part.place}. {part.steps}")
+    with Phases() as phases:
+
+        def report(file: str, done: int, total: int | None) -> None:
+            phases.update(f"{file} (MB)", done // 10**6, (total or 0) // 10**6, "")
+
+        fetch(published, folder, report)
+    return folder
+
+
+def _pictures(plan: Plan, target: Path, force: bool) -> None:
+    """Write the pictures, unless the very same lie there already."""
+    from stackgan_cli.console import ProgressReport, say, warn
+    from stackgan_cli.data.manifest import read_manifest
+    from stackgan_cli.data.preparing import prepare
+    from stackgan_cli.errors import DataError
+
+    found = _survey(plan)
+    if _exists(target) and not force:
+        if read_manifest(target)["fingerprint"] == found.fingerprint:
+            say(f"{target} holds exactly these pictures already.")
+            return
+        raise DataError(
+            f"{target} holds data prepared from another source or with other settings.",
+            hint="--force to replace it, or --data with another name",
+        )
+    with ProgressReport("Pictures", found.count) as progress:
+        result = prepare(plan, target, found, progress.update, say)
+    if result.reasons.total:
+        reasons = "; ".join(f"{reason}: {count:,}" for reason, count in result.reasons.commonest(_NAMES_SHOWN))
+        listed = target / "skipped.jsonl"
+        warn(f"{result.reasons.total:,} things were left out or mended ({reasons}). They are listed in {listed}.")
+
+
+def _survey(plan: Plan) -> Survey:
+    from stackgan_cli.console import ProgressReport
+    from stackgan_cli.data.surveying import survey
+
+    with ProgressReport("Looking through the source", None) as progress:
+        return survey(plan, progress.update)
+
+
+def _verify(plan: Plan, prepared: PreparedData) -> None:
+    """Tell whether the source's pictures are the ones that were prepared, byte by byte.
+
+    Raises:
+        DataError: some are not.
+    """
+    from stackgan_cli.console import ProgressReport, say
+    from stackgan_cli.data.verifying import verify
+    from stackgan_cli.errors import DataError
+
+    with ProgressReport("Comparing contents", None) as progress:
+        found = verify(plan, prepared, progress.update)
+    if found.changed:
+        names = ", ".join(found.changed[:_NAMES_SHOWN]) + (" ..." if len(found.changed) > _NAMES_SHOWN else "")
+        raise DataError(
+            f"{len(found.changed):,} of {found.compared:,} pictures hold other bytes than when they were prepared: "
+            f"{names}.",
+            hint=f"stackgan prepare --data {prepared.name} --force, with its --source, to prepare them again",
+        )
+    say(f"The contents of {found.compared:,} pictures are what was prepared.")
+
+
+def _encoders(
+    prepared: PreparedData, plan: Plan | None, asked: Asked, options: dict[str, Any]
+) -> dict[str, dict[str, float]]:
+    """Fit and cache the text encoders that were asked for, or the one that suits the data where it has none."""
+    from functools import partial
+    from pathlib import Path
+
+    from stackgan_cli.components.registry import Kind, find
+    from stackgan_cli.console import Phases, say
+    from stackgan_cli.data.encoding import add_encoder, has_encoder
+    from stackgan_cli.data.recognising import ready_features, suited
+
+    if asked.encoders is None and prepared.encoders:
+        return {}
+    reader = plan.reader if plan else _earlier_reader(prepared)
+    place = prepared.manifest.get("source")
+    source = plan.source if plan else Path(place) if isinstance(place, str) else None
+    suggested, suggested_options = suited(reader, source)["encoder"] or (asked.default_encoder, {})
+    measured = {}
+    for name in asked.encoders or (suggested,):
+        component = find(Kind.TEXT_ENCODER, name)
+        given = {**(suggested_options if name == suggested else {}), **options}
+        if has_encoder(prepared, component, given):
+            say(f"The text encoder {name} is there already, with these options.")
+            continue
+        with Phases() as phases:
+            measured[name] = add_encoder(
+                prepared,
+                name,
+                given,
+                seed=asked.seed,
+                report=phases.update,
+                features=partial(ready_features, reader, source),
+            )
+        found = ", ".join(f"{key} {value:.3g}" for key, value in measured[name].items())
+        say(f"Text encoder {name} is ready" + (f" ({found})." if found else "."))
+    return measured
+
+
+def _shards(prepared: PreparedData, asked: Asked) -> None:
+    """Write the training split, with the features of its first or only named encoder, as shards."""
+    from stackgan_cli.console import ProgressReport, say
+    from stackgan_cli.data.shards import write_shards
+
+    assert asked.shards is not None
+    folder = prepared.encoder_folder(asked.encoders[0] if asked.encoders else None)
+    with ProgressReport("Shards", None) as bar:
+        count = write_shards(prepared, folder, asked.shards.expanduser(), report=bar.update)
+    say(f"{count:,} pictures are in the shards of {asked.shards}. Train with --stream and this folder, or its address.")

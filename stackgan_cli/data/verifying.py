@@ -1,0 +1,63 @@
+"""Whether the pictures of a source still hold the very bytes that were prepared."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from stackgan_cli.components.protocols import Example
+from stackgan_cli.data.chunks import cores
+from stackgan_cli.data.pictures import UnreadablePicture, fetch
+from stackgan_cli.data.rendering import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stackgan_cli.data.prepared import PreparedData
+    from stackgan_cli.data.surveying import Plan
+
+_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What comparing came to."""
+
+    compared: int
+    changed: tuple[str, ...]
+    """Names of the pictures whose bytes are others now."""
+
+
+def verify(plan: Plan, data: PreparedData, report: Callable[[int], None]) -> Verified:
+    """Hash the pictures of a source again and compare them with the hashes that were stored.
+
+    Args:
+        plan: how the data was prepared.
+        data: what was prepared then.
+        report: told how many pictures were compared.
+
+    Raises:
+        DataError: the source cannot be read.
+    """
+    known = dict(chain(data.train.digests(), data.test.digests()))
+    wanted = (item for item in plan.reader.examples(plan.source) if isinstance(item, Example) and known.get(item.name))
+    changed: list[str] = []
+    compared = 0
+    # Hashing and reading let other threads work meanwhile.
+    with ThreadPoolExecutor(cores()) as pool:
+        while batch := list(islice(wanted, _AT_ONCE)):
+            for example, digest in zip(batch, pool.map(_digest, batch), strict=True):
+                if digest != known[example.name]:
+                    changed.append(example.name)
+            compared += len(batch)
+            report(compared)
+    return Verified(compared, tuple(changed))
+
+
+def _digest(example: Example) -> bytes:
+    try:
+        return digest_of(fetch(example.image) if callable(example.image) else example.image)
+    except UnreadablePicture:
+        return b""
