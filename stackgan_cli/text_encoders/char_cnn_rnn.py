@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.errors import SettingsError
-from stackgan_cli.text_encoders.characters import ALPHABET, LENGTH, characters, coverage
+from stackgan_cli.text_encoders.characters import ALPHABET, characters, coverage
 from stackgan_cli.text_encoders.joint_embedding import Settings, fit_joint_embedding, unset_linear
 
 if TYPE_CHECKING:
@@ -189,8 +188,7 @@ class CharCnnRnn(nn.Module):
             DataError: fewer than two pictures with captions.
         """
         self.begin(torch.Generator().manual_seed(seed))
-        captions = [characters(texts) if texts else np.zeros((0, LENGTH), dtype=np.uint8) for texts in data.captions]
-        return fit_joint_embedding(self, captions, data, self.settings, seed=seed, report=report)
+        return fit_joint_embedding(self, characters, data, self.settings, seed=seed, report=report)
 
 
 class GatedRecurrence(nn.Module):

@@ -173,7 +173,7 @@ def unset_linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
 
 def fit_joint_embedding(
     encoder: Encoder,
-    captions: Sequence[NDArray[np.uint8]],
+    codes_of: Callable[[Sequence[str]], NDArray[np.uint8]],
     data: FittingData,
     settings: Settings,
     *,
@@ -187,8 +187,8 @@ def fit_joint_embedding(
 
     Args:
         encoder: the text's side; its weights are learnt in place.
-        captions: for each picture the codes (captions, length) of its captions; pictures without any are left out.
-        data: the pictures and their classes.
+        codes_of: gives the codes (captions, length) of captions.
+        data: the pictures, their captions and classes; pictures without captions are left out.
         settings: how long, how many, how fast.
         seed: of everything that is drawn.
         report: told (done, total, words) now and then.
@@ -202,7 +202,7 @@ def fit_joint_embedding(
     """
     device = encoder.emb_proj.weight.device
     generator = torch.Generator().manual_seed(seed)
-    fitting, held_out = _pools(captions, data, generator)
+    fitting, held_out = _pools(codes_of, data, generator)
     pictures = picture_network(encoder.width, generator).to(device)
     _optimise(encoder, pictures, fitting, settings, generator=generator, report=report)
     measured = _measure(encoder, pictures, held_out or fitting, generator)
@@ -211,9 +211,9 @@ def fit_joint_embedding(
 
 
 def _pools(
-    captions: Sequence[NDArray[np.uint8]], data: FittingData, generator: torch.Generator
+    codes_of: Callable[[Sequence[str]], NDArray[np.uint8]], data: FittingData, generator: torch.Generator
 ) -> tuple[Pool, Pool | None]:
-    usable = [place for place, codes in enumerate(captions) if len(codes)]
+    usable = [place for place, texts in enumerate(data.captions) if texts]
     if len(usable) < 2:
         raise DataError(
             "char-cnn-rnn cannot be fitted: fewer than two training pictures have captions.",
@@ -230,9 +230,8 @@ def _pools(
 
     def pool(some: slice) -> Pool:
         pictures = data.pictures(chosen[some], RESOLUTION)
-        codes = [captions[place] for place in chosen[some]]
         texts = [data.captions[place] for place in chosen[some]]
-        return Pool(pictures, codes, texts, classes[some], attributes[some])
+        return Pool(pictures, [codes_of(each) for each in texts], texts, classes[some], attributes[some])
 
     return pool(slice(kept, None)), pool(slice(kept)) if len(np.unique(classes[:kept])) >= 2 else None
 

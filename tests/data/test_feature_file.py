@@ -45,8 +45,13 @@ def test_words_are_padded_to_the_longest_caption_of_all(tmp_path: Path) -> None:
 
 def test_an_error_leaves_no_file_that_reads(tmp_path: Path) -> None:
     path = tmp_path / "train.safetensors"
-    with pytest.raises(RuntimeError, match="the encoder broke"), FeatureFile(path) as file:
-        file.write({"sentence": torch.zeros(2, 3)})
-        raise RuntimeError("the encoder broke")
+
+    def write_and_break() -> None:
+        with FeatureFile(path) as file:
+            file.write({"sentence": torch.zeros(2, 3)})
+            raise RuntimeError("the encoder broke")
+
+    with pytest.raises(RuntimeError, match="the encoder broke"):
+        write_and_break()
     with pytest.raises(Exception, match=r".+"):
         load_file(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import resource
 import signal
@@ -225,4 +224,4 @@ def test_unfinished_features_are_swept_before_the_next(
     text = empty_home / "data" / "mine" / "text"
     (text / ".char-cnn-rnn.x.partial").mkdir()
     assert stackgan("prepare", "--data", "mine", "--encoder", "hashed-words", "--encoder-option", "width=64").code == 0
-    assert os.listdir(text) == ["hashed-words"]
+    assert [path.name for path in text.iterdir()] == ["hashed-words"]

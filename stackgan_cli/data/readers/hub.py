@@ -372,7 +372,8 @@ def _silence() -> Iterator[None]:
 
 
 _EXPLANATIONS = {
-    r"^\w*(?:Connect|Timeout|LocalEntryNotFound)\w*:": "The Hugging Face Hub cannot be reached, and this machine has no copy of {name}. | "
+    r"^\w*(?:Connect|Timeout|LocalEntry)\w*:": "The Hugging Face Hub cannot be reached, and there is no copy of {name} "
+    "on this machine. | "
     "Get it where there is a network (hf download {name} --repo-type dataset --local-dir FOLDER), then --source FOLDER",
     r"\bgated\b": "{name} is a gated set: its owners say who may have it. | "
     "Ask for access at https://huggingface.co/datasets/{name}, then run: hf auth login",

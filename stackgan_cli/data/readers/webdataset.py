@@ -231,7 +231,7 @@ def _fault(member: tarfile.TarInfo, shard: _Shard) -> str | None:
     if member.issparse() or not member.isreg():
         return "no ordinary file"
     if not 0 <= member.size <= _MAX_PICTURE:
-        return f"too large (it says it is {member.size:,} bytes long)"
+        return f"of an impossible size (it says {member.size:,} bytes)"
     if shard.size is not None and member.offset_data + member.size > shard.size:
         return "cut off by the end of the shard"
     return None

@@ -1,0 +1,88 @@
+"""Text features that a source holds ready: prepared, trained on, evaluated, and honest about new sentences."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stackgan_cli.data.prepared import PreparedData
+
+WIDTH, CAPTIONS = 12, 3
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Forty birds with published embeddings; the first number of a row says which picture, the second which caption."""
+    root = tmp_path / "birds"
+    random = np.random.default_rng(0)
+    for split, first, count in (("train", 0, 30), ("test", 30, 10)):
+        keys = [f"{index % 5 + 1:03d}.Bird/bird_{index:04d}" for index in range(first, first + count)]
+        rows = random.normal(size=(count, CAPTIONS, WIDTH)).astype(np.float32)
+        rows[..., 0] = np.arange(first, first + count)[:, None]
+        rows[..., 1] = np.arange(CAPTIONS)
+        (root / split).mkdir(parents=True)
+        contents = {"filenames": keys, "char-CNN-RNN-embeddings": list(rows), "skip-thought-embeddings": rows[:, 0]}
+        contents["class_info"] = [int(key[:3]) for key in keys]
+        for name, content in contents.items():
+            (root / split / f"{name}.pickle").write_bytes(pickle.dumps(content, 2))
+        for key in keys:
+            picture, text = root / "images" / f"{key}.jpg", root / "text" / f"{key}.txt"
+            for path in (picture, text):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(random.integers(0, 256, (30, 40, 3), np.uint8)).save(picture)
+            text.write_text("".join(f"{key} {caption}\n" for caption in "abc"))
+    return root
+
+
+def test_the_whole_way(
+    stackgan: Callable[..., Any], source: Path, empty_home: Path, tiny_options: Callable[[int], list[str]]
+) -> None:
+    done = stackgan("prepare", "--data", "mine", "--source", source, "--resolution", 16)
+    assert done.code == 0, done.err
+    assert done.says("Reading with stackgan-metadata")
+    data = PreparedData(empty_home / "data" / "mine")
+    assert data.encoders == ["precomputed"]
+    for split in (data.train, data.test):
+        table = split.features(data.encoder_folder(None))
+        assert table.width == WIDTH
+        for caption in range(CAPTIONS):
+            found = table.at(torch.arange(len(split)), torch.full((len(split),), caption)).sentence
+            assert found[:, 0].tolist() == [int(name[-4:]) for name in split.names]
+            assert set(found[:, 1].tolist()) == {caption}
+    trained = stackgan("train-stage1", "--data", "mine", "--recipe", "quick", *tiny_options(1), "--steps", 2)
+    assert trained.code == 0, trained.err
+    measured = stackgan("evaluate", "--model", "mine", "--data", "mine", "--num-images", 10, "--json")
+    assert measured.code == 0, measured.err
+    refused = stackgan("generate", "a small red bird", "--model", "mine")
+    assert refused.code == 3
+    assert refused.says("Nothing here can read", "char-cnn-rnn")
+    added = stackgan("prepare", "--data", "mine", "--encoder", "hashed-words")
+    assert added.code == 0, added.err
+    assert PreparedData(empty_home / "data" / "mine").encoders == ["precomputed", "hashed-words"]
+
+
+def test_another_set_of_features_is_taken_later_from_the_source_alone(
+    stackgan: Callable[..., Any], source: Path, empty_home: Path
+) -> None:
+    common = ("prepare", "--data", "mine")
+    assert stackgan(*common, "--source", source, "--resolution", 16, "--encoder", "hashed-words").code == 0
+    for name in ("skip-thought", "char-cnn-rnn"):
+        done = stackgan(*common, "--encoder", "precomputed", "--encoder-option", f"features={name}")
+        assert done.code == 0, done.err
+        entry = json.loads((empty_home / "data" / "mine" / "data.json").read_text())["encoders"]["precomputed"]
+        assert entry["options"] == {"features": name, "width": WIDTH}
+    missing = stackgan(*common, "--encoder", "precomputed", "--encoder-option", "features=bert")
+    assert missing.code == 3
+    assert missing.says("'bert'", "char-cnn-rnn, skip-thought")
+    source.rename(source.with_name("gone"))
+    gone = stackgan(*common, "--encoder", "precomputed", "--encoder-option", "features=skip-thought")
+    assert gone.code == 3
+    assert gone.err.count("Error:") == 1
