@@ -52,7 +52,7 @@ class _Maker(threading.Thread):
     def __init__(self, source: BatchSource, steps: range) -> None:
         super().__init__(name="batches", daemon=True)
         self._source, self._steps = source, steps
-        self._ready: Queue[Batch | Exception] = Queue(_AHEAD)
+        self._ready: Queue[Batch | BaseException] = Queue(_AHEAD)
         self._closed = threading.Event()
 
     def run(self) -> None:
@@ -61,12 +61,12 @@ class _Maker(threading.Thread):
                 if self._closed.is_set():
                     return
                 self._hand_over(self._source.at(step))
-        except Exception as error:  # whatever it is, it belongs to whoever waits for the batch
+        except BaseException as error:  # whatever it is, it belongs to whoever waits for the batch
             self._hand_over(error)
 
     def next(self) -> Batch:
         item = self._ready.get()
-        if isinstance(item, Exception):
+        if isinstance(item, BaseException):
             raise item
         return item
 
@@ -74,7 +74,7 @@ class _Maker(threading.Thread):
         self._closed.set()
         self.join()
 
-    def _hand_over(self, item: Batch | Exception) -> None:
+    def _hand_over(self, item: Batch | BaseException) -> None:
         while not self._closed.is_set():
             try:
                 self._ready.put(item, timeout=0.2)

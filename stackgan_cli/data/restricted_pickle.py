@@ -175,7 +175,7 @@ def load_pickle(path: Path) -> Any:
     """
     try:
         with path.open("rb") as file:
-            return _RestrictedUnpickler(_with_unix_line_ends(file), encoding="latin1").load()
+            return _RestrictedUnpickler(_Whole(_with_unix_line_ends(file)), encoding="latin1").load()
     except _RefusedGlobalError as refused:
         raise DataError(
             f"{path} is refused: it asks for {refused}, and only numbers, text and numpy arrays are read from pickles.",
@@ -190,6 +190,23 @@ def load_pickle(path: Path) -> Any:
             f"{path} is not a whole pickle of numbers and text ({str(error) or type(error).__name__}).",
             "Copy the file again in binary mode; a transfer that changes line ends damages it.",
         ) from error
+
+
+class _Whole:
+    """A file that gives no more than it has: a read that asks for more would reserve the memory first."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+
+    def read(self, count: int) -> bytes:
+        if count > self._size - self._file.tell():
+            raise EOFError("it ends early")
+        return self._file.read(count)
+
+    def readline(self) -> bytes:
+        return self._file.readline()
 
 
 def _with_unix_line_ends(file: BinaryIO) -> BinaryIO:

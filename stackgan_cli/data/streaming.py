@@ -19,6 +19,7 @@ from stackgan_cli.data.features import CaptionFeatures
 from stackgan_cli.data.manifest import stored_side
 from stackgan_cli.data.pictures import decode_picture
 from stackgan_cli.data.shards import address_of, columns_of, is_remote, read_shards_index, unreachable
+from stackgan_cli.data.store import parts_of
 from stackgan_cli.errors import DataError, SettingsError, StackganError
 from stackgan_cli.randomness import generator_for, seed_of
 from stackgan_cli.ranks import ALONE
@@ -128,7 +129,7 @@ class StreamedBatches:
         draw = generator_for(self._seed, "stream", step, self._ranks.rank)
         here = torch.arange(self._own)
         rows, columns = crop_places(self._own, images.shape[1], self._resolution, self._flip, draw)
-        crops = images[here[:, None, None], rows[:, :, None], columns[:, None, :]]
+        crops = parts_of(images, here, rows, columns)
         wrong = _others(groups, draw)
         text = features.draw(here, self._averaged, draw)
         wrong_text = features.draw(wrong, self._averaged, draw)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from stackgan_cli.components.protocols import Judgement
 from stackgan_cli.errors import SettingsError
+from stackgan_cli.generators.layers import positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stackgan_cli.components.protocols import TextFeatures
+
+NAME = "The residual discriminator"
 
 
 class ResidualDiscriminator(nn.Module):
@@ -36,7 +39,7 @@ class ResidualDiscriminator(nn.Module):
         text_channels: width of the text beside the picture's features.
 
     Raises:
-        SettingsError: the resolution is no power of two from 16.
+        SettingsError: a number is below one, or the resolution is no power of two from 16.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class ResidualDiscriminator(nn.Module):
         text_channels: int = 128,
     ) -> None:
         super().__init__()
+        positive(NAME, text_width=text_width, channels=channels, max_channels=max_channels, text_channels=text_channels)
         side = resolution // max(patch, 1)
         if side < 8 or side & (side - 1) or side * patch != resolution:
             raise SettingsError(

@@ -11,13 +11,15 @@ from torch.nn import functional as F
 
 from stackgan_cli.components.protocols import Generated
 from stackgan_cli.errors import SettingsError
-from stackgan_cli.generators.layers import ConditioningAugmentation
+from stackgan_cli.generators.layers import ConditioningAugmentation, positive
 from stackgan_cli.generators.modulation import ModulatedUpsample, Style
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from stackgan_cli.components.protocols import TextFeatures
+
+NAME = "The modulated Stage-I generator"
 
 
 class ModulatedStage1(nn.Module):
@@ -38,7 +40,7 @@ class ModulatedStage1(nn.Module):
         style_width: width of the vector that scales and shifts.
 
     Raises:
-        SettingsError: the resolution is no power of two.
+        SettingsError: a number is below one, or the resolution is no power of two.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class ModulatedStage1(nn.Module):
         style_width: int = 128,
     ) -> None:
         super().__init__()
+        positive(NAME, channels=channels, max_channels=max_channels, style_width=style_width)
+        positive(NAME, text_width=text_width, condition_width=condition_width, z_width=z_width)
         if resolution < 8 or resolution & (resolution - 1):
             raise SettingsError(
                 f"The generator 'modulated' draws 8, 16, 32, 64 ... pixels, not {resolution}.", hint="--resolution 64"

@@ -11,13 +11,15 @@ from torch.nn import functional as F
 
 from stackgan_cli.components.protocols import Generated
 from stackgan_cli.errors import SettingsError
-from stackgan_cli.generators.layers import ConditioningAugmentation
+from stackgan_cli.generators.layers import ConditioningAugmentation, positive
 from stackgan_cli.generators.modulation import ModulatedResidual, ModulatedUpsample, Style
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from stackgan_cli.components.protocols import TextFeatures
+
+NAME = "The modulated Stage-II generator"
 
 
 class ModulatedStage2(nn.Module):
@@ -39,7 +41,7 @@ class ModulatedStage2(nn.Module):
         style_width: width of the vector that scales and shifts.
 
     Raises:
-        SettingsError: the resolutions do not fit together.
+        SettingsError: a number is below one, or the resolutions do not fit together.
     """
 
     def __init__(
@@ -56,6 +58,8 @@ class ModulatedStage2(nn.Module):
         style_width: int = 128,
     ) -> None:
         super().__init__()
+        positive(NAME, channels=channels, max_channels=max_channels, style_width=style_width)
+        positive(NAME, text_width=text_width, condition_width=condition_width, z_width=z_width)
         factor = resolution // input_resolution
         if input_resolution % 2 or factor * input_resolution != resolution or factor < 2 or factor & (factor - 1):
             raise SettingsError(

@@ -13,14 +13,16 @@ class Source:
 
     steps_per_epoch = 5
 
-    def __init__(self, *, resident: bool = False, broken: int | None = None) -> None:
-        self.resident, self._broken = resident, broken
+    def __init__(
+        self, *, resident: bool = False, broken: int | None = None, how: type[BaseException] = ValueError
+    ) -> None:
+        self.resident, self._broken, self._how = resident, broken, how
         self.threads: set[str] = set()
 
     def at(self, step: int) -> Any:
         self.threads.add(threading.current_thread().name)
         if step == self._broken:
-            raise ValueError(f"step {step} is broken")
+            raise self._how(f"step {step} is broken")
         return step
 
 
@@ -41,10 +43,11 @@ def test_what_lies_in_memory_needs_no_thread() -> None:
     assert source.threads == {threading.current_thread().name}
 
 
-def test_an_error_is_raised_in_its_place() -> None:
-    made = batches_ahead(Source(broken=6), 4, 100)
+@pytest.mark.parametrize("how", [ValueError, SystemExit])
+def test_an_error_is_raised_in_its_place(how: type[BaseException]) -> None:
+    made = batches_ahead(Source(broken=6, how=how), 4, 100)
     assert [next(made), next(made)] == [4, 5]
-    with pytest.raises(ValueError, match="step 6 is broken"):
+    with pytest.raises(how, match="step 6 is broken"):
         next(made)
     assert not working()
 

@@ -79,3 +79,10 @@ def test_sizes_that_cannot_be_drawn_are_refused(resolution: int) -> None:
         ModulatedStage1(resolution=resolution, **SMALL)
     with pytest.raises(SettingsError):
         ModulatedStage2(resolution=resolution, input_resolution=16, **SMALL)
+
+
+@pytest.mark.parametrize("network", [ModulatedStage1, ModulatedStage2])
+@pytest.mark.parametrize("option", ["channels", "max_channels", "style_width", "condition_width", "z_width"])
+def test_a_width_of_nothing_is_refused_by_name(network: type, option: str) -> None:
+    with pytest.raises(SettingsError, match=f"{option} = 0"):
+        network(text_width=8, **{option: 0})

@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"\d+[._\-\s]+")
 _BREAKS = re.compile(r"[_\-\s]+")
 _OTHER_LAYOUTS = re.compile(
     r"CUB_200_2011|bounding_boxes\.txt|image_class_labels\.txt|text_c10|imagelabels\.mat|setid\.mat|annotations"
-    r"|(train|val|test)20\d\d|dataset_info\.json|dataset_dict\.json|state\.json|.*\.(tar|parquet|arrow|t7|pickle)",
+    r"|captions.*\.json|(train|val|test)20\d\d|dataset_info\.json|dataset_dict\.json|state\.json|.*\.(tar|parquet|arrow|t7|pickle)",
     re.IGNORECASE,
 )
 """Names that only layouts of other readers have: CUB, Oxford-102, COCO, saved data sets, shards, published metadata."""

@@ -236,12 +236,12 @@ def class_of(record: Mapping[str, Any], otherwise: str | None) -> str | None:
     return next((name for name in (*names, otherwise, *map(class_in, found)) if name), None)
 
 
-def image_column(candidates: list[str], columns: Collection[str], choice: str | None, place: str) -> str:
+def image_column(candidates: list[str], possible: Mapping[str, bool], choice: str | None, place: str) -> str:
     """Choose the column of pictures.
 
     Args:
         candidates: columns that hold pictures.
-        columns: all columns.
+        possible: for each column whether it could hold pictures.
         choice: the name that a person gave.
         place: what to call the table.
 
@@ -249,10 +249,12 @@ def image_column(candidates: list[str], columns: Collection[str], choice: str | 
         DataError: none can be chosen; the message names the columns, and the hint the option that decides.
     """
     if choice is not None:
-        return _existing(choice, columns, "--image-column", place)
+        if not possible[_existing(choice, possible, "--image-column", place)]:
+            raise DataError(f"The column {choice} of {place} holds no pictures.", "--image-column with another name")
+        return choice
     preferred = _named(candidates, _PICTURE_NAMES)
     found = preferred if len(preferred) == 1 else candidates
-    return _only_one(found, columns, "pictures", "--image-column", place)
+    return _only_one(found, possible, "pictures", "--image-column", place)
 
 
 def caption_columns(texts: Mapping[str, bool], choice: str | None, place: str) -> tuple[str, ...]:
@@ -353,7 +355,8 @@ def _with_bytes(kind: Any) -> Any:
     import pyarrow
     from pyarrow import types
 
-    if types.is_string(kind) or types.is_string_view(kind):
+    # A column of nulls too: pyarrow loses count of one inside a part of a struct where its type stays.
+    if types.is_string(kind) or types.is_string_view(kind) or types.is_null(kind):
         return pyarrow.binary()
     if types.is_large_string(kind):
         return pyarrow.large_binary()

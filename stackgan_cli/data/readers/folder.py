@@ -72,11 +72,11 @@ class FolderReader:
                 for name in NAMES:
                     if (folder / name).is_file():
                         return f"{(folder / name).relative_to(source).as_posix()} lists pictures and captions"
-            for folder in _likely_folders(source):
+            classes = class_folders_in(source)
+            for folder in (*_likely_folders(source), *classes[:_FEW_FOLDERS]):
                 pair = _pair(folder)
                 if pair is not None:
                     return f"{pair.relative_to(source).as_posix()} has its captions in a text file beside it"
-            classes = class_folders_in(source)
             return f"{len(classes):,} sub-folders of pictures are classes" if classes else None
         except OSError:
             return None

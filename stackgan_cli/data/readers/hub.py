@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import mmap
 import os
 import re
 import warnings
@@ -71,8 +72,7 @@ class HubReader:
     ) -> None:
         self._dataset = dataset
         # Options from a command line may look like numbers.
-        self._config = None if config is None else str(config)
-        self._revision = None if revision is None else str(revision)
+        self._version = [None if part is None else str(part) for part in (config, revision)]
         self._choices = image_column, caption_column
         self._loaded: tuple[list[_Table], list[Skipped]] | None = None
 
@@ -99,7 +99,7 @@ class HubReader:
         """
         if self._dataset is not None:
             if self._loaded is None:
-                self._loaded = _hub_tables(self._dataset, self._config, self._revision)
+                self._loaded = _hub_tables(self._dataset, *self._version)
             from datasets.config import HF_DATASETS_CACHE
             from huggingface_hub.constants import HF_HUB_CACHE
 
@@ -143,35 +143,34 @@ def _local_tables(source: Path | None) -> tuple[list[_Table], list[Skipped]]:
     return tables, [*problems, *others.lines(), *unsplit]
 
 
-def _opened(path: Path, options: Any = None) -> Any:
-    """Open a Parquet or Arrow file, whatever it is called."""
-    import pyarrow
-    from pyarrow import ipc, parquet
+def _opened(path: Path) -> tuple[Any, mmap.mmap]:
+    """Open a Parquet or Arrow file, whatever it is called, and return it with its bytes."""
+    from pyarrow import ipc, parquet, py_buffer
 
-    file = pyarrow.memory_map(str(path))
-    start = file.read(6)
-    file.seek(0)
-    if start.startswith(b"PAR1"):
-        return parquet.ParquetFile(file, pre_buffer=False)
-    return (ipc.open_file if start == b"ARROW1" else ipc.open_stream)(file, options=options)
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    if mapped[:4] == b"PAR1":
+        return parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20), mapped
+    return (ipc.open_file if mapped[:6] == b"ARROW1" else ipc.open_stream)(py_buffer(mapped)), mapped
 
 
 def _schema(path: Path) -> Any:
-    table = _opened(path)
+    table, _ = _opened(path)
     return table.schema_arrow if hasattr(table, "schema_arrow") else table.schema
 
 
 def _batches(path: Path, names: Sequence[str]) -> Iterator[Any]:
-    from pyarrow import ipc
-
-    # Columns that are not wanted may be large, or damaged.
-    wanted = sorted(map(_schema(path).names.index, names))
-    table = _opened(path, ipc.IpcReadOptions(included_fields=wanted, use_threads=False))
+    table, mapped = _opened(path)
     if hasattr(table, "iter_batches"):
         yield from table.iter_batches(_ROWS, columns=list(names), use_threads=False)
-    else:
-        count = getattr(table, "num_record_batches", None)
-        yield from table if count is None else map(table.get_batch, range(count))
+        return
+    count = getattr(table, "num_record_batches", None)
+    for batch in table if count is None else map(table.get_batch, range(count)):
+        for start in range(0, batch.num_rows, _ROWS):
+            yield batch.slice(start, _ROWS)
+            if hasattr(mapped, "madvise"):
+                # Pages that were read would count as memory of this process until the system wants them back.
+                mapped.madvise(mmap.MADV_DONTNEED)
 
 
 class _DamagedTable(Exception):  # noqa: N818
@@ -182,6 +181,8 @@ class _DamagedTable(Exception):  # noqa: N818
 def _telling_damage() -> Iterator[None]:
     try:
         yield
+    except DataError:
+        raise
     except Exception as error:  # damaged files make pyarrow raise nearly anything
         raise _DamagedTable((str(error) or type(error).__name__).partition("\n")[0][:200]) from error
 
@@ -219,10 +220,8 @@ def _choose(table: _Table, schema: Any, place: str, image: str | None, captions:
     pictures = [name for name in binary if name in looking or declared.get(name) == "Image"]
     texts = {column.name: columns.holds_text(column.type) and column.name not in pictures for column in schema}
     simple = [column.name for column in schema if types.is_integer(column.type) or types.is_string(column.type)]
-    if image in schema.names and image not in binary:
-        raise DataError(f"The column {image} of {place} holds no pictures.", "--image-column with another name")
     return _Columns(
-        columns.image_column(pictures, schema.names, image, place),
+        columns.image_column(pictures, {name: name in binary for name in schema.names}, image, place),
         columns.caption_columns(texts, captions, place),
         columns.class_column(simple, [name for name in schema.names if declared.get(name) == "ClassLabel"]),
         "split" if texts.get("split") else None,
@@ -240,7 +239,7 @@ class _Reading:
     left_out: LeftOut = field(default_factory=LeftOut)
     damaged: Tally = field(default_factory=lambda: Tally("rows", "kept; damaged characters were read as spaces"))
     unsplit: Tally = field(
-        default_factory=lambda: Tally("rows", "kept as if they came without a split; theirs is neither train nor test")
+        default_factory=lambda: Tally("rows", "kept as without a split: it is neither train nor test")
     )
 
     def examples(self, tables: list[_Table], image: str | None, captions: str | None) -> Iterator[Example | Skipped]:
@@ -255,22 +254,25 @@ class _Reading:
             try:
                 with _telling_damage():
                     schema = table.schema()
-                chosen = chosen or _choose(table, schema, self.place, image, captions)
-                for example in self._of_table(table, schema, chosen) if chosen else ():
+                    names = set(schema.names)
+                    chosen = chosen or _choose(table, schema, self.place, image, captions)
+                for example in self._of_table(table, schema, names, chosen) if chosen else ():
                     count += 1
                     yield from [example] if isinstance(example, Example) else self.left_out.add(*example)
             except _DamagedTable as error:
                 yield Skipped(table.name, f"not read after {count:,} rows: {error}")
         yield from chain(self.left_out.rest(), self.damaged.lines(), self.unsplit.lines())
 
-    def _of_table(self, table: _Table, schema: Any, chosen: _Columns) -> Iterator[Example | tuple[str, str]]:
+    def _of_table(
+        self, table: _Table, schema: Any, names: set[str], chosen: _Columns
+    ) -> Iterator[Example | tuple[str, str]]:
         """Yield an example for each row, or its name and why it is none."""
         class_names = columns.features(schema).get(chosen.class_name or "", {}).get("names")
-        for name in (chosen.image, *chosen.captions):
-            if name not in schema.names:
-                raise _DamagedTable(f"it has no column {name}")
-        wanted = (chosen.image, *chosen.captions, chosen.class_name, chosen.split)
-        present = [name for name in dict.fromkeys(wanted) if name is not None and name in schema.names]
+        absent = {chosen.image, *chosen.captions} - names
+        if absent:
+            raise _DamagedTable(f"it has no column {min(absent)}")
+        wanted = dict.fromkeys((chosen.image, *chosen.captions, chosen.class_name or "", chosen.split or ""))
+        present = [name for name in wanted if name in names]
         for number, row in enumerate(_rows(table, present)):
             name = f"{table.prefix}/{number:08d}"
             try:

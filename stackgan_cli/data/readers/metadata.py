@@ -34,8 +34,6 @@ _TOO_LONG = f"it is longer than {MAX_LINE:,} characters"
 _FIRST_LINE = "It should name the columns, such as file_name and caption."
 _BATCH = 128
 """Rows of a parquet file that are in memory at once."""
-_LARGE_COLUMN = 1 << 26
-_LARGE_FIELD = 1 << 16
 
 
 class BadRow(Exception):  # noqa: N818
@@ -228,28 +226,13 @@ def _parquet_columns(path: Path, file: Any) -> list[str]:
 
     def is_text(kind: Any) -> bool:
         value = kind.value_type if types.is_dictionary(kind) else kind
-        return any(check(value) for check in (types.is_string, types.is_large_string, types.is_string_view))
+        return any(check(value) for check in (types.is_string, types.is_large_string))
 
     schema = file.schema_arrow
     texts = [column.name for column in schema if is_text(column.type)]
     others = [name for name in schema.names if name in (*CAPTION_COLUMNS, *_CLASS_COLUMNS, "split")]
     _check_columns(path, schema.names, texts)
-    wanted = list(dict.fromkeys([*_file_columns(texts), *others]))
-    _refuse_large_fields(path, file.metadata, set(wanted))
-    return wanted
-
-
-def _refuse_large_fields(path: Path, layout: Any, wanted: set[str]) -> None:
-    for group in map(layout.row_group, range(layout.num_row_groups)):
-        for column in map(group.column, range(group.num_columns)):
-            size = column.total_uncompressed_size
-            if column.path_in_schema.partition(".")[0] in wanted and size > max(
-                _LARGE_COLUMN, group.num_rows * _LARGE_FIELD
-            ):
-                raise DataError(
-                    f"{path} holds {size:,} bytes in the column {column.path_in_schema}, in {group.num_rows:,} rows.",
-                    "That is too much for captions: leave the column out, or call it something else.",
-                )
+    return list(dict.fromkeys([*_file_columns(texts), *others]))
 
 
 def _batch_rows(batch: Any) -> Iterator[dict[str, Any] | BadRow]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import tracemalloc
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -243,6 +247,206 @@ def test_recognises_its_own_layouts_alone(tmp_path: Path) -> None:
     assert "metadata.csv" in (reader.recognises(tmp_path / "table") or "")
     assert reader.recognises(tmp_path / "bare") is None
     assert reader.recognises(tmp_path / "nowhere") is None
+
+
+def spelt(form: str, name: str) -> str:
+    return unicodedata.normalize(form, name)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize(
+    ("file", "written"),
+    [
+        (spelt("NFC", "été.png"), spelt("NFD", "été.png")),
+        (spelt("NFD", "Zoë/été.png"), spelt("NFC", "Zoë/été.png")),
+        ("IMG_1.JPG", "img_1.JPG"),
+        (spelt("NFD", "ÉTÉ.PNG"), spelt("NFC", "été.png")),
+    ],
+)
+def test_names_that_are_spelt_in_another_way(tmp_path: Path, file: str, written: str, listed: bool) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).touch()
+    if listed:
+        rows(tmp_path / "metadata.jsonl", {"file_name": written, "text": "one"}, {"file_name": written, "text": "two"})
+    else:
+        (tmp_path / written).parent.mkdir(exist_ok=True)
+        (tmp_path / written).with_suffix(".txt").write_text("one\ntwo")
+    examples, skipped = read(tmp_path)
+    assert {name: item.captions for name, item in examples.items()} == {file: ("one", "two")}
+    assert examples[file].image == tmp_path / file
+    assert not [reason for reason in skipped.values() if "added" not in reason]
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_names_that_differ_in_case_alone_are_pictures_of_their_own(tmp_path: Path, listed: bool) -> None:
+    captions = {"A.png": "upper", "a.png": "lower", spelt("NFC", "é.png"): "one", spelt("NFD", "é.png"): "two"}
+    for name, text in captions.items():
+        (tmp_path / name).touch()
+        if not listed:
+            (tmp_path / name).with_suffix(".txt").write_text(text)
+    if listed:
+        rows(tmp_path / "metadata.jsonl", *({"file_name": name, "text": text} for name, text in captions.items()))
+    examples, skipped = read(tmp_path)
+    assert {name: item.captions for name, item in examples.items()} == {k: (v,) for k, v in captions.items()}
+    assert not skipped
+
+
+def test_texts_and_pictures_spelt_alike_are_not_guessed_at(tmp_path: Path) -> None:
+    for name in ("One.png", "ONE.png", "two.png", "three.png", "Three.png"):
+        (tmp_path / name).touch()
+    for name in ("one.txt", "TWO.txt", "Two.txt", "three.txt"):
+        (tmp_path / name).write_text(name)
+    examples, skipped = read(tmp_path)
+    assert {name: item.captions for name, item in examples.items()} == {"three.png": ("three.txt",)}
+    assert all("more than one file" in skipped[name] for name in ("One.png", "ONE.png", "two.png"))
+    assert "no text file" in skipped["Three.png"]
+
+
+def test_rows_spelt_alike_are_not_guessed_at(tmp_path: Path) -> None:
+    for name in ("One.png", "ONE.png", "two.png", "three.png", "sure.png"):
+        (tmp_path / name).touch()
+    names = ("one.png", "TWO.png", "Two.png", "three.png", "THREE.png", "sure.png")
+    rows(tmp_path / "metadata.jsonl", *({"file_name": name, "text": name} for name in names))
+    examples, skipped = read(tmp_path)
+    assert {name: item.captions for name, item in examples.items()} == {
+        "sure.png": ("sure.png",),
+        "three.png": ("three.png",),
+    }
+    assert all("more than one file" in skipped[name] for name in ("one.png", "TWO.png", "Two.png"))
+    assert "no such file" in skipped["THREE.png"]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.txt"])
+def test_pipes_and_sockets_are_not_waited_for(tmp_path: Path, name: str) -> None:
+    for stem in ("a", "b", "c"):
+        (tmp_path / f"{stem}.png").touch()
+        (tmp_path / f"{stem}.txt").write_text("fine")
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    linked = (tmp_path / "b").with_suffix(Path(name).suffix)
+    linked.unlink()
+    linked.symlink_to(tmp_path / name)
+    os.mkfifo(tmp_path / "metadata.jsonl")
+    with socket.socket(socket.AF_UNIX) as endpoint:
+        endpoint.bind(str(tmp_path / "socket.png"))
+        examples, skipped = read(tmp_path)
+    assert list(examples) == ["c.png"]
+    assert all("a pipe, a socket or a device" in skipped[name] for name in ("a.png", "b.png", "socket.png"))
+    assert "not a regular file" in skipped["metadata.jsonl"]
+
+
+def test_links_within_the_folder_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("one")
+    (tmp_path / "b.png").symlink_to(tmp_path / "a.png")
+    (tmp_path / "b.txt").symlink_to("a.txt")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "up").symlink_to(tmp_path)
+    (tmp_path / "left.png").symlink_to("right.png")
+    (tmp_path / "right.png").symlink_to("left.png")
+    (tmp_path / "gone.png").symlink_to("nothing.png")
+    examples, skipped = read(tmp_path)
+    assert list(examples) == ["a.png", "b.png"]
+    assert "in a circle" in skipped["left.png"]
+    assert "not followed" in skipped["sub/up"]
+    assert "a link to nothing" in skipped["gone.png"]
+
+
+def test_a_folder_that_cannot_be_opened_costs_its_own_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("closed/a.png", "open/b.png"):
+        picture(tmp_path / name)
+        (tmp_path / name).with_suffix(".txt").write_text("words")
+    original = os.scandir
+
+    def guarded(path: Path) -> Iterator[os.DirEntry[str]]:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    examples, skipped = read(tmp_path)
+    assert list(examples) == ["open/b.png"]
+    assert skipped == {"closed": "this folder cannot be opened: Permission denied"}
+
+
+def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    for stem in (b"a", b"gr\xfcn"):
+        for suffix in (b".png", b".txt"):
+            Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + stem + suffix)).write_bytes(b"words")
+    examples, skipped = read(tmp_path)
+    assert list(examples) == ["a.png"]
+    assert {name.encode(): reason for name, reason in skipped.items()} == {
+        b"gr?n.png": "its name is not UTF-8",
+        b"gr?n.txt": "its name is not UTF-8",
+    }
+
+
+def test_a_text_file_of_a_gigabyte_is_not_read(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        picture(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.txt").write_text("fine")
+    with (tmp_path / "a.txt").open("wb") as file:
+        file.truncate(1 << 30)
+    tracemalloc.start()
+    examples, skipped = read(tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert list(examples) == ["b.png"]
+    assert "larger than a megabyte" in skipped["a.png"]
+    assert peak < 16 << 20
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("ending", ["\r", "\n", "\r\n"])
+@pytest.mark.parametrize(
+    "captions", [("A red bird.", "It sings."), ("Ein „grüner“ Vogel", "schön"), ("Красная птица", "поёт"), ("x",)]
+)
+def test_encodings_with_and_without_a_mark(
+    tmp_path: Path, captions: tuple[str, ...], ending: str, encoding: str
+) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_bytes(ending.join(captions).encode(encoding))
+    examples, skipped = read(tmp_path)
+    assert examples["a.png"].captions == captions
+    assert not skipped
+
+
+def test_a_stray_zero_does_not_make_another_encoding(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_bytes(b"a red\0bird\nwith w\0ings\n")
+    examples, skipped = read(tmp_path)
+    assert examples["a.png"].captions == ("a red bird", "with w ings")
+    assert "damaged" in skipped["a.txt"]
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_memory_for_each_picture_is_small(tmp_path: Path, listed: bool) -> None:
+    names = [f"{number % 7}/picture_{number:06d}.jpg" for number in range(5000)]
+    for folder in range(7):
+        (tmp_path / str(folder)).mkdir()
+    for name in names:
+        (tmp_path / name).touch()
+        if not listed:
+            (tmp_path / name).with_suffix(".txt").write_text(f"a photo of thing {name}, red all over\n" * 10)
+    if listed:
+        rows(tmp_path / "metadata.jsonl", *({"file_name": name, "text": f"a thing, {name}"} for name in names))
+    tracemalloc.start()
+    count = sum(isinstance(item, Example) for item in FolderReader().examples(tmp_path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == len(names)
+    assert peak < 400 * len(names) + (1 << 20)
+
+
+def test_many_pictures_without_a_text_take_few_lines(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("words")
+    for number in range(100):
+        (tmp_path / f"lonely{number:03d}.png").touch()
+    examples, skipped = read(tmp_path)
+    assert list(examples) == ["a.png"]
+    assert len(skipped) == 21
+    assert "lonely020.png" in skipped["80 more"]
 
 
 @pytest.mark.skipif("STACKGAN_TEST_DATA" not in os.environ, reason="needs the real data")

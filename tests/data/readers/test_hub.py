@@ -1,11 +1,17 @@
-"""Tables of pictures and captions, on disk and from the Hub: what is read, chosen, left out, and said without a network."""
+"""Tables of pictures and captions, on disk and from the Hub: what is read, chosen and left out, and what is said."""
 
 from __future__ import annotations
 
 import io
+import json
+import os
+import random
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -301,3 +307,241 @@ print("survived")
         file.write_table(columns)
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout.strip() == "survived", done.stderr[-2000:]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux to tell a process's own peak")
+@pytest.mark.parametrize("kind", ["parquet", "stream", "file"])
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path, kind: str) -> None:
+    """The peak of a process of its own, files mapped into it included, with all rows in one group or batch."""
+
+    def peak(count: int) -> int:
+        path = tmp_path / f"{count}.arrow"
+        noise = random.Random(1)
+        rows = [{"bytes": b"\x89PNG" + noise.randbytes(30_000), "path": None} for _ in range(count)]
+        written = pyarrow.table({"image": rows, "text": ["x"] * count})
+        if kind == "parquet":
+            # One group of rows, in pages of a usual size: a page is the least that can be read.
+            parquet.write_table(written, path, write_batch_size=32)
+        else:
+            with (ipc.new_stream if kind == "stream" else ipc.new_file)(path, written.schema) as file:
+                file.write_table(written)
+        script = (
+            "import sys; from pathlib import Path; from stackgan_cli.data.readers.hub import HubReader\n"
+            f"assert sum(len(each.image) for each in HubReader().examples(Path(sys.argv[1]))) == {count} * 30_004\n"
+            "print(*[line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')])"
+        )
+        done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+        return int(done.stdout) // 1024
+
+    few, many = peak(200), peak(4000)
+    assert many - few < 40, f"{few} MiB for 6 MB of pictures, {many} MiB for 120 MB"
+
+
+def test_recognises_tables_alone(tmp_path: Path) -> None:
+    reader = HubReader()
+    datasets.DatasetDict({"train": made([1])}).save_to_disk(tmp_path / "dict")
+    made([1]).save_to_disk(tmp_path / "one")
+    for name in ("plain/train.parquet", "data/data/train.arrow", "split/test/0.parquet"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        made([1]).to_parquet(tmp_path / name)
+    for name, word in (
+        ("dict", "save_to_disk"),
+        ("one", "save_to_disk"),
+        ("plain", "train.parquet"),
+        ("data", "train.arrow"),
+        ("split", "0.parquet"),
+        ("plain/train.parquet", "Parquet"),
+    ):
+        assert word in (reader.recognises(tmp_path / name) or ""), name
+    for other in ("metadata.jsonl", "metadata.csv", "metadata.parquet", "00000.tar", "data.json"):
+        folder = tmp_path / other.replace(".", "-")
+        folder.mkdir()
+        (folder / "00000.parquet").write_bytes(b"PAR1")
+        (folder / other).write_bytes(b"")
+        assert reader.recognises(folder) is None, other
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "nowhere", "00000-tar/00000.tar"):
+        assert reader.recognises(tmp_path / name) is None
+
+
+def test_sources_that_cannot_be_read(tmp_path: Path) -> None:
+    for source, words in (
+        (None, "nothing to read"),
+        (tmp_path / "nowhere", "nothing at"),
+        (tmp_path, "no file whose name ends in .parquet"),
+    ):
+        with pytest.raises(DataError, match=words):
+            read(source)
+
+
+def test_a_set_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    splits = {"train": made(list(range(40)), label=["a"] * 40), "validation": made([4], label=["b"])}
+
+    def load(*arguments: object, **options: object) -> datasets.DatasetDict:
+        asked.append((*arguments, options.get("revision")))
+        assert "trust_remote_code" not in options
+        return datasets.DatasetDict(splits)
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", lambda *_, **__: None)
+    examples, skipped = read(None, dataset="owner/name", config=2017, revision="main")
+    assert asked == [("owner/name", "2017", "main")]
+    assert len(examples) == 41
+    assert not skipped
+    last = examples["train/00000039"]
+    assert (shade_of(last), last.captions, last.split, last.class_name) == (39, ("shade 39",), "train", "a")
+    assert examples["validation/00000000"].split == "test"
+
+
+@pytest.mark.parametrize("name", ["csv", "imagefolder", "a/b/c", "../x", "/etc", "https://example.org/a/b", "buckets"])
+def test_names_that_mean_something_else_are_never_loaded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: pytest.fail("it was loaded"))
+    with pytest.raises(DataError, match="no name of a set"):
+        read(None, dataset=name)
+
+
+def test_a_local_folder_is_not_taken_for_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="a local owner/name"):
+        read(None, dataset="owner/name")
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "hint"),
+    [
+        (
+            ValueError("Config name is missing.\nPlease pick one among the available configs: ['en', 'de']\nSo"),
+            "several configurations: 'en', 'de'",
+            "config=",
+        ),
+        (ValueError("BuilderConfig 'x' not found. Available: ['en', 'de']"), "configurations: 'en', 'de'", "config="),
+        (
+            datasets.exceptions.DatasetNotFoundError("Revision 'x' doesn't exist for dataset 'o/n' on the Hub."),
+            "no such revision",
+            "revision=main",
+        ),
+        (OSError(28, "No space left on device"), "No space left", "huggingface.co/datasets/o/n"),
+    ],
+)
+def test_what_else_goes_wrong_is_one_sentence(
+    error: Exception, words: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", lambda *_, **__: None)
+    with pytest.raises(DataError, match=words) as caught:
+        read(None, dataset="o/n")
+    assert hint in (caught.value.hint or "")
+    assert "\n" not in caught.value.message
+
+
+class _Hub(BaseHTTPRequestHandler):
+    """As much of the Hub as it takes to load a set, or to be refused one."""
+
+    commit = "a" * 40
+    table = b""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_POST(self) -> None:
+        self._answer(200, b"[]")
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        file = {"type": "file", "path": "data/train.parquet", "size": len(self.table), "oid": "b" * 40}
+        if "o/unknown" in path:
+            self._answer(401, error="RepoNotFound")
+        elif "o/broken" in path:
+            self._answer(503)
+        elif "/tree/" in path:
+            folder = {"type": "directory", "path": "data", "oid": "c" * 40}
+            self._answer(200, json.dumps([file if path.endswith("data") else folder]).encode())
+        elif path.startswith("/api/datasets/"):
+            siblings = [{"rfilename": file["path"]}]
+            self._answer(200, json.dumps({"id": "o/n", "sha": self.commit, "siblings": siblings}).encode())
+        elif "o/gated" in path:
+            self._answer(403, error="GatedRepo")
+        elif path.endswith("train.parquet"):
+            self._answer(200, self.table)
+        elif path.endswith("/script.py"):
+            self._answer(200, b"raise SystemExit('it was run')")
+        else:
+            self._answer(404, error="EntryNotFound")
+
+    def _answer(self, code: int, body: bytes = b"", error: str | None = None) -> None:
+        self.send_response(code)
+        for name, value in (("X-Error-Code", error), ("X-Repo-Commit", self.commit), ("ETag", '"' + "d" * 40 + '"')):
+            if value is not None:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[str]:
+    made([1, 2]).to_parquet(tmp_path / "served.parquet")
+    handler = type("Served", (_Hub,), {"table": (tmp_path / "served.parquet").read_bytes()})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def from_hub(tmp_path: Path, *names: str, **environment: str) -> list[str]:
+    """What a process of its own finds: the libraries read where the Hub is when they are imported."""
+    script = (
+        "import sys\n"
+        "from stackgan_cli.data.readers.hub import HubReader\n"
+        "from stackgan_cli.errors import DataError\n"
+        "for name in sys.argv[1:]:\n"
+        "    try:\n"
+        "        found = HubReader(dataset=name).examples(None)\n"
+        "        print(' | '.join(each.name + ' ' + getattr(each, 'reason', '') for each in found))\n"
+        "    except DataError as error:\n"
+        "        print(error.message, '|', error.hint)\n"
+    )
+    cache = {"HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_TELEMETRY": "1", "NO_PROXY": "127.0.0.1"}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *names],
+        capture_output=True,
+        text=True,
+        env=kept | cache | environment,
+        cwd=tmp_path,
+        timeout=60,
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_a_hub_that_answers_and_one_that_does_not(tmp_path: Path, hub: str) -> None:
+    names = ("o/n", "o/unknown", "o/gated", "o/script", "o/broken")
+    whole, unknown, gated, script, broken = from_hub(tmp_path, *names, HF_ENDPOINT=hub)
+    assert whole.split(" | ") == ["train/00000000 ", "train/00000001 "]
+    assert "no set o/unknown" in unknown
+    assert "gated" in gated
+    assert "hf auth login" in gated
+    assert "no code from the Hub is run" in script
+    assert "cannot be reached" in broken
+    # Port 1 refuses; a name that does not resolve ends the same way.
+    for place in ({"HF_ENDPOINT": "http://127.0.0.1:1"}, {"HF_HUB_OFFLINE": "1"}):
+        start = time.monotonic()
+        cached, absent = from_hub(tmp_path, "o/n", "o/never", **place)
+        assert time.monotonic() - start < 20
+        assert "cache" in cached
+        assert cached.endswith("train/00000000  | train/00000001 ")
+        assert "cannot be reached" in absent
+        assert "--source FOLDER" in absent
