@@ -57,6 +57,7 @@ class HubReader:
         caption_column: name of the column of captions, or several with commas between.
     """
 
+    scheme = "hf"
     crop = "center"
     recipe = "paper"
     encoder = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
@@ -396,5 +397,4 @@ def _explained(name: str, error: Exception) -> DataError:
     words = f"{type(cause).__name__}: {cause}"
     match, text = next((match, text) for pattern, text in _EXPLANATIONS.items() if (match := re.search(pattern, words)))
     message, _, hint = text.partition(" | ")
-    found = "".join(match.groups())
-    return DataError(message.format(name=name, found=found), hint.format(name=name))
+    return DataError(message.format(name=name, found="".join(match.groups())), hint.format(name=name))

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -545,3 +545,13 @@ def test_a_hub_that_answers_and_one_that_does_not(tmp_path: Path, hub: str) -> N
         assert cached.endswith("train/00000000  | train/00000001 ")
         assert "cannot be reached" in absent
         assert "--source FOLDER" in absent
+
+
+def test_the_command_line_takes_an_address_of_the_hub(
+    empty_home: Path, stackgan: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    called = stackgan("prepare", "--data", "flickr", "--source", "hf:nobody/nothing")
+    assert called.code == 3
+    assert called.says("cannot be reached", "hf download nobody/nothing", "--source FOLDER")
+    assert "Traceback" not in called.err
