@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_CAPTION_FILE = 1 << 20
 """Bytes; a text file larger than this is no caption file."""
+_USUAL = 1 << 14
 MAX_LINE = 1 << 22
 """Characters; a line longer than this is not kept in memory."""
 
@@ -127,7 +128,10 @@ class CaptionFiles:
             if not stat.S_ISREG(path.stat().st_mode):
                 raise UnreadableCaptions("its caption file is no regular file")
             with path.open("rb") as file:
-                data = file.read(MAX_CAPTION_FILE + 1)
+                # A read reserves all that it asks for, and nearly every file is small.
+                data = file.read(_USUAL)
+                if len(data) == _USUAL:
+                    data += file.read(MAX_CAPTION_FILE + 1 - _USUAL)
         except OSError as error:
             raise UnreadableCaptions(f"its caption file cannot be opened: {error.strerror or error}") from error
         if len(data) > MAX_CAPTION_FILE:

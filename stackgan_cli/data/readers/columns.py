@@ -78,7 +78,8 @@ def packed_files(source: Path | None, suffixes: tuple[str, ...], layout: str) ->
         first = f" Left out: {problems[0].name}: {problems[0].reason}." if problems else ""
         raise DataError(f"{source} holds no file whose name ends in {' or '.join(suffixes)}.{first}", layout)
     prefixes = _prefixes(names)
-    return [PackedFile(root / name, name, prefixes[name], split_in_name(name)) for name in names], problems
+    splits = splits_in_names(names)
+    return [PackedFile(root / name, name, prefixes[name], splits[name]) for name in names], problems
 
 
 def likely_files(source: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
@@ -154,6 +155,15 @@ def split_in_name(name: str) -> str | None:
             if split is not None:
                 return split
     return None
+
+
+def splits_in_names(names: Collection[str]) -> dict[str, str | None]:
+    """Say of which split each part of a set is by its name; of none where all are for training.
+
+    A set that is called training as a whole, as most on the Hub are, has none for testing: a tenth of it is taken.
+    """
+    splits = {name: split_in_name(name) for name in names}
+    return splits if "test" in splits.values() or None in splits.values() else dict.fromkeys(splits)
 
 
 def open_parts(parts: Iterable[tuple[str, str | None]], what: str) -> Iterator[Skipped]:

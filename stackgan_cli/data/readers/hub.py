@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import mmap
 import os
 import re
 import warnings
@@ -19,12 +18,21 @@ from stackgan_cli.data.readers import columns
 from stackgan_cli.data.readers.captions import UnreadableCaptions
 from stackgan_cli.data.readers.layout import Tally, at_least_one, opening
 from stackgan_cli.data.readers.metadata import NAMES, split_named
+from stackgan_cli.data.readers.tables import (
+    ROWS_AT_ONCE,
+    DamagedTable,
+    Table,
+    batches_of,
+    rows_of,
+    schema_of,
+    telling_damage,
+)
 from stackgan_cli.data.readers.tree import LeftOut, Tree
 from stackgan_cli.errors import DataError
 from stackgan_cli.home import DATA_MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 _LAYOUT = (
     "It should be, or hold, .parquet or .arrow files with a column of pictures and one of captions, or a folder that "
@@ -36,8 +44,6 @@ _OF_OTHERS = (".tar", ".tar.gz", ".tgz", *NAMES)
 _STATE = "state.json"
 """What `save_to_disk` writes beside the files of a table, which it gives names like these."""
 _SAVED = re.compile(r"data-\d+-of-\d+\.arrow|dataset\.arrow")
-_ROWS = 32
-"""Rows in memory at once."""
 _TIMEOUT = 10
 """Seconds to wait for the Hub before it counts as out of reach."""
 
@@ -75,7 +81,7 @@ class HubReader:
         # Options from a command line may look like numbers.
         self._version = [None if part is None else str(part) for part in (config, revision)]
         self._choices = image_column, caption_column
-        self._loaded: tuple[list[_Table], list[Skipped]] | None = None
+        self._loaded: tuple[list[Table], list[Skipped]] | None = None
 
     def recognises(self, source: Path) -> str | None:
         """Say in a few words why ``source`` looks like this layout, or return None where it does not."""
@@ -116,21 +122,7 @@ class HubReader:
         yield from at_least_one(chain(problems, found), root, _LAYOUT)
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """Rows of one split, wherever they are."""
-
-    name: str
-    prefix: str
-    """What the names of its pictures begin with."""
-    split: str | None
-    schema: Callable[[], Any]
-    """Gives the columns, as pyarrow describes them."""
-    batches: Callable[[Sequence[str]], Iterator[Any]]
-    """Gives record batches of some columns, from the first row on."""
-
-
-def _local_tables(source: Path | None) -> tuple[list[_Table], list[Skipped]]:
+def _local_tables(source: Path | None) -> tuple[list[Table], list[Skipped]]:
     files, problems = columns.packed_files(source, _SUFFIXES, _LAYOUT)
     others = Tally("tables", f"left out: where {_STATE} is, files of other names hold intermediate results")
     tables = []
@@ -138,63 +130,10 @@ def _local_tables(source: Path | None) -> tuple[list[_Table], list[Skipped]]:
         if (file.path.parent / _STATE).is_file() and not _SAVED.fullmatch(file.path.name):
             others.add(file.name)
             continue
-        schema, batches = partial(_schema, file.path), partial(_batches, file.path)
-        tables.append(_Table(file.name, file.prefix, file.split, schema, batches))
+        schema, batches = partial(schema_of, file.path), partial(batches_of, file.path)
+        tables.append(Table(file.name, file.prefix, file.split, schema, batches))
     unsplit = columns.open_parts(((table.name, table.split) for table in tables), "tables")
     return tables, [*problems, *others.lines(), *unsplit]
-
-
-def _opened(path: Path) -> tuple[Any, mmap.mmap]:
-    """Open a Parquet or Arrow file, whatever it is called, and return it with its bytes."""
-    from pyarrow import ipc, parquet, py_buffer
-
-    with path.open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    if mapped[:4] == b"PAR1":
-        return parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20), mapped
-    return (ipc.open_file if mapped[:6] == b"ARROW1" else ipc.open_stream)(py_buffer(mapped)), mapped
-
-
-def _schema(path: Path) -> Any:
-    table, _ = _opened(path)
-    return table.schema_arrow if hasattr(table, "schema_arrow") else table.schema
-
-
-def _batches(path: Path, names: Sequence[str]) -> Iterator[Any]:
-    table, mapped = _opened(path)
-    if hasattr(table, "iter_batches"):
-        yield from table.iter_batches(_ROWS, columns=list(names), use_threads=False)
-        return
-    count = getattr(table, "num_record_batches", None)
-    for batch in table if count is None else map(table.get_batch, range(count)):
-        for start in range(0, batch.num_rows, _ROWS):
-            yield batch.slice(start, _ROWS)
-            if hasattr(mapped, "madvise"):
-                # Pages that were read would count as memory of this process until the system wants them back.
-                mapped.madvise(mmap.MADV_DONTNEED)
-
-
-class _DamagedTable(Exception):  # noqa: N818
-    """The rest of a table cannot be read; the message is a short reason."""
-
-
-@contextmanager
-def _telling_damage() -> Iterator[None]:
-    try:
-        yield
-    except DataError:
-        raise
-    except Exception as error:  # damaged files make pyarrow raise nearly anything
-        raise _DamagedTable((str(error) or type(error).__name__).partition("\n")[0][:200]) from error
-
-
-def _rows(table: _Table, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield rows, in which text is bytes because it may be damaged; raise _DamagedTable where they cannot be read."""
-    with _telling_damage():
-        for batch in table.batches(names):
-            arrays = {name: columns.text_as_bytes(batch.column(name)) for name in names}
-            for row in range(batch.num_rows):
-                yield {name: array[row].as_py() for name, array in arrays.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,14 +146,14 @@ class _Columns:
     split: str | None
 
 
-def _choose(table: _Table, schema: Any, place: str, image: str | None, captions: str | None) -> _Columns | None:
+def _choose(table: Table, schema: Any, place: str, image: str | None, captions: str | None) -> _Columns | None:
     """Choose the columns, or return None for a table without rows; raise a DataError where they cannot be told."""
     from pyarrow import types
 
     declared = {name: feature.get("_type") for name, feature in columns.features(schema).items()}
     checks = (types.is_struct, types.is_binary, types.is_large_binary)
     binary = [column.name for column in schema if any(check(column.type) for check in checks)]
-    sample = list(islice(_rows(table, binary or schema.names[:1]), _ROWS))
+    sample = list(islice(rows_of(table, binary or schema.names[:1]), ROWS_AT_ONCE))
     if not sample:
         return None
     looking = {name for name in binary if any(columns.looks_like_picture(row[name]) for row in sample)}
@@ -243,7 +182,7 @@ class _Reading:
         default_factory=lambda: Tally("rows", "kept as without a split: it is neither train nor test")
     )
 
-    def examples(self, tables: list[_Table], image: str | None, captions: str | None) -> Iterator[Example | Skipped]:
+    def examples(self, tables: list[Table], image: str | None, captions: str | None) -> Iterator[Example | Skipped]:
         """Yield the examples of all tables, whose columns are those of the first one that has rows.
 
         Raises:
@@ -253,28 +192,28 @@ class _Reading:
         for table in tables:
             count = 0
             try:
-                with _telling_damage():
+                with telling_damage():
                     schema = table.schema()
                     names = set(schema.names)
                     chosen = chosen or _choose(table, schema, self.place, image, captions)
                 for example in self._of_table(table, schema, names, chosen) if chosen else ():
                     count += 1
                     yield from [example] if isinstance(example, Example) else self.left_out.add(*example)
-            except _DamagedTable as error:
+            except DamagedTable as error:
                 yield Skipped(table.name, f"not read after {count:,} rows: {error}")
         yield from chain(self.left_out.rest(), self.damaged.lines(), self.unsplit.lines())
 
     def _of_table(
-        self, table: _Table, schema: Any, names: set[str], chosen: _Columns
+        self, table: Table, schema: Any, names: set[str], chosen: _Columns
     ) -> Iterator[Example | tuple[str, str]]:
         """Yield an example for each row, or its name and why it is none."""
         class_names = columns.features(schema).get(chosen.class_name or "", {}).get("names")
         absent = {chosen.image, *chosen.captions} - names
         if absent:
-            raise _DamagedTable(f"it has no column {min(absent)}")
+            raise DamagedTable(f"it has no column {min(absent)}")
         wanted = dict.fromkeys((chosen.image, *chosen.captions, chosen.class_name or "", chosen.split or ""))
         present = [name for name in wanted if name in names]
-        for number, row in enumerate(_rows(table, present)):
+        for number, row in enumerate(rows_of(table, present)):
             name = f"{table.prefix}/{number:08d}"
             try:
                 image = self._image(row[chosen.image])
@@ -310,7 +249,7 @@ class _Reading:
         raise LookupError("it names a file that is not there" if inside else "it names a file outside of the source")
 
 
-def _hub_tables(name: str, config: str | None, revision: str | None) -> tuple[list[_Table], list[Skipped]]:
+def _hub_tables(name: str, config: str | None, revision: str | None) -> tuple[list[Table], list[Skipped]]:
     """Load a set of the Hub through the cache of `datasets`, or raise a DataError."""
     if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name):
         raise DataError(f"{name!r} is no name of a set on the Hugging Face Hub.", "--source hf:OWNER/NAME")
@@ -329,15 +268,16 @@ def _hub_tables(name: str, config: str | None, revision: str | None) -> tuple[li
         finally:
             datasets.config.HF_HUB_OFFLINE = before
     problems = [] if there else [Skipped(name, "read from this machine's cache, as the Hub cannot be reached")]
-    return [_hub_table(str(split), rows) for split, rows in found.items()], problems
+    splits = columns.splits_in_names([str(name) for name in found])
+    return [_hub_table(str(name), splits[str(name)], rows) for name, rows in found.items()], problems
 
 
-def _hub_table(split: str, rows: Any) -> _Table:
+def _hub_table(name: str, split: str | None, rows: Any) -> Table:
     def batches(names: Sequence[str]) -> Iterator[Any]:
-        for table in rows.select_columns(list(names)).with_format("arrow").iter(_ROWS):
+        for table in rows.select_columns(list(names)).with_format("arrow").iter(ROWS_AT_ONCE):
             yield from table.to_batches()
 
-    return _Table(split, split, columns.split_in_name(split), lambda: rows.features.arrow_schema, batches)
+    return Table(name, name, split, lambda: rows.features.arrow_schema, batches)
 
 
 def _answers(name: str, revision: str | None) -> bool:
