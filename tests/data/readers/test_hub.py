@@ -560,7 +560,7 @@ def test_the_command_line_takes_an_address_of_the_hub(
 @pytest.mark.parametrize("names", [("train.parquet",), ("train-0.parquet", "train-1.parquet")])
 def test_a_set_that_is_all_training_is_left_open_for_a_split(tmp_path: Path, names: tuple[str, ...]) -> None:
     for name in names:
-        made([1, 2], caption=["a", "b"]).to_parquet(str(tmp_path / name))
+        made([1, 2]).to_parquet(str(tmp_path / name))
     assert {example.split for example in read(tmp_path)[0].values()} == {None}
-    made([1, 2], caption=["a", "b"]).to_parquet(str(tmp_path / "validation.parquet"))
+    made([1, 2]).to_parquet(str(tmp_path / "validation.parquet"))
     assert {example.split for example in read(tmp_path)[0].values()} == {"train", "test"}
