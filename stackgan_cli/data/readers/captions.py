@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 MAX_CAPTION_FILE = 1 << 20
 """Bytes; a text file larger than this is no caption file."""
-_USUAL = 1 << 14
 MAX_LINE = 1 << 22
 """Characters; a line longer than this is not kept in memory."""
+_USUAL = 1 << 14
+"""Bytes; few caption files are larger."""
 
 # The mark of UTF-32 begins with that of UTF-16, so it is tried first.
 _MARKS = (
@@ -128,7 +129,7 @@ class CaptionFiles:
             if not stat.S_ISREG(path.stat().st_mode):
                 raise UnreadableCaptions("its caption file is no regular file")
             with path.open("rb") as file:
-                # A read reserves all that it asks for, and nearly every file is small.
+                # A read reserves all that it asks for.
                 data = file.read(_USUAL)
                 if len(data) == _USUAL:
                     data += file.read(MAX_CAPTION_FILE + 1 - _USUAL)

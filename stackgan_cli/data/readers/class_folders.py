@@ -91,8 +91,9 @@ def caption_for(template: str, class_name: str) -> str:
 
 def readable(class_name: str) -> str:
     """Turn a folder's name into words: without a leading number, with spaces for underscores and dashes."""
-    words = _BREAKS.sub(" ", _NUMBER.sub("", class_name, count=1) if _NUMBER.match(class_name) else class_name).strip()
-    return words or _BREAKS.sub(" ", class_name).strip() or class_name
+    number = _NUMBER.match(class_name)
+    unnumbered = class_name[number.end() :] if number else class_name
+    return _BREAKS.sub(" ", unnumbered or class_name).strip() or class_name
 
 
 def class_folders_in(source: Path) -> list[Path]:
@@ -113,8 +114,6 @@ def class_folders_in(source: Path) -> list[Path]:
 
 def _classes(folder: Path, depth: int) -> dict[str, Path]:
     pictures, folders = _look(folder)
-    if pictures or not folders:
-        return {}
     classes: dict[str, Path] = {}
     for child in folders:
         inside, below = _look(child)
@@ -122,7 +121,7 @@ def _classes(folder: Path, depth: int) -> dict[str, Path]:
             classes.update((each.name, each) for each in below if _look(each)[0])
         elif inside:
             classes[child.name] = child
-    if classes or depth == 0:
+    if classes or pictures or depth == 0:
         return classes
     deeper = [found for child in folders if not split_named(child.name) and (found := _classes(child, depth - 1))]
     return deeper[0] if len(deeper) == 1 else {}

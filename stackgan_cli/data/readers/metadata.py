@@ -196,7 +196,7 @@ def _check_columns(path: Path, columns: Sequence[str], texts: Sequence[str]) -> 
 def _file_columns(columns: Sequence[str] | Mapping[str, Any]) -> list[str]:
     if "file_name" in columns:
         return ["file_name"]
-    others = [name for name in columns if name.endswith("_file_name") and name != "image_file_name"]
+    others = [name for name in columns if name.endswith("_file_name")]
     return [name for name in ("image_file_name", *others, *FILE_COLUMNS[2:]) if name in columns]
 
 

@@ -34,6 +34,7 @@ def read(root: Path, template: str | None = TEMPLATE) -> tuple[dict[str, Example
     [
         ("001.Black_footed_Albatross", "a photo of a Black footed Albatross"),
         ("12_cats-and--dogs", "a photo of a cats and dogs"),
+        ("3 - cats_4_dogs", "a photo of a cats 4 dogs"),
         ("McLaren", "a photo of a McLaren"),
         ("747", "a photo of a 747"),
         ("007.", "a photo of a 007."),
@@ -89,6 +90,7 @@ def test_text_files_come_before_the_template(tmp_path: Path) -> None:
         (("cat/a.png", "dog/a.png", "loose.png"), ["cat", "dog", None], [None, None, None]),
         (("train/cat/a.png", "val/dog/a.png"), ["cat", "dog"], ["train", "test"]),
         (("cat/a.png", "test/dog/deep/a.png"), ["cat", "dog"], [None, "test"]),
+        (("train/cat/a.png", "train/dog/a.png"), ["cat", "dog"], ["train", "train"]),
         (("photos/cat/a.png", "photos/dog/b/a.png"), ["cat", "dog"], [None, None]),
         (("all/photos/test/cat/a.png", "all/photos/train/dog/a.png"), ["cat", "dog"], ["test", "train"]),
         (("images/a.png", "images/b.png"), [None, None], [None, None]),
@@ -144,7 +146,7 @@ def test_a_template_fills_no_metadata_and_says_so(tmp_path: Path) -> None:
     [
         ("train/cat/a.png", "train/dog/a.png", "test/eel/a.png"),
         ("a/cat/a.png", "a/dog/a.png", "a/eel/a.png", "empty/notes.md"),
-        ("cat/a.png", "dog/a.png", "eel/a.png", ".git/x.png", "__MACOSX/x.png", "labels/readme.md"),
+        ("cat/a.png", "dog/a.png", "eel/a.png", "loose.png", ".git/x.png", "__MACOSX/x.png", "labels/readme.md"),
     ],
 )
 def test_class_folders_are_recognised(tmp_path: Path, names: tuple[str, ...]) -> None:
@@ -158,6 +160,7 @@ def test_class_folders_are_recognised(tmp_path: Path, names: tuple[str, ...]) ->
     "names",
     [
         ("images/a.png", "images/b.png"),
+        ("loose.png", "images/cat/a.png", "images/dog/a.png"),
         ("train/a.png", "test/a.png"),
         ("CUB_200_2011/images/001.A/a.jpg", "CUB_200_2011/images/002.B/a.jpg", "text_c10/001.A/a.txt"),
         ("images.txt", "bounding_boxes.txt", "images/001.A/a.jpg", "images/002.B/a.jpg"),
