@@ -14,7 +14,7 @@ from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.data.addresses import COCO
 from stackgan_cli.data.readers.captions import text_lines
 from stackgan_cli.data.readers.coco_captions import WHICH_FILE, CaptionsFile, Notes
-from stackgan_cli.data.readers.layout import PICTURE_SUFFIXES, at_least_one, opening, source_folder
+from stackgan_cli.data.readers.layout import PICTURE_SUFFIXES, Boundary, at_least_one, opening, source_folder
 from stackgan_cli.data.readers.metadata import split_named
 from stackgan_cli.errors import DataError, SettingsError
 
@@ -180,10 +180,10 @@ class _Folder:
 
 @dataclass(frozen=True, slots=True)
 class _Folders:
-    """Where the pictures of one captions file may be, in order, and the real folders that must hold them."""
+    """Where the pictures of one captions file may be, in order, and what they must not lead out of."""
 
     places: tuple[_Folder, ...]
-    real: tuple[Path, ...]
+    boundary: Boundary
 
     @classmethod
     def of(cls, root: Path, file: Path) -> _Folders:
@@ -195,7 +195,7 @@ class _Folders:
             if path.is_relative_to(root) and path.is_dir() and path.resolve().is_relative_to(real):
                 label = path.relative_to(root).as_posix()
                 places.append(_Folder("" if label == "." else label, path))
-        return cls(tuple(dict.fromkeys(places)), (real, *(place.path.resolve() for place in places)))
+        return cls(tuple(dict.fromkeys(places)), Boundary(root, *(place.path for place in places)))
 
     def find(self, inner: str) -> _Folder | str:
         """Return the folder that has a picture, or why none has."""
@@ -210,19 +210,13 @@ class _Folders:
                 continue
             if stat.S_ISREG(mode) and "/" not in inner:
                 return place
-            if not self._hold(path):
+            if not self.boundary.holds(path):
                 reason = "a link that leads out of the folder"
             elif path.is_file():
                 return place
             else:
                 reason = "it is no file"
         return reason
-
-    def _hold(self, path: Path) -> bool:
-        try:
-            return any(path.resolve().is_relative_to(real) for real in self.real)
-        except (OSError, RuntimeError):  # links that lead in a circle
-            return False
 
 
 @dataclass(slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import posixpath
+import unicodedata
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -74,6 +76,54 @@ def relative_name(name: str) -> str | None:
         return None
     normal = posixpath.normpath(posix)
     return None if normal in (".", "..") or normal.startswith("../") else normal
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """Return a name as it is, composed and decomposed: some file systems turn one form into the other."""
+    if name.isascii():
+        return (name,)
+    return tuple(dict.fromkeys((name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))))
+
+
+def file_named(folder: Path, name: str) -> Path | None:
+    """Find a file of a folder by its name, however its accents are stored; None where there is none."""
+    for spelling in spellings(name):
+        try:
+            if (folder / spelling).is_file():
+                return folder / spelling
+        except OSError as error:
+            # A name too long for the file system is the name of no file.
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+    return None
+
+
+class Boundary:
+    """Folders out of which no link may lead.
+
+    Args:
+        folders: the folders; a link among them is followed once, here.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        self._real = tuple(folder.resolve() for folder in folders)
+        self._known: dict[Path, bool] = {}
+
+    def holds(self, path: Path) -> bool:
+        """Say whether a path, all links followed, lies in one of the folders."""
+        if path.is_symlink():
+            return self._reaches(path)
+        # Thousands of files share a folder, and following its links is slow.
+        if path.parent not in self._known:
+            self._known[path.parent] = self._reaches(path.parent)
+        return self._known[path.parent]
+
+    def _reaches(self, path: Path) -> bool:
+        try:
+            real = path.resolve()
+        except (OSError, RuntimeError):  # links that lead in a circle
+            return False
+        return any(real.is_relative_to(folder) for folder in self._real)
 
 
 @dataclass(slots=True)

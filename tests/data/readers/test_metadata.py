@@ -126,7 +126,7 @@ def test_parquet_cut_short(tmp_path: Path, kept: int) -> None:
 @pytest.mark.parametrize(
     ("row", "captions"),
     [
-        ({"image_file_name": "a.png", "mask_file_name": "b.png", "image": "b.png", "text": "x"}, ("x",)),
+        ({"mask_file_name": "b.png", "image_file_name": "a.png", "image": "b.png", "text": "x"}, ("x",)),
         ({"mask_file_name": "a.png", "image": "b.png", "text": "x"}, ("x",)),
         ({"image": "a.png", "file": "b.png", "text": "x"}, ("x",)),
         ({"file": "a.png", "path": "b.png", "text": "x"}, ("x",)),
