@@ -9,7 +9,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stackgan_cli.data.readers.layout import Tally
+from stackgan_cli.data.readers.left_out import Tally
 from stackgan_cli.errors import DataError
 
 if TYPE_CHECKING:

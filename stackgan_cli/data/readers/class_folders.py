@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,12 +34,15 @@ class ClassFolders:
     """Which sub-folders stand for classes.
 
     They lie at the top of the source, or in folders named after splits there; lone folders around everything are
-    passed through. There are two or more classes, or none at all.
+    passed through. There are two or more classes, or none at all. A folder ``train`` around everything says nothing:
+    nothing would be for testing.
     """
 
     above: str
     """The lone folders around everything, with a slash at the end, or nothing."""
     names: frozenset[str]
+    all_training: bool = False
+    """Whether everything lies in one folder for training."""
 
     @classmethod
     def of(cls, pictures: Sequence[str]) -> ClassFolders:
@@ -48,9 +51,10 @@ class ClassFolders:
         # What the first and the last of sorted names begin with, all between them begin with.
         lone = [one for one, _ in takewhile(lambda pair: pair[0] == pair[1], zip(*ends, strict=False))]
         depth = next((depth for depth, name in enumerate(lone) if split_named(name)), len(lone))
-        found = cls("".join(f"{name}/" for name in lone[:depth]), frozenset())
+        training = depth < len(lone) and split_named(lone[depth]) == "train"
+        found = cls("".join(f"{name}/" for name in lone[:depth]), frozenset(), training)
         names = frozenset(name for name in map(found._folder_of, pictures) if name is not None)
-        return cls(found.above, names) if len(names) > 1 else found
+        return replace(found, names=names) if len(names) > 1 else found
 
     def class_of(self, picture: str) -> str | None:
         """Return the name of the class folder that a picture lies in."""
@@ -60,7 +64,7 @@ class ClassFolders:
     def split_of(self, picture: str) -> str | None:
         """Return the split of the folder that a picture lies in, below the lone ones."""
         top, separator, _ = picture.removeprefix(self.above).partition("/")
-        return split_named(top) if separator else None
+        return split_named(top) if separator and not self.all_training else None
 
     def _folder_of(self, picture: str) -> str | None:
         first, *others = picture.removeprefix(self.above).split("/", 2)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.data.addresses import COCO
 from stackgan_cli.data.readers.captions import text_lines
-from stackgan_cli.data.readers.coco_captions import WHICH_FILE, CaptionsFile, Notes
+from stackgan_cli.data.readers.coco_captions import WHICH_FILE, CaptionsFile
 from stackgan_cli.data.readers.layout import PICTURE_SUFFIXES, Boundary, at_least_one, opening, source_folder
+from stackgan_cli.data.readers.left_out import Notes
 from stackgan_cli.data.readers.metadata import split_named
 from stackgan_cli.errors import DataError, SettingsError
 

@@ -6,14 +6,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from stackgan_cli.components.protocols import Skipped
 from stackgan_cli.data.json_stream import items
 from stackgan_cli.data.readers.captions import mended, text_lines
 from stackgan_cli.data.readers.layout import relative_name
+from stackgan_cli.data.readers.left_out import Notes
 from stackgan_cli.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 WHICH_FILE = (
@@ -29,26 +28,6 @@ _MOST_TEXT = 1 << 16
 """Characters of all captions of one picture; what is beyond is left out."""
 
 _Id = int | str
-
-
-@dataclass(slots=True)
-class Notes:
-    """What is left out or mended, one line for each reason; only counted, for a broken file may hold any number."""
-
-    counts: dict[tuple[str, str], int] = field(default_factory=dict)
-    first: dict[tuple[str, str], str] = field(default_factory=dict)
-
-    def add(self, name: str, what: str, reason: str) -> None:
-        """Note one more."""
-        self.first.setdefault((what, reason), name)
-        self.counts[what, reason] = self.counts.get((what, reason), 0) + 1
-
-    def lines(self) -> Iterator[Skipped]:
-        """Yield one line for each reason, which names the only thing or the first."""
-        for (what, reason), count in self.counts.items():
-            first = self.first[what, reason]
-            more = Skipped(f"{count:,} {what}", f"{reason} (the first: {first})")
-            yield Skipped(first, reason) if count == 1 else more
 
 
 @dataclass(slots=True)

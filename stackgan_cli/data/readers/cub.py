@@ -11,15 +11,8 @@ from stackgan_cli.data.addresses import CUB
 from stackgan_cli.data.readers.attngan_captions import caption_source, captions_by_key, home_of_names
 from stackgan_cli.data.readers.boxes import Listed, boxes_by_number, cub_home, listed_pictures
 from stackgan_cli.data.readers.captions import CaptionFiles, UnreadableCaptions
-from stackgan_cli.data.readers.layout import (
-    Boundary,
-    Tally,
-    at_least_one,
-    file_named,
-    opening,
-    source_folder,
-    spellings,
-)
+from stackgan_cli.data.readers.layout import Boundary, at_least_one, file_named, opening, source_folder, spellings
+from stackgan_cli.data.readers.left_out import Tally
 from stackgan_cli.data.readers.splits import CUB_TEST_CLASSES, Split, picture_key, published_split
 from stackgan_cli.errors import DataError
 

@@ -11,7 +11,8 @@ from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.data.addresses import FLOWERS
 from stackgan_cli.data.readers.attngan_captions import caption_source, captions_by_key, home_of_names
 from stackgan_cli.data.readers.captions import CaptionFiles, UnreadableCaptions
-from stackgan_cli.data.readers.layout import PICTURE_SUFFIXES, Boundary, Tally, at_least_one, opening, source_folder
+from stackgan_cli.data.readers.layout import PICTURE_SUFFIXES, Boundary, at_least_one, opening, source_folder
+from stackgan_cli.data.readers.left_out import Tally
 from stackgan_cli.data.readers.splits import (
     FLOWERS_TEST_CLASSES,
     Split,

@@ -17,16 +17,10 @@ from stackgan_cli.data.readers.class_folders import (
     checked_template,
     class_folders_in,
 )
-from stackgan_cli.data.readers.layout import (
-    PICTURE_SUFFIXES,
-    Tally,
-    at_least_one,
-    opening,
-    relative_name,
-    source_folder,
-)
+from stackgan_cli.data.readers.layout import PICTURE_SUFFIXES, at_least_one, opening, relative_name, source_folder
+from stackgan_cli.data.readers.left_out import LeftOut, Tally
 from stackgan_cli.data.readers.metadata import NAMES, Row, Unusable, read_metadata, split_named
-from stackgan_cli.data.readers.tree import AMBIGUOUS, OUTSIDE, LeftOut, TextsBeside, Tree, alike, folded, position
+from stackgan_cli.data.readers.tree import AMBIGUOUS, OUTSIDE, TextsBeside, Tree, alike, folded, position
 from stackgan_cli.errors import DataError
 
 if TYPE_CHECKING:
@@ -47,7 +41,7 @@ class FolderReader:
     Metadata files, at the top or in folders named after splits, name pictures relative to themselves. Without any, each
     picture's captions are in the text file beside it, or made from the name of its class. Two or more sub-folders that
     hold all pictures are classes then. The split is that of the column ``split``, else that of a top-level folder
-    ``train`` or ``test``, else open. A name that no file has may be that of one spelt alike: with accents encoded in
+    ``train`` or ``test`` (unless all lies in ``train``), else open. A name that no file has may be that of one spelt alike: with accents encoded in
     another way, or in another case. Nothing outside the folder is opened, whatever names and links say.
 
     Args:
@@ -297,11 +291,16 @@ class _Listing:
 
     def examples(self) -> Iterator[Example]:
         """Yield every listed picture, in the order of their names."""
+        folders = ClassFolders.of(sorted(self._listed))
         for name in sorted(self._listed):
             listed = self._listed[name]
-            top, separator, _ = name.partition("/")
-            split = listed.split or (split_named(top) if separator else None)
+            split = listed.split or (None if folders.all_training else _split_of_top(name))
             yield Example(name, self.tree.root / name, listed.captions, split, listed.class_name)
+
+
+def _split_of_top(name: str) -> str | None:
+    top, separator, _ = name.partition("/")
+    return split_named(top) if separator else None
 
 
 def _shown(name: str, most: int = 200) -> str:

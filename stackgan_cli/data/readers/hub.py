@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.data.readers import columns
 from stackgan_cli.data.readers.captions import UnreadableCaptions
-from stackgan_cli.data.readers.layout import Tally, at_least_one, opening
+from stackgan_cli.data.readers.layout import at_least_one, opening
+from stackgan_cli.data.readers.left_out import LeftOut, Tally
 from stackgan_cli.data.readers.metadata import NAMES, split_named
 from stackgan_cli.data.readers.tables import (
     ROWS_AT_ONCE,
@@ -27,7 +28,7 @@ from stackgan_cli.data.readers.tables import (
     schema_of,
     telling_damage,
 )
-from stackgan_cli.data.readers.tree import LeftOut, Tree
+from stackgan_cli.data.readers.tree import Tree
 from stackgan_cli.errors import DataError
 from stackgan_cli.home import DATA_MANIFEST
 

@@ -6,7 +6,6 @@ import errno
 import posixpath
 import unicodedata
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stackgan_cli.components.protocols import Example, Skipped
@@ -124,23 +123,3 @@ class Boundary:
         except (OSError, RuntimeError):  # links that lead in a circle
             return False
         return any(real.is_relative_to(folder) for folder in self._real)
-
-
-@dataclass(slots=True)
-class Tally:
-    """Counts what is left out for one and the same reason, so that it takes one line and not thousands."""
-
-    what: str
-    reason: str
-    names: list[str] = field(default_factory=list)
-
-    def add(self, name: str) -> None:
-        """Note one more."""
-        self.names.append(name)
-
-    def lines(self) -> Iterator[Skipped]:
-        """Yield nothing, or one line that names the only one, or the number of them and the first."""
-        if len(self.names) == 1:
-            yield Skipped(self.names[0], self.reason)
-        elif self.names:
-            yield Skipped(f"{len(self.names):,} {self.what}", f"{self.reason} (the first: {min(self.names)})")

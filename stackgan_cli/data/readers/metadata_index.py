@@ -14,7 +14,8 @@ from stackgan_cli.components.protocols import Skipped
 from stackgan_cli.data.readers.attngan_captions import caption_pickle, read_caption_pickle
 from stackgan_cli.data.readers.boxes import Box, boxes_by_key, cub_home
 from stackgan_cli.data.readers.captions import CaptionFiles, UnreadableCaptions
-from stackgan_cli.data.readers.layout import Boundary, Tally, file_named, relative_name
+from stackgan_cli.data.readers.layout import Boundary, file_named, relative_name
+from stackgan_cli.data.readers.left_out import Tally
 from stackgan_cli.data.readers.splits import class_numbers, file_names, picture_key, refuse_overlap
 from stackgan_cli.errors import DataError
 

@@ -16,7 +16,8 @@ from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.data.readers.captions import UnreadableCaptions
 from stackgan_cli.data.readers.cub import CubReader
 from stackgan_cli.data.readers.flowers import FlowersReader
-from stackgan_cli.data.readers.layout import Tally, at_least_one, opening, source_folder
+from stackgan_cli.data.readers.layout import at_least_one, opening, source_folder
+from stackgan_cli.data.readers.left_out import Tally
 from stackgan_cli.data.readers.metadata_index import MetadataIndex, Part
 from stackgan_cli.data.readers.splits import refuse_other_length
 from stackgan_cli.data.restricted_pickle import load_pickle

@@ -14,15 +14,8 @@ import numpy as np
 
 from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.data.readers.boxes import boxes_by_key, cub_home
-from stackgan_cli.data.readers.layout import (
-    Boundary,
-    Tally,
-    at_least_one,
-    file_named,
-    opening,
-    relative_name,
-    source_folder,
-)
+from stackgan_cli.data.readers.layout import Boundary, at_least_one, file_named, opening, relative_name, source_folder
+from stackgan_cli.data.readers.left_out import Tally
 from stackgan_cli.data.readers.splits import CUB_TEST_CLASSES, FLOWERS_TEST_CLASSES, picture_key, published_split
 from stackgan_cli.data.readers.torch7_tables import (
     MOST_BYTES,

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackgan_cli.data.readers.captions import CaptionFiles, UnreadableCaptions, mended
-from stackgan_cli.data.readers.layout import PICTURE_SUFFIXES, Boundary, Tally, file_named, relative_name
+from stackgan_cli.data.readers.layout import PICTURE_SUFFIXES, Boundary, file_named, relative_name
+from stackgan_cli.data.readers.left_out import Tally
 from stackgan_cli.data.torch7 import UnreadableTorch7, load_torch7
 from stackgan_cli.errors import DataError
 from stackgan_cli.text_encoders.characters import ALPHABET

@@ -16,39 +16,10 @@ from stackgan_cli.data.readers.captions import UnreadableCaptions
 from stackgan_cli.data.readers.layout import PICTURE_SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 OUTSIDE = "a link that leads out of the folder or in a circle"
 AMBIGUOUS = "more than one file is spelt like it, but for case or the encoding of accents"
-_NAMED = 20
-
-
-@dataclass(slots=True)
-class LeftOut:
-    """Names the first twenty things that are left out for a reason, and only counts the others."""
-
-    _counts: dict[str, int] = field(default_factory=dict)
-    _next: dict[str, str] = field(default_factory=dict)
-
-    def add(self, name: str, reason: str, place: str = "") -> Iterator[Skipped]:
-        """Note one more, and yield it if it is one of the first.
-
-        Args:
-            name: what is left out.
-            reason: why; things whose reasons differ in nothing but a remark in parentheses are counted together.
-            place: where it is named, such as ``metadata.csv line 3``.
-        """
-        kind = reason.partition(" (")[0]
-        count = self._counts[kind] = self._counts.get(kind, 0) + 1
-        if count <= _NAMED:
-            yield Skipped(name, f"{place}: {reason}" if place else reason)
-        elif count == _NAMED + 1:
-            self._next[kind] = place or name
-
-    def rest(self) -> Iterator[Skipped]:
-        """Yield one line for each reason that more things had than were named."""
-        for kind, first in self._next.items():
-            yield Skipped(f"{self._counts[kind] - _NAMED:,} more", f"{kind} (the first of them: {first})")
 
 
 @dataclass(slots=True)

@@ -16,8 +16,8 @@ from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.data.pictures import UnreadablePicture
 from stackgan_cli.data.readers import columns
 from stackgan_cli.data.readers.captions import MAX_CAPTION_FILE, UnreadableCaptions, decode_text, mended, text_lines
-from stackgan_cli.data.readers.layout import PICTURE_SUFFIXES, Tally, at_least_one, opening, relative_name
-from stackgan_cli.data.readers.tree import LeftOut
+from stackgan_cli.data.readers.layout import PICTURE_SUFFIXES, at_least_one, opening, relative_name
+from stackgan_cli.data.readers.left_out import LeftOut, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -174,6 +174,8 @@ def test_metadata_inside_split_folders(tmp_path: Path) -> None:
         rows(tmp_path / split / "metadata.jsonl", {"file_name": "a.png", "text": split})
     examples, _ = read(tmp_path)
     assert {name: item.split for name, item in examples.items()} == {"train/a.png": "train", "test/a.png": "test"}
+    (tmp_path / "test" / "metadata.jsonl").unlink()
+    assert read(tmp_path)[0]["train/a.png"].split is None
 
 
 def test_names_that_leave_the_folder_are_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
