@@ -229,7 +229,7 @@ def test_sizes_come_in_their_order_and_fine_detail_is_averaged() -> None:
     assert abs(small.astype(int) - 127).max() <= 3
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (3, 2)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (3, 2), (30_000, 10)])
 @pytest.mark.parametrize("rule", ["center", "squash", "pad"])
 def test_tiny_and_thin_pictures_are_enlarged(size: tuple[int, int], rule: str) -> None:
     (pixels,) = crop_and_resize(Image.new("RGB", size, (9, 9, 9)), rule, None, [32])  # type: ignore[arg-type]

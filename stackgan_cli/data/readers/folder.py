@@ -41,8 +41,9 @@ class FolderReader:
     Metadata files, at the top or in folders named after splits, name pictures relative to themselves. Without any, each
     picture's captions are in the text file beside it, or made from the name of its class. Two or more sub-folders that
     hold all pictures are classes then. The split is that of the column ``split``, else that of a top-level folder
-    ``train`` or ``test`` (unless all lies in ``train``), else open. A name that no file has may be that of one spelt alike: with accents encoded in
-    another way, or in another case. Nothing outside the folder is opened, whatever names and links say.
+    ``train`` or ``test``, else open, as it is where all lies in ``train``. A name that no file has may be that of one
+    spelt alike: with accents encoded in another way, or in another case. Nothing outside the folder is opened, whatever
+    names and links say.
 
     Args:
         caption_template: caption of every picture in a class folder that has no text file, such as ``a photo of a
