@@ -45,7 +45,7 @@ class StackganMetadataReader:
     """Reads the published metadata folders ``birds``, ``flowers`` and ``coco``, with whatever lies beside them.
 
     Pictures are the photos, wherever the published loaders look for them, or the published crops where those are all
-    there is. Where there are embeddings and no text, a placeholder stands for each caption.
+    there is. Where there are embeddings and no text, a stand-in is made for each caption.
 
     Args:
         captions: folder of text files, or AttnGAN's captions.pickle; relative to the current folder or the source, or
@@ -208,7 +208,7 @@ class _Notes:
     odd: Tally = field(default_factory=lambda: Tally("pictures", "its pixels are not (height, width, 3) bytes"))
     bare: Tally = field(default_factory=lambda: Tally("pictures", "there is no caption for it"))
     untold: Tally = field(
-        default_factory=lambda: Tally("pictures", "kept with placeholders for its captions, whose text is not given")
+        default_factory=lambda: Tally("pictures", "kept with stand-ins for its captions, whose text is not given")
     )
     boxless: Tally = field(default_factory=lambda: Tally("pictures", "kept; there is no bounding box for it"))
     unembedded: Tally = field(default_factory=lambda: Tally("pictures", "there is no embedding for it"))
@@ -253,7 +253,7 @@ def _examples(found: _Found) -> Iterator[Example | Skipped]:
 
 
 def _captions(index: MetadataIndex, part: Part, row: int, key: str, most: int | None, notes: _Notes) -> tuple[str, ...]:
-    """Return no more captions than have embeddings, or placeholders where no text is given."""
+    """Return no more captions than have embeddings, or stand-ins where no text is given."""
     if most == 0:
         notes.unembedded.add(key)
         return ()
