@@ -61,10 +61,8 @@ def prepare(
         StackganError: something cannot be written.
     """
     _refuse_other_folder(target)
-    forms = tuple(
-        "raw" if found.count * 3 * stored_side(size) ** 2 <= RAW_BYTES else "jpeg" for size in plan.resolutions
-    )
-    rows = min(MOST_ROWS, max(LEAST_ROWS, -(-found.count // FILES)))
+    forms = forms_for(found.count, plan.resolutions)
+    rows = rows_for(found.count)
     identity = {
         "fingerprint": found.fingerprint,
         "forms": forms,
@@ -82,6 +80,16 @@ def prepare(
         write_preview(folder, plan.seed)
     (target / JOURNAL).unlink(missing_ok=True)
     return result
+
+
+def forms_for(count: int, resolutions: Sequence[int]) -> tuple[str, ...]:
+    """Whether so many pictures are stored ``raw`` or as ``jpeg`` at each resolution."""
+    return tuple("raw" if count * 3 * stored_side(size) ** 2 <= RAW_BYTES else "jpeg" for size in resolutions)
+
+
+def rows_for(count: int) -> int:
+    """How many of so many pictures go into one file."""
+    return min(MOST_ROWS, max(LEAST_ROWS, -(-count // FILES)))
 
 
 def check_crop(crop: str) -> str:

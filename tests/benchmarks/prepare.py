@@ -1,5 +1,8 @@
 """Rendering and writing photos for training on all cores, beside one thread of plain Pillow doing the same resizes.
 
+The thread of Pillow writes nothing. The other way is what ``prepare`` does: hashes, JPEG where raw pixels would take
+more than a gigabyte, Arrow files that have reached the disk; starting its processes counts too.
+
 python -m tests.benchmarks.prepare --pictures 400
 """
 
@@ -15,7 +18,7 @@ from PIL import Image
 
 from stackgan_cli.components.protocols import Example
 from stackgan_cli.data.chunks import ChunkWriter, chunks_of, write_chunks
-from stackgan_cli.data.preparing import columns
+from stackgan_cli.data.preparing import columns, forms_for, rows_for
 from stackgan_cli.data.rendering import Rendering
 from tests.benchmarks.alternating import quickest, show
 
@@ -51,12 +54,12 @@ def main() -> None:
                     large.resize((SIDES[0], SIDES[0]), Image.Resampling.BICUBIC).tobytes()
 
         def ours() -> None:
-            rendering = Rendering("squash", SIDES, ("raw", "raw"))
+            rendering = Rendering("squash", SIDES, forms_for(len(examples), RESOLUTIONS))
             with tempfile.TemporaryDirectory() as target:
                 Path(target, "train").mkdir()
                 writer = ChunkWriter(Path(target), rendering, RESOLUTIONS, {}, columns(RESOLUTIONS).arrow_schema)
                 rows = [replace(example, split="train") for example in examples]
-                for _ in write_chunks(chunks_of(rows, 64), writer, parallel=True):
+                for _ in write_chunks(chunks_of(rows, rows_for(len(rows))), writer, parallel=True):
                     pass
 
         seconds = quickest({"one thread of Pillow": pillow, "prepare": ours}, options.rounds)
