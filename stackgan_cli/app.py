@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -61,6 +62,10 @@ def main() -> None:
     """Run the command line and exit; no traceback is shown unless ``STACKGAN_DEBUG=1``."""
     from stackgan_cli.console import err, show_error
 
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files may hold what the terminal cannot show.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except StackganError as error:

@@ -91,6 +91,23 @@ def names(kind: str, manifest: str) -> list[str]:
         return []
 
 
+def given_path(path: str) -> Path:
+    """Make a path that a person gave absolute, and follow its links.
+
+    Raises:
+        UsageError: it cannot be a path here, or cannot be written down in any file.
+    """
+    try:
+        path.encode()
+        return Path(path).expanduser().resolve()
+    except UnicodeEncodeError:
+        raise UsageError(f"The path {path!r} is not UTF-8.", hint="Rename the folder, or copy it elsewhere.") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"The path {path!r} cannot be followed: {error}.", hint="Check how it is written, and where its links lead."
+        ) from error
+
+
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes ``target`` when the block ends well, and vanishes otherwise.
@@ -251,7 +268,7 @@ def _resolve(name_or_path: str, kind: str) -> Path:
         raise UsageError(f"The name of the {kind} is empty.", hint="a name such as 'cub', or a path")
     looks_like_path = any(mark in name_or_path for mark in (os.sep, "/")) or name_or_path.startswith((".", "~"))
     if looks_like_path:
-        return Path(name_or_path).expanduser().resolve()
+        return given_path(name_or_path)
     if not _NAME.fullmatch(name_or_path):
         raise UsageError(
             f"{name_or_path!r} is no name for {kind}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def run(asked: Asked, json: bool) -> None:
         StackganError: something asked for cannot be done.
     """
     from stackgan_cli.commands.data_table import show_data
+    from stackgan_cli.components.building import entry
     from stackgan_cli.components.options import parse_option
     from stackgan_cli.components.registry import Kind, find
     from stackgan_cli.console import print_json, say
@@ -64,12 +66,14 @@ def run(asked: Asked, json: bool) -> None:
     # A slip of the pen is told now, not after minutes of reading pictures.
     options = dict(map(parse_option, asked.encoder_options))
     for name in asked.encoders or ():
-        find(Kind.TEXT_ENCODER, name)
+        entry(find(Kind.TEXT_ENCODER, name), options=options)
     target = data_folder(asked.data)
     if asked.only_adds and _exists(target):
         plan = None
     else:
         plan = _plan(replace(asked, source=_downloaded(asked, target.name)) if asked.download else asked, target.name)
+        for name, given in _wanted_encoders(asked, plan.reader, plan.source, options).items():
+            entry(find(Kind.TEXT_ENCODER, name), options=given)
         _pictures(plan, target, asked.force)
     prepared = PreparedData(target)
     if asked.verify:
@@ -81,7 +85,7 @@ def run(asked: Asked, json: bool) -> None:
         print_json({"data": str(target), **prepared.manifest, "measured": measured})
         return
     show_data(prepared.folder, prepared.manifest)
-    say(f"Next: stackgan train-stage1 --data {asked.data}")
+    say(f"Next: stackgan train-stage1 --data {quote(asked.data)}")
 
 
 def _exists(target: Path) -> bool:
@@ -106,7 +110,7 @@ def _plan(asked: Asked, name: str) -> Plan:
         component, why, options["dataset"] = addressed
         source = None
     else:
-        source = None if source is None else _resolved(source)
+        source = None if source is None else _place(str(source))
         component, why = reader_for(name, asked.reader, source)
     say(f"Reading with {component.name}: {why}.")
     reader = build(Kind.DATASET_READER, component.full_name, host={"seed": asked.seed}, options=options)
@@ -125,15 +129,17 @@ def _plan(asked: Asked, name: str) -> Plan:
     )
 
 
-def _resolved(source: Path) -> Path:
-    from stackgan_cli.errors import DataError
+def _place(source: str) -> Path:
+    from stackgan_cli.errors import UsageError
+    from stackgan_cli.home import given_path
 
-    try:
-        return source.expanduser().resolve()
-    except (OSError, RuntimeError) as error:
-        raise DataError(
-            f"{source} cannot be opened: {error}.", hint="Check the path given with --source, and where its links lead."
-        ) from error
+    scheme, colon, rest = source.partition(":/")
+    if colon and len(scheme) > 1 and scheme.isalnum():
+        raise UsageError(
+            f"--source takes what is on this disk, not an address such as {scheme}://{rest.lstrip('/')}.",
+            hint="Fetch it first; sets of the Hugging Face Hub are read as --source hf:OWNER/NAME",
+        )
+    return given_path(source)
 
 
 def _earlier_plan(prepared: PreparedData) -> Plan:
@@ -180,10 +186,10 @@ def _downloaded(asked: Asked, name: str) -> Path:
     from stackgan_cli.console import Phases, say
     from stackgan_cli.data.fetching import fetch
     from stackgan_cli.data.recognising import published_data
-    from stackgan_cli.home import home
+    from stackgan_cli.home import given_path, home
 
     published = published_data(asked.reader or name)
-    folder = _resolved(asked.source) if asked.source else home() / "downloads" / name
+    folder = given_path(str(asked.source)) if asked.source else home() / "downloads" / name
     size = f"{published.size / 1e9:,.1f} GB" if published.size else "size unknown"
     say(f"Fetching {published.title} ({size}) from {published.page} into {folder}. {published.terms}")
     for part in published.by_hand:
@@ -242,14 +248,32 @@ def _verify(plan: Plan, prepared: PreparedData) -> None:
 
     with ProgressReport("Comparing contents", None) as progress:
         found = verify(plan, prepared, progress.update)
-    if found.changed:
-        names = ", ".join(found.changed[:_NAMES_SHOWN]) + (" ..." if len(found.changed) > _NAMES_SHOWN else "")
+    problems = [
+        f"{len(names):,} {what} ({', '.join(names[:_NAMES_SHOWN])}{', ...' if len(names) > _NAMES_SHOWN else ''})"
+        for names, what in (
+            (found.changed, "hold other bytes than then"),
+            (found.gone, "are not in the source any more"),
+        )
+        if names
+    ]
+    if problems:
         raise DataError(
-            f"{len(found.changed):,} of {found.compared:,} pictures hold other bytes than when they were prepared: "
-            f"{names}.",
+            f"Of {found.compared + len(found.gone):,} pictures that were prepared, {' and '.join(problems)}.",
             hint=f"stackgan prepare --data {prepared.name} --force, with its --source, to prepare them again",
         )
     say(f"The contents of {found.compared:,} pictures are what was prepared.")
+
+
+def _wanted_encoders(
+    asked: Asked, reader: DatasetReader, source: Path | None, options: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Give the text encoders that were asked for, or the one that suits the data, each with its options."""
+    from stackgan_cli.data.recognising import suited
+
+    suggested, suggested_options = suited(reader, source)["encoder"] or (asked.default_encoder, {})
+    return {
+        name: {**(suggested_options if name == suggested else {}), **options} for name in asked.encoders or (suggested,)
+    }
 
 
 def _encoders(
@@ -262,18 +286,16 @@ def _encoders(
     from stackgan_cli.components.registry import Kind, find
     from stackgan_cli.console import Phases, say
     from stackgan_cli.data.encoding import add_encoder, has_encoder
-    from stackgan_cli.data.recognising import ready_features, suited
+    from stackgan_cli.data.recognising import ready_features
 
     if asked.encoders is None and prepared.encoders:
         return {}
     reader = plan.reader if plan else _earlier_reader(prepared)
     place = prepared.manifest.get("source")
     source = plan.source if plan else Path(place) if isinstance(place, str) else None
-    suggested, suggested_options = suited(reader, source)["encoder"] or (asked.default_encoder, {})
     measured = {}
-    for name in asked.encoders or (suggested,):
+    for name, given in _wanted_encoders(asked, reader, source, options).items():
         component = find(Kind.TEXT_ENCODER, name)
-        given = {**(suggested_options if name == suggested else {}), **options}
         if has_encoder(prepared, component, given):
             say(f"The text encoder {name} is there already, with these options.")
             continue

@@ -180,7 +180,7 @@ def _fit_option(factory: Callable[..., Any], parameter: inspect.Parameter, value
         return _fit(value, _resolve(factory, parameter.annotation))
     except ValueError:
         wanted = _annotation_text(parameter.annotation)
-        hint = None
+        hint = f"Leave {parameter.name} out, or give it a value of that kind."
         if isinstance(value, int | float) and "str" in wanted:
             hint = f"Quote it to make it text: {parameter.name}='\"{value}\"'"
         raise ComponentError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.registry import Component, Kind, available, find
@@ -29,6 +30,8 @@ def recognise(source: Path) -> tuple[Component, str]:
     """
     if not source.exists():
         raise DataError(f"There is nothing at {source}.", hint="Check the path given with --source.")
+    if not os.access(source, os.R_OK | os.X_OK if source.is_dir() else os.R_OK):
+        raise DataError(f"{source} cannot be opened: permission denied.", hint="Check its permissions.")
     found: list[tuple[Component, str]] = []
     for component in sorted(available(Kind.DATASET_READER), key=lambda each: not each.built_in):
         reason = _reason(component, source)

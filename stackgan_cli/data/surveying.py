@@ -26,6 +26,9 @@ _TRAIN, _TEST, _OPEN, _LEFT_OUT = range(4)
 _CODES = {"train": _TRAIN, "test": _TEST, None: _OPEN}
 _SPLITS = {_TRAIN: "train", _TEST: "test"}
 _REPORT_EVERY = 500
+_REDRAWN = (
+    "it has pictures for testing only: a tenth of them, drawn at random, stay so, and the others are for training"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ class Survey:
     """What one pass over the source found out: a byte for each picture, and no picture."""
 
     fingerprint: str
-    """Hash of the examples' names, captions, splits and sizes, and of every setting that shapes what is stored."""
+    """Hash of what the source says of each example and of its size in bytes, and of every setting that shapes what is
+    stored."""
     count: int
     """Pictures that will be taken."""
     classes: tuple[str, ...]
@@ -69,6 +73,8 @@ class Survey:
     """Whether it is known of every picture which attributes its captions state."""
     fates: bytes
     """For each example its split, or that the limit leaves it out."""
+    redrawn: bool = False
+    """Whether the source has pictures for testing only, so that the split is drawn here."""
 
 
 def survey(plan: Plan, report: Callable[[int], None]) -> Survey:
@@ -95,7 +101,9 @@ def survey(plan: Plan, report: Callable[[int], None]) -> Survey:
             hint="Each picture needs a caption, in metadata.jsonl or in a .txt of the same name.",
         )
     report(len(notes.codes))
-    fates = _fates(notes.codes, plan)
+    only_testing = not notes.codes.strip(bytes([_TEST]))
+    codes = notes.codes.replace(bytes([_TEST]), bytes([_OPEN])) if only_testing else notes.codes
+    fates = _fates(codes, plan)
     return Survey(
         fingerprint=notes.digest.hexdigest(),
         count=len(fates) - fates.count(_LEFT_OUT),
@@ -103,6 +111,7 @@ def survey(plan: Plan, report: Callable[[int], None]) -> Survey:
         attributes=notes.attributes if notes.attributed else (),
         stated=notes.stated,
         fates=fates,
+        redrawn=only_testing,
     )
 
 
@@ -112,6 +121,8 @@ def surveyed_examples(plan: Plan, found: Survey) -> Iterator[Example | Skipped]:
     Raises:
         DataError: the source is no longer what it was when it was surveyed.
     """
+    if found.redrawn:
+        yield Skipped("the split of the source", _REDRAWN)
     digest = _settings(plan)
     fates = iter(found.fates)
     for item in plan.reader.examples(plan.source):
@@ -186,7 +197,10 @@ def _identity(example: Example) -> bytes:
             size = -1
     else:
         size = len(image) if isinstance(image, bytes) else getattr(image, "size", 0)
-    return json.dumps([example.name, example.captions, example.split, size]).encode()
+    stated: list[object] = [example.name, example.captions, example.split, size]
+    if example.class_name is not None or example.box is not None:
+        stated += [example.class_name, example.box]
+    return json.dumps(stated).encode()
 
 
 def _fates(codes: bytearray, plan: Plan) -> bytes:

@@ -28,6 +28,8 @@ class Verified:
     compared: int
     changed: tuple[str, ...]
     """Names of the pictures whose bytes are others now."""
+    gone: tuple[str, ...]
+    """Names of the pictures that were prepared and that the source does not have any more."""
 
 
 def verify(plan: Plan, data: PreparedData, report: Callable[[int], None]) -> Verified:
@@ -41,19 +43,19 @@ def verify(plan: Plan, data: PreparedData, report: Callable[[int], None]) -> Ver
     Raises:
         DataError: the source cannot be read.
     """
-    known = dict(chain(data.train.digests(), data.test.digests()))
-    wanted = (item for item in plan.reader.examples(plan.source) if isinstance(item, Example) and known.get(item.name))
+    known = {name: digest for name, digest in chain(data.train.digests(), data.test.digests()) if digest}
+    wanted = (item for item in plan.reader.examples(plan.source) if isinstance(item, Example) and item.name in known)
     changed: list[str] = []
     compared = 0
     # Hashing and reading let other threads work meanwhile.
     with ThreadPoolExecutor(cores()) as pool:
         while batch := list(islice(wanted, _AT_ONCE)):
             for example, digest in zip(batch, pool.map(_digest, batch), strict=True):
-                if digest != known[example.name]:
+                if digest != known.pop(example.name, digest):
                     changed.append(example.name)
             compared += len(batch)
             report(compared)
-    return Verified(compared, tuple(changed))
+    return Verified(compared, tuple(changed), tuple(known))
 
 
 def _digest(example: Example) -> bytes:

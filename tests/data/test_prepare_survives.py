@@ -187,7 +187,11 @@ def test_contents_are_compared_byte_by_byte_when_asked(
         stackgan("prepare", "--data", "mine", "--source", source, "--resolution", 16, "--verify"),
     ):
         assert again.code == 3
-        assert again.says(f"1 of {COUNT} pictures hold other bytes", "017.png", "--force")
+        assert again.says(f"Of {COUNT} pictures", "1 hold other bytes than then (017.png)", "--force")
+    (source / "003.txt").unlink()
+    fewer = stackgan("prepare", "--data", "mine", "--verify")
+    assert fewer.code == 3
+    assert fewer.says(f"Of {COUNT} pictures", "1 hold other", "1 are not in the source any more (003.png)")
     source.rename(source.with_name("gone"))
     gone = stackgan("prepare", "--data", "mine", "--verify")
     assert gone.code == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import struct
 import tarfile
@@ -205,8 +206,35 @@ def test_a_known_name_gives_way_to_what_the_source_is(stackgan: Callable[..., An
 def test_a_link_that_leads_in_a_circle_is_one_message(stackgan: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
     done = stackgan("prepare", "--data", "mine", "--source", tmp_path / "circle")
-    assert done.code == 3
+    assert done.code == 2
     assert done.err.count("Error:") == 1
+
+
+def test_a_source_that_is_no_place_on_this_disk_is_one_message(
+    stackgan: Callable[..., Any], tmp_path: Path, empty_home: Path
+) -> None:
+    far = stackgan("prepare", "--data", "mine", "--source", "https://example.org/birds.zip")
+    assert far.code == 2
+    assert far.says("not an address such as https://example.org/birds.zip", "hf:OWNER/NAME")
+    pairs(tmp_path)
+    odd = tmp_path / os.fsdecode(b"gr\xfcn")
+    odd.mkdir()
+    for arguments in (("--source", odd, "--data", "mine"), ("--source", tmp_path, "--data", odd / "inside")):
+        done = stackgan("prepare", *arguments)
+        assert done.code == 2
+        assert done.says("is not UTF-8")
+        assert done.err.count("Error:") == 1
+
+
+def test_a_slip_in_the_encoders_options_is_told_before_pictures_are_read(
+    stackgan: Callable[..., Any], tmp_path: Path, empty_home: Path
+) -> None:
+    pairs(tmp_path)
+    for encoder in ((), ("--encoder", "char-cnn-rnn")):
+        done = stackgan("prepare", "--data", "mine", "--source", tmp_path, *encoder, "--encoder-option", "wdith=8")
+        assert done.code == 4
+        assert done.says("wdith")
+        assert not (empty_home / "data").exists()
 
 
 def test_known_data_without_a_source_offers_both_ways(stackgan: Callable[..., Any]) -> None:

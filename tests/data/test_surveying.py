@@ -58,6 +58,17 @@ def test_what_the_source_says_stays_and_the_rest_is_for_training() -> None:
     )
 
 
+def test_pictures_for_testing_alone_are_split_again_and_that_is_said() -> None:
+    source = plan(*many(40, split="test"))
+    items = list(surveyed_examples(source, survey(source, lambda _: None)))
+    told = [each.reason for each in items if isinstance(each, Skipped)]
+    assert len(told) == 1
+    assert "for testing only" in told[0]
+    splits = [each.split for each in items if isinstance(each, Example)]
+    assert (splits.count("train"), splits.count("test")) == (36, 4)
+    assert list(taken(plan(*many(2, split="test"))).values()).count("train") == 1
+
+
 def test_the_limit_is_a_fair_share_of_all() -> None:
     limited = taken(plan(*many(100), limit=10))
     assert len(limited) == 10
@@ -66,7 +77,7 @@ def test_the_limit_is_a_fair_share_of_all() -> None:
     assert len(taken(plan(*many(5), limit=10))) == 5
 
 
-def test_the_fingerprint_is_that_of_names_captions_splits_sizes_and_settings(tmp_path: Path) -> None:
+def test_the_fingerprint_is_that_of_all_that_is_said_of_pictures_their_sizes_and_the_settings(tmp_path: Path) -> None:
     def fingerprint(*items: Example | Skipped, **changes: Any) -> str:
         return survey(plan(*items, **changes), lambda _: None).fingerprint
 
@@ -79,6 +90,10 @@ def test_the_fingerprint_is_that_of_names_captions_splits_sizes_and_settings(tmp
         fingerprint(replace(one, captions=("blue",))),
         fingerprint(replace(one, split="test")),
         fingerprint(replace(one, image=path)),
+        fingerprint(replace(one, class_name="finch")),
+        fingerprint(replace(one, class_name="robin")),
+        fingerprint(replace(one, box=(0, 0, 1, 1))),
+        fingerprint(replace(one, box=(0, 0, 1, 2))),
         fingerprint(one, seed=1),
         fingerprint(one, crop="pad"),
         fingerprint(one, resolutions=(64, 256)),

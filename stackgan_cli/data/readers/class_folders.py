@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stackgan_cli.data.readers.captions import mended
 from stackgan_cli.data.readers.layout import PICTURE_SUFFIXES
-from stackgan_cli.data.readers.metadata import split_named
+from stackgan_cli.data.readers.metadata_rows import split_named
 from stackgan_cli.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -74,15 +76,16 @@ class ClassFolders:
 
 
 def checked_template(template: str) -> str:
-    """Return a template for captions if it names the class and has no other braces.
+    """Return a template for captions if it names the class, has no other braces and is text.
 
     Raises:
         SettingsError: it does not.
     """
     without = template.replace("{class}", "")
-    if without == template or "{" in without or "}" in without:
+    if without == template or "{" in without or "}" in without or mended(template) != (template.strip(), False):
         raise SettingsError(
-            f"The caption template {template!r} cannot be used: it has to hold {{class}}, and no other braces.",
+            f"The caption template {template!r} cannot be used: it has to be text that holds {{class}}, and no other "
+            "braces.",
             'Write it like this: --caption-template "a photo of a {class}"',
         )
     return template
@@ -104,10 +107,8 @@ def class_folders_in(source: Path) -> list[Path]:
     """Find folders that look like classes, unless anything belongs to a layout of another reader.
 
     Returns:
-        One folder for each class, in the order of their names; none where there are fewer than two.
-
-    Raises:
-        OSError: a folder cannot be opened.
+        One folder for each class, in the order of their names; none where there are fewer than two. Folders that cannot
+        be opened are passed over.
     """
     try:
         found = _classes(source, _DEPTH)
@@ -127,8 +128,10 @@ def _classes(folder: Path, depth: int) -> dict[str, Path]:
             classes[child.name] = child
     if classes or pictures or depth == 0:
         return classes
-    deeper = [found for child in folders if not split_named(child.name) and (found := _classes(child, depth - 1))]
-    return deeper[0] if len(deeper) == 1 else {}
+    deeper = {
+        child: found for child in folders if not split_named(child.name) and (found := _classes(child, depth - 1))
+    }
+    return next(iter(deeper.values())) if len(deeper) == 1 else {child.name: child for child in deeper}
 
 
 class _OtherLayout(Exception):  # noqa: N818
@@ -137,8 +140,8 @@ class _OtherLayout(Exception):  # noqa: N818
 
 def _look(folder: Path) -> tuple[bool, list[Path]]:
     pictures = False
-    folders = []
-    with os.scandir(folder) as entries:
+    folders: list[Path] = []
+    with suppress(OSError), os.scandir(folder) as entries:
         for number, entry in enumerate(entries):
             if pictures and number >= PEEK:
                 break

@@ -16,7 +16,7 @@ from stackgan_cli.data.readers.captions import text_lines
 from stackgan_cli.data.readers.coco_captions import WHICH_FILE, CaptionsFile
 from stackgan_cli.data.readers.layout import PICTURE_SUFFIXES, Boundary, at_least_one, opening, source_folder
 from stackgan_cli.data.readers.left_out import Notes
-from stackgan_cli.data.readers.metadata import split_named
+from stackgan_cli.data.readers.metadata_rows import split_named
 from stackgan_cli.errors import DataError, SettingsError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from stackgan_cli.components.protocols import Skipped
 from stackgan_cli.data.readers.captions import MAX_CAPTION_FILE, UnreadableCaptions, decode_text, mended, text_lines
 from stackgan_cli.data.readers.layout import PICTURE_SUFFIXES
 from stackgan_cli.data.readers.left_out import Tally
-from stackgan_cli.data.readers.metadata import CAPTION_COLUMNS, split_named
+from stackgan_cli.data.readers.metadata_rows import CAPTION_COLUMNS, split_named
 from stackgan_cli.data.readers.tree import OUTSIDE, Tree
 from stackgan_cli.errors import DataError
 

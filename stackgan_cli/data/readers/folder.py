@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -19,7 +20,8 @@ from stackgan_cli.data.readers.class_folders import (
 )
 from stackgan_cli.data.readers.layout import PICTURE_SUFFIXES, at_least_one, opening, relative_name, source_folder
 from stackgan_cli.data.readers.left_out import LeftOut, Tally
-from stackgan_cli.data.readers.metadata import NAMES, Row, Unusable, read_metadata, split_named
+from stackgan_cli.data.readers.metadata import NAMES, Unusable, read_metadata
+from stackgan_cli.data.readers.metadata_rows import Columns, Row
 from stackgan_cli.data.readers.tree import AMBIGUOUS, OUTSIDE, TextsBeside, Tree, alike, folded, position
 from stackgan_cli.errors import DataError
 
@@ -38,7 +40,8 @@ _MOST_CAPTIONS = 1000
 class FolderReader:
     """Reads any folder of captioned pictures.
 
-    Metadata files, at the top or in folders named after splits, name pictures relative to themselves. Without any, each
+    Metadata files, at the top, in ``images`` or ``data``, or in folders named after splits, name pictures relative to
+    themselves, or to a folder ``images`` beside them. Without any, each
     picture's captions are in the text file beside it, or made from the name of its class. Two or more sub-folders that
     hold all pictures are classes then. The split is that of the column ``split``, else that of a top-level folder
     ``train`` or ``test``, else open, as it is where all lies in ``train``. A name that no file has may be that of one
@@ -46,6 +49,8 @@ class FolderReader:
     names and links say.
 
     Args:
+        image_column: column of the metadata that names the picture; one with a usual name where None.
+        caption_column: column that holds captions; one with a usual name where None.
         caption_template: caption of every picture in a class folder that has no text file, such as ``a photo of a
             {class}``.
 
@@ -57,7 +62,14 @@ class FolderReader:
     recipe = "paper"
     encoder = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
 
-    def __init__(self, *, caption_template: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        image_column: str | None = None,
+        caption_column: str | None = None,
+        caption_template: str | None = None,
+    ) -> None:
+        self._columns = Columns(image_column, caption_column)
         self._template = None if caption_template is None else checked_template(caption_template)
 
     def recognises(self, source: Path) -> str | None:
@@ -69,7 +81,9 @@ class FolderReader:
                         return f"{(folder / name).relative_to(source).as_posix()} lists pictures and captions"
             classes = class_folders_in(source)
             for folder in (*_likely_folders(source), *classes[:_FEW_FOLDERS]):
-                pair = _pair(folder)
+                pair = None
+                with suppress(OSError):
+                    pair = _pair(folder)
                 if pair is not None:
                     return f"{pair.relative_to(source).as_posix()} has its captions in a text file beside it"
             return f"{len(classes):,} sub-folders of pictures are classes" if classes else None
@@ -98,12 +112,14 @@ class FolderReader:
         else:
             if self._template is not None:
                 yield from left_out.add("the caption template", f"not used, because {lists[0].name} has the captions")
-            yield from _from_metadata(tree, lists, left_out)
+            yield from _from_metadata(tree, lists, self._columns, left_out)
         yield from left_out.rest()
 
 
 def _places(root: Path) -> list[Path]:
-    return [root, *(root / split for split in ("train", "test", "val", "valid", "validation"))]
+    """Folders in which metadata files are looked for."""
+    splits = ("", "train", "test", "val", "valid", "validation")
+    return [root / base / split for base in ("", "images", "data") for split in splits]
 
 
 def _likely_folders(source: Path) -> list[Path]:
@@ -177,10 +193,10 @@ def _from_folders(tree: Tree, template: str | None, left_out: LeftOut) -> Iterat
     yield from reading.notes()
 
 
-def _from_metadata(tree: Tree, lists: list[Path], left_out: LeftOut) -> Iterator[Example | Skipped]:
+def _from_metadata(tree: Tree, lists: list[Path], columns: Columns, left_out: LeftOut) -> Iterator[Example | Skipped]:
     listing = _Listing(tree, left_out)
     for path in lists:
-        yield from listing.read(path)
+        yield from listing.read(path, columns)
     yield from listing.find_alike()
     yield from listing.examples()
     unlisted = Tally("pictures", f"not listed in {' or '.join(dict.fromkeys(path.name for path in lists))}")
@@ -217,10 +233,10 @@ class _Listing:
     def __contains__(self, name: str) -> bool:
         return name in self._listed
 
-    def read(self, path: Path) -> Iterator[Skipped]:
+    def read(self, path: Path, columns: Columns) -> Iterator[Skipped]:
         """Take up the rows of a metadata file, and yield those that cannot be used."""
         shown = path.relative_to(self.tree.root).as_posix()
-        for row in read_metadata(path):
+        for row in read_metadata(path, columns):
             place = f"{shown} {'row' if path.suffix == '.parquet' else 'line'} {row.line}"
             if isinstance(row, Unusable):
                 yield from self.left_out.add(row.file_name or place, row.reason, place if row.file_name else "")
@@ -243,9 +259,10 @@ class _Listing:
         if inner is None:
             raise _AbsentPicture("the name leads out of the folder")
         name = base + inner
-        index = position(self.tree.pictures, name)
-        if index is not None:
-            return self.tree.pictures[index], True
+        for place in (name, f"{base}images/{inner}"):
+            index = position(self.tree.pictures, place)
+            if index is not None:
+                return self.tree.pictures[index], True
         if not self._spellings:
             self._spellings = set(map(folded, self.tree.pictures))
         if folded(name) in self._spellings:
@@ -271,8 +288,8 @@ class _Listing:
         else:
             new = tuple(caption for caption in row.captions if caption not in earlier.captions)
             earlier.captions += new
-            added = "its picture has an earlier row, to which its captions were added"
-            yield from self.left_out.add(place, added if new else "it repeats an earlier row")
+            if not new:
+                yield from self.left_out.add(place, "it repeats an earlier row")
 
     def find_alike(self) -> Iterator[Skipped]:
         """Give what is listed by names that no file has to the files that are spelt alike."""
@@ -295,13 +312,8 @@ class _Listing:
         folders = ClassFolders.of(sorted(self._listed))
         for name in sorted(self._listed):
             listed = self._listed[name]
-            split = listed.split or (None if folders.all_training else _split_of_top(name))
+            split = listed.split or folders.split_of(name)
             yield Example(name, self.tree.root / name, listed.captions, split, listed.class_name)
-
-
-def _split_of_top(name: str) -> str | None:
-    top, separator, _ = name.partition("/")
-    return split_named(top) if separator else None
 
 
 def _shown(name: str, most: int = 200) -> str:

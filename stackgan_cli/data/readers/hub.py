@@ -18,7 +18,8 @@ from stackgan_cli.data.readers import columns
 from stackgan_cli.data.readers.captions import UnreadableCaptions
 from stackgan_cli.data.readers.layout import at_least_one, opening
 from stackgan_cli.data.readers.left_out import LeftOut, Tally
-from stackgan_cli.data.readers.metadata import NAMES, split_named
+from stackgan_cli.data.readers.metadata import NAMES
+from stackgan_cli.data.readers.metadata_rows import split_named
 from stackgan_cli.data.readers.tables import (
     ROWS_AT_ONCE,
     DamagedTable,

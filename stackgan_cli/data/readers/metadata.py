@@ -1,56 +1,27 @@
-"""Rows of metadata.jsonl, metadata.csv and metadata.parquet: a file name, captions, and perhaps a class and a split."""
+"""Reading metadata.jsonl, metadata.csv and metadata.parquet row by row, however large and damaged they are."""
 
 from __future__ import annotations
 
 import csv
 import json
-import math
-import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from stackgan_cli.data.readers.captions import MAX_CAPTION_FILE, MAX_LINE, bounded_lines, mended, text_lines
+from stackgan_cli.data.readers.captions import MAX_LINE, bounded_lines, mended
+from stackgan_cli.data.readers.metadata_rows import CLASS_COLUMNS, BadRow, Columns, Row, plain
 from stackgan_cli.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
-FILE_COLUMNS = ("file_name", "image_file_name", "image", "file", "path", "filename")
-"""Columns that name the picture, the first that is there; any other that ends in ``_file_name`` comes after the
-second. ``file_name`` and those that end like it are Hugging Face's names."""
-CAPTION_COLUMNS = ("captions", "caption", "text", "description", "prompt", "sentences", "sentence", "title")
-"""Columns that hold captions; the first that is not empty is taken."""
-_CLASS_COLUMNS = ("class", "class_name", "label")
-_PARTS = (*CAPTION_COLUMNS, "raw")
-"""Members of a caption that is itself a record; ``raw`` is that of the published captions of COCO."""
-_SPLITS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("test", "testing", "val", "valid", "validation", "dev"), "test"),
-}
 _TOO_LONG = f"it is longer than {MAX_LINE:,} characters"
 _FIRST_LINE = "It should name the columns, such as file_name and caption."
 _BATCH = 128
 """Rows of a parquet file that are in memory at once."""
-
-
-class BadRow(Exception):  # noqa: N818
-    """A row is no example; the message is a short reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One usable row."""
-
-    line: int
-    """Counted from one: the line of a text file, the row of a parquet file."""
-    file_name: str
-    captions: tuple[str, ...]
-    damaged: bool
-    class_name: str | None
-    split: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +33,12 @@ class Unusable:
     reason: str
 
 
-def split_named(word: str) -> str | None:
-    """Return ``train`` or ``test`` for the usual words for either (validation counts as test), None for others."""
-    return _SPLITS.get(word.strip().lower())
-
-
-def read_metadata(path: Path) -> Iterator[Row | Unusable]:
+def read_metadata(path: Path, columns: Columns) -> Iterator[Row | Unusable]:
     """Read a metadata file row by row, holding no more than a few of them.
 
     Args:
         path: ``metadata.jsonl`` (an object per line), ``metadata.csv`` (with a header line) or ``metadata.parquet``.
+        columns: which of its columns name the pictures and hold the captions.
 
     Yields:
         Its rows in their order, usable and not.
@@ -81,19 +48,19 @@ def read_metadata(path: Path) -> Iterator[Row | Unusable]:
         OSError: the file cannot be opened.
     """
     read = {".jsonl": _json_rows, ".csv": _table_rows, ".parquet": _parquet_rows}[path.suffix]
-    for line, item in read(path):
+    for line, item in read(path, columns):
         try:
             if isinstance(item, BadRow):
                 raise item
-            row = _row(line, item)
+            row = columns.row(line, item)
         except BadRow as problem:
-            named = _file_name(item) if isinstance(item, dict) else None
+            named = columns.file_name(item) if isinstance(item, dict) else None
             yield Unusable(line, None if named is None else mended(named)[0], str(problem))
         else:
             yield row
 
 
-def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
+def _json_rows(path: Path, _: Columns) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
     with path.open("rb") as file:
         for line, content in enumerate(bounded_lines(file), start=1):
             if content is None:
@@ -108,7 +75,11 @@ def _json_object(content: str) -> dict[str, Any] | BadRow:
     except (ValueError, RecursionError) as error:
         reason = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
         return BadRow(f"it is not JSON ({reason})")
-    return item if isinstance(item, dict) else BadRow("it is not a JSON object")
+    return _plainly(item) if isinstance(item, dict) else BadRow("it is not a JSON object")
+
+
+def _plainly(item: dict[str, Any]) -> dict[str, Any]:
+    return {plain(name): value for name, value in item.items()}
 
 
 class _TableLines:
@@ -136,16 +107,15 @@ class _TableLines:
         return self.number + 1
 
 
-def _table_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
+def _table_rows(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
     with path.open("rb") as file:
         physical = bounded_lines(file)
         header = next(physical, "")
         if header is None:
             raise DataError(f"The first line of {path} cannot be used: {_TOO_LONG}.", _FIRST_LINE)
-        delimiter = next((mark for mark in (",", ";", "\t") if mark in header), ",")
         lines = _TableLines(chain([header], physical))
-        rows = csv.reader(lines, delimiter=delimiter)
-        columns = _header(path, rows)
+        rows = csv.reader(lines, delimiter=_delimiter(header, columns))
+        names = _header(path, rows, columns)
         while True:
             line = lines.begin()
             try:
@@ -158,22 +128,29 @@ def _table_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
                 yield line, BadRow(f"it is not a row of a table ({error})")
                 continue
             if fields:
-                extra = len(fields) > len(columns)
-                yield (
-                    line,
-                    BadRow("it has more fields than the first line")
-                    if extra
-                    else dict(zip(columns, fields, strict=False)),
-                )
+                extra = len(fields) > len(names)
+                more = BadRow("it has more fields than the first line: one with commas belongs in quotation marks")
+                yield line, more if extra else dict(zip(names, fields, strict=False))
 
 
-def _header(path: Path, rows: Iterator[list[str]]) -> list[str]:
+def _delimiter(header: str, columns: Columns) -> str:
+    """Find the mark between fields: the one that makes usable columns of a table's first line."""
+    for mark in ",;\t|":
+        with suppress(csv.Error):
+            names = list(map(plain, next(csv.reader([header], delimiter=mark), [])))
+            if columns.of_pictures(names) and columns.of_captions(names):
+                return mark
+    return next((mark for mark in ",;\t|" if mark in header), ",")
+
+
+def _header(path: Path, rows: Iterator[list[str]], columns: Columns) -> list[str]:
     try:
-        columns = [column.strip() for column in next(rows, [])]
+        written = next(rows, [])
     except csv.Error as error:
         raise DataError(f"The first line of {path} is not that of a table: {error}.", _FIRST_LINE) from error
-    _check_columns(path, columns, columns)
-    return columns
+    names = list(map(plain, written))
+    _check_columns(path, columns, written, names, names)
+    return names
 
 
 def _open_quotation(path: Path, line: int) -> DataError:
@@ -183,32 +160,36 @@ def _open_quotation(path: Path, line: int) -> DataError:
     )
 
 
-def _check_columns(path: Path, columns: Sequence[str], texts: Sequence[str]) -> None:
-    if not _file_columns(texts) or not set(columns) & set(CAPTION_COLUMNS):
-        named = ", ".join(columns[:20])
+def _check_columns(
+    path: Path, columns: Columns, written: Sequence[str], texts: Sequence[str], others: Sequence[str]
+) -> None:
+    """Refuse a table without usable columns.
+
+    Args:
+        path: of the table.
+        columns: which ones are wanted.
+        written: names of all columns as they are to be shown.
+        texts: plain names of those that can name pictures.
+        others: plain names of those that can hold captions.
+    """
+    if not columns.of_pictures(texts) or not columns.of_captions(others):
+        shown = mended(", ".join(name.strip() for name in written[:20]))[0][:500] or "none at all"
         raise DataError(
-            f"{path} has the columns {mended(named)[0][:500] or 'none at all'}.",
-            "It needs columns called file_name and caption, and if you like class and split; a table names them in its "
-            "first line.",
+            f"{path} has the columns {shown}.",
+            f"It needs columns called {columns.image or 'file_name'} and {columns.caption or 'caption'}, or others that"
+            " --image-column and --caption-column name; it may have class and split. A table names them in line 1.",
         )
 
 
-def _file_columns(columns: Sequence[str] | Mapping[str, Any]) -> list[str]:
-    if "file_name" in columns:
-        return ["file_name"]
-    others = [name for name in columns if name.endswith("_file_name")]
-    return [name for name in ("image_file_name", *others, *FILE_COLUMNS[2:]) if name in columns]
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
+def _parquet_rows(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
     from pyarrow import parquet
 
     with path.open("rb") as opened:
         try:
             file = parquet.ParquetFile(opened, pre_buffer=False, buffer_size=1 << 20)
-            columns = _parquet_columns(path, file)
+            names = _parquet_columns(path, file, columns)
             line = 0
-            for batch in file.iter_batches(_BATCH, columns=columns, use_threads=False):
+            for batch in file.iter_batches(_BATCH, columns=names, use_threads=False):
                 for item in _batch_rows(batch):
                     line += 1
                     yield line, item
@@ -221,93 +202,32 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
             ) from error
 
 
-def _parquet_columns(path: Path, file: Any) -> list[str]:
+def _parquet_columns(path: Path, file: Any, columns: Columns) -> list[str]:
+    """Names of the columns to read."""
     from pyarrow import types
 
     def is_text(kind: Any) -> bool:
         value = kind.value_type if types.is_dictionary(kind) else kind
-        return any(check(value) for check in (types.is_string, types.is_large_string))
+        return any(check(value) for check in (types.is_string, types.is_large_string, types.is_string_view))
+
+    def can_hold_captions(kind: Any) -> bool:
+        return is_text(kind) or types.is_nested(kind)
 
     schema = file.schema_arrow
-    texts = [column.name for column in schema if is_text(column.type)]
-    others = [name for name in schema.names if name in (*CAPTION_COLUMNS, *_CLASS_COLUMNS, "split")]
-    _check_columns(path, schema.names, texts)
-    return list(dict.fromkeys([*_file_columns(texts), *others]))
+    texts = [plain(column.name) for column in schema if is_text(column.type)]
+    captions = [plain(column.name) for column in schema if can_hold_captions(column.type)]
+    written = [f"{column.name} ({column.type})" for column in schema]
+    _check_columns(path, columns, written, texts, captions)
+    wanted = {*columns.of_pictures(texts), *columns.of_captions(captions), *CLASS_COLUMNS, "split"}
+    return [name for name in schema.names if plain(name) in wanted]
 
 
 def _batch_rows(batch: Any) -> Iterator[dict[str, Any] | BadRow]:
     try:
-        yield from batch.to_pylist()
+        yield from map(_plainly, batch.to_pylist())
     except UnicodeDecodeError:
         for index in range(batch.num_rows):
             try:
-                yield from batch.slice(index, 1).to_pylist()
+                yield from map(_plainly, batch.slice(index, 1).to_pylist())
             except UnicodeDecodeError:
                 yield BadRow("its text is not UTF-8")
-
-
-def _file_name(item: Mapping[str, Any]) -> str | None:
-    values = (item.get(name) for name in _file_columns(item))
-    return next((value.strip() for value in values if isinstance(value, str) and value.strip()), None)
-
-
-def _row(line: int, item: Mapping[str, Any]) -> Row:
-    file_name = _file_name(item)
-    if file_name is None:
-        raise BadRow("it has no file_name")
-    captions, damaged = _captions(item)
-    if not captions:
-        raise BadRow("it has no caption")
-    return Row(line, file_name, captions, damaged, _class_name(item), _split(item.get("split")))
-
-
-def _split(word: Any) -> str | None:
-    if word in (None, ""):
-        return None
-    split = split_named(word) if isinstance(word, str) else None
-    if split is None:
-        shown = mended(word)[0][:40] if isinstance(word, str) else type(word).__name__
-        raise BadRow(f"its split is neither train nor test ({shown})")
-    return split
-
-
-def _class_name(item: Mapping[str, Any]) -> str | None:
-    value = next((item[name] for name in _CLASS_COLUMNS if item.get(name) not in (None, "")), None)
-    if isinstance(value, float):
-        # Tables with gaps hold whole numbers as floating point, and their gaps as NaN.
-        value = None if math.isnan(value) else int(value) if value.is_integer() else value
-    if value is None:
-        return None
-    if not isinstance(value, str | int | float):
-        raise BadRow("its class is neither text nor a number")
-    # Thousands of rows share a class, and need only one copy of its name.
-    return sys.intern(mended(str(value))[0]) or None
-
-
-def _captions(item: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:
-    content = next((item[name] for name in CAPTION_COLUMNS if item.get(name) not in (None, "", [])), None)
-    if isinstance(content, str) and content.lstrip().startswith("["):
-        content = _listed(content)
-    if content is None:
-        return (), False
-    parts = [_text(part) for part in (content if isinstance(content, list) else [content])]
-    if any(len(part) > MAX_CAPTION_FILE for part in parts):
-        raise BadRow("its caption is longer than a megabyte")
-    pairs = [mended(" ".join(text_lines(part))) for part in parts]
-    return tuple(caption for caption, _ in pairs if caption), any(damage for _, damage in pairs)
-
-
-def _text(part: Any) -> str:
-    if isinstance(part, dict):
-        part = next((part[name] for name in _PARTS if isinstance(part.get(name), str)), None)
-    if not isinstance(part, str):
-        raise BadRow("its caption is neither text nor a list of texts")
-    return part
-
-
-def _listed(content: str) -> Any:
-    """Read a list written into one field, as a table has to; a caption that begins with a bracket stays text."""
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return content

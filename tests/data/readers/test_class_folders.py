@@ -186,3 +186,11 @@ def test_layouts_of_other_readers_are_left_to_them(tmp_path: Path, names: tuple[
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert FolderReader().recognises(tmp_path) is None
+
+
+def test_classes_whose_pictures_lie_deeper(tmp_path: Path) -> None:
+    for name in ("cat/indoors", "cat/outdoors", "dog/indoors"):
+        picture(tmp_path / name / "a.png")
+    assert "2 sub-folders" in (FolderReader().recognises(tmp_path) or "")
+    examples, _ = read(tmp_path)
+    assert {item.class_name for item in examples.values()} == {"cat", "dog"}

@@ -143,7 +143,7 @@ def test_rows_of_one_picture_are_joined_and_repeats_left_out(tmp_path: Path) -> 
     (tmp_path / "metadata.csv").write_text("\n".join(lines))
     examples, skipped = read(tmp_path)
     assert examples["a.png"].captions == ("one", "two")
-    assert "added" in skipped["metadata.csv line 3"]
+    assert list(skipped) == ["metadata.csv line 4"]
     assert "repeats" in skipped["metadata.csv line 4"]
 
 
@@ -176,6 +176,15 @@ def test_metadata_inside_split_folders(tmp_path: Path) -> None:
     assert {name: item.split for name, item in examples.items()} == {"train/a.png": "train", "test/a.png": "test"}
     (tmp_path / "test" / "metadata.jsonl").unlink()
     assert read(tmp_path)[0]["train/a.png"].split is None
+
+
+@pytest.mark.parametrize("above", ["", "data/", "mine/photos/"])
+def test_splits_are_those_of_the_folders_below_lone_ones(tmp_path: Path, above: str) -> None:
+    names = [f"{above}train/a.png", f"{above}val/a.png"]
+    for name in names:
+        picture(tmp_path / name)
+    rows(tmp_path / "metadata.jsonl", *({"file_name": name, "text": "x"} for name in names))
+    assert [item.split for item in read(tmp_path)[0].values()] == ["train", "test"]
 
 
 def test_names_that_leave_the_folder_are_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -382,6 +391,7 @@ def test_a_folder_that_cannot_be_opened_costs_its_own_pictures(tmp_path: Path, m
         return original(path)
 
     monkeypatch.setattr(os, "scandir", guarded)
+    assert "captions" in (FolderReader().recognises(tmp_path) or "")
     examples, skipped = read(tmp_path)
     assert list(examples) == ["open/b.png"]
     assert skipped == {"closed": "this folder cannot be opened: Permission denied"}

@@ -20,8 +20,8 @@ from stackgan_cli.errors import DataError
 HUGE = 300 << 20
 
 
-def read(root: Path) -> tuple[dict[str, Example], dict[str, str]]:
-    found = list(FolderReader().examples(root))
+def read(root: Path, **options: Any) -> tuple[dict[str, Example], dict[str, str]]:
+    found = list(FolderReader(**options).examples(root))
     reasons: dict[str, str] = {}
     for item in found:
         if isinstance(item, Skipped):
@@ -92,9 +92,12 @@ def test_parquet_text_that_is_not_utf8_loses_its_row_alone(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"file_name": ["a.png"], "words": ["x"]}, "the columns file_name, words"),
-        ({"image": [{"bytes": b"x", "path": "a.png"}], "text": ["x"]}, "the columns image, text"),
-        ({"file_name": [1], "text": ["x"]}, "the columns file_name, text"),
+        ({"file_name": ["a.png"], "words": ["x"]}, r"the columns file_name \(string\), words \(string\)"),
+        (
+            {"image": [{"bytes": b"x", "path": "a.png"}], "text": ["x"]},
+            r"the columns image \(struct<.*>\), text \(string\)",
+        ),
+        ({"file_name": [1], "text": ["x"]}, r"the columns file_name \(int64\), text \(string\)"),
     ],
 )
 def test_parquet_that_lists_no_captioned_pictures(tmp_path: Path, columns: dict[str, Any], words: str) -> None:
@@ -322,3 +325,63 @@ def test_mutated_files_come_to_examples_or_reasons(tmp_path: Path, name: str) ->
             assert "".join((item.name, *words)).encode()
             assert item.name in ("a.png", "ü.png") or isinstance(item, Skipped)
     assert min(outcomes.values()) > 0
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_columns_of_other_names_are_chosen(tmp_path: Path, form: str) -> None:
+    pictures(tmp_path, "a.png", "b.png")
+    columns = {"Img": ["a.png"], "file_name": ["b.png"], "caption": ["usual"], "said by": ["chosen"]}
+    if form == "parquet":
+        table(tmp_path, columns)
+    elif form == "csv":
+        (tmp_path / "metadata.csv").write_text("Img,file_name,caption,said by\na.png,b.png,usual,chosen\n")
+    else:
+        (tmp_path / "metadata.jsonl").write_text(json.dumps({name: value[0] for name, value in columns.items()}))
+    chosen, _ = read(tmp_path, image_column="img", caption_column="Said by")
+    assert {name: item.captions for name, item in chosen.items()} == {"a.png": ("chosen",)}
+    usual, _ = read(tmp_path)
+    assert {name: item.captions for name, item in usual.items()} == {"b.png": ("usual",)}
+    with pytest.raises(DataError, match=r"file_name|nowhere"):
+        read(tmp_path, image_column="nowhere")
+
+
+@pytest.mark.parametrize("kind", [pyarrow.string(), pyarrow.large_string(), pyarrow.string_view()])
+def test_every_kind_of_text_in_parquet(tmp_path: Path, kind: pyarrow.DataType) -> None:
+    pictures(tmp_path, "a.png")
+    table(tmp_path, {"File Name": pyarrow.array(["a.png"], kind), "Caption": pyarrow.array(["red"], kind)})
+    assert read(tmp_path)[0]["a.png"].captions == ("red",)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "File_Name|Caption\na.png|red, and blue",
+        'image path;caption;"size, px"\na.png;red, and blue;3',
+        'file,Text\na.png,"red, and blue"',
+    ],
+)
+def test_the_mark_between_fields_is_the_one_that_makes_columns(tmp_path: Path, lines: str) -> None:
+    pictures(tmp_path, "a.png")
+    (tmp_path / "metadata.csv").write_text(lines)
+    assert read(tmp_path)[0]["a.png"].captions == ("red, and blue",)
+
+
+@pytest.mark.parametrize(
+    ("listed_in", "written", "name"),
+    [
+        ("images/metadata.csv", "a.png", "images/a.png"),
+        ("metadata.csv", "a.png", "images/a.png"),
+        ("data/metadata.csv", "images/a.png", "data/images/a.png"),
+        ("data/train/metadata.csv", "a.png", "data/train/a.png"),
+        ("metadata.csv", "images\\a.png", "images/a.png"),
+    ],
+)
+def test_metadata_beside_the_pictures_or_above_them(tmp_path: Path, listed_in: str, written: str, name: str) -> None:
+    for path in (listed_in, name):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).touch()
+    (tmp_path / listed_in).write_text(f"file_name,caption\n{written},red\n")
+    assert listed_in in (FolderReader().recognises(tmp_path) or "")
+    examples, skipped = read(tmp_path)
+    assert {name: item.captions for name, item in examples.items()} == {name: ("red",)}
+    assert not skipped
