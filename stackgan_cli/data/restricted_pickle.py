@@ -158,7 +158,7 @@ class _RestrictedUnpickler(pickle._Unpickler):
             raise _RefusedGlobalError(f"{module.strip()}.{name.strip()}") from None
 
 
-def load_pickle(path: Path) -> Any:
+def load_pickle(path: Path, most: int | None = None) -> Any:
     """Read a pickle that holds data alone.
 
     Text of Python 2 is decoded as latin-1. A text pickle whose line ends became CRLF on the way is read as it was
@@ -166,16 +166,25 @@ def load_pickle(path: Path) -> Any:
 
     Args:
         path: the file.
+        most: bytes that it may have; read, it can take thirty times as much memory.
 
     Returns:
         What the pickle holds: builtin containers, text, numbers and numpy arrays of numbers, text or such objects.
 
     Raises:
-        DataError: the file cannot be opened, is damaged, or names a function or class other than numpy's arrays.
+        DataError: the file cannot be opened, is damaged or too large, or names a function or class other than numpy's
+            arrays.
     """
     try:
         with path.open("rb") as file:
+            if most is not None and file.seek(0, io.SEEK_END) > most:
+                raise DataError(
+                    f"{path} is larger than {most >> 20} MiB, which cannot be right.", "Get the file again."
+                )
+            file.seek(0)
             return _RestrictedUnpickler(_Whole(_with_unix_line_ends(file)), encoding="latin1").load()
+    except DataError:
+        raise
     except _RefusedGlobalError as refused:
         raise DataError(
             f"{path} is refused: it asks for {refused}, and only numbers, text and numpy arrays are read from pickles.",
@@ -186,8 +195,10 @@ def load_pickle(path: Path) -> Any:
             f"{path} cannot be opened: {error.strerror or error}.", "Check the file's permissions."
         ) from error
     except Exception as error:  # a damaged pickle can raise nearly anything
+        # The unpickler looks every byte up in a table; what it does not find there is no instruction.
+        what = f"no instruction {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
         raise DataError(
-            f"{path} is not a whole pickle of numbers and text ({str(error) or type(error).__name__}).",
+            f"{path} is not a whole pickle of numbers and text ({what}).",
             "Copy the file again in binary mode; a transfer that changes line ends damages it.",
         ) from error
 

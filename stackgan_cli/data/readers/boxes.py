@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from stackgan_cli.components.protocols import Skipped
-from stackgan_cli.data.readers.captions import decode_text, text_lines
 from stackgan_cli.data.readers.layout import relative_name
-from stackgan_cli.data.readers.splits import picture_key
+from stackgan_cli.data.readers.left_out import Notes
+from stackgan_cli.data.readers.splits import list_lines, picture_key
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from stackgan_cli.components.protocols import Skipped
 
 Box = tuple[float, float, float, float]
 
@@ -53,27 +54,30 @@ def listed_pictures(home: Path) -> tuple[list[Listed], list[Skipped]]:
         The pictures in the order of their names, and the lines that could not be used.
     """
     listed: dict[str, Listed] = {}
-    problems: list[Skipped] = []
-    for line_number, line in enumerate(text_lines(decode_text((home / "images.txt").read_bytes())), start=1):
+    problems = Notes()
+    for line_number, line in enumerate(list_lines(home / "images.txt"), start=1):
         if not line.strip():
             continue
-        number, _, written = line.strip().partition(" ")
-        name = relative_name(unicodedata.normalize("NFC", written.strip()))
+        place = f"images.txt line {line_number}"
+        number, *rest = line.split(maxsplit=1)
+        written = unicodedata.normalize("NFC", rest[0].strip()) if rest else ""
+        name = relative_name(written)
+        place += f" ({written[:200]})" if written else ""
         if not written:
-            problems.append(Skipped(f"images.txt line {line_number}", "it is not a number and a name"))
+            problems.add(place, "lines", "it is not a number and a name")
         elif name is None:
-            problems.append(Skipped(written, f"images.txt line {line_number} leads out of the folder images"))
+            problems.add(place, "lines", "the name in it leads out of the folder images")
         elif name in listed:
-            problems.append(Skipped(name, f"images.txt line {line_number} repeats it"))
+            problems.add(place, "lines", "it repeats an earlier picture")
         else:
             listed[name] = Listed(number, name)
-    return [listed[name] for name in sorted(listed)], problems
+    return [listed[name] for name in sorted(listed)], list(problems.lines())
 
 
 def boxes_by_number(home: Path) -> dict[str, Box]:
     """Read bounding_boxes.txt: left, top, width and height in pixels by picture number, without the odd lines."""
     boxes = {}
-    for line in text_lines(decode_text((home / "bounding_boxes.txt").read_bytes())):
+    for line in list_lines(home / "bounding_boxes.txt"):
         number, *values = line.split() or [""]
         try:
             left, top, width, height = (float(value) for value in values)

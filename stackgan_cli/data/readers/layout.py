@@ -19,6 +19,8 @@ PICTURE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif", ".heic")
 )
 
+_REASONS_SHOWN = 3
+
 
 def source_folder(source: Path | None, layout: str) -> Path:
     """Return the source if it is a folder.
@@ -55,17 +57,17 @@ def opening(root: Path) -> Iterator[None]:
 
 def at_least_one(found: Iterator[Example | Skipped], root: Path, layout: str) -> Iterator[Example | Skipped]:
     """Pass everything on, and raise a DataError at the end if no example was among it."""
-    first: Skipped | None = None
+    reasons: dict[str, Skipped] = {}
     examples = 0
     for item in found:
         if isinstance(item, Example):
             examples += 1
-        elif first is None:
-            first = item
+        elif not examples and len(reasons) < _REASONS_SHOWN:
+            reasons.setdefault(item.reason.rpartition(": ")[2], item)
         yield item
     if not examples:
-        why = "" if first is None else f" Left out: {first.name}: {first.reason}."
-        raise DataError(f"{root} holds no captioned picture.{why}", layout)
+        why = "; ".join(f"{item.name}: {item.reason}" for item in reasons.values())
+        raise DataError(f"{root} holds no captioned picture.{f' Left out: {why}.' if why else ''}", layout)
 
 
 def relative_name(name: str) -> str | None:

@@ -31,6 +31,8 @@ FLOWERS_TEST_CLASSES = frozenset(range(1, 21))
 
 _AGAIN = "Get the file again, from the same place as those beside it."
 _MOST_CLASSES = 10**9
+_MOST_BYTES = 1 << 25
+"""The largest published list, that of COCO, has a tenth of this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +86,27 @@ def picture_key(name: str, parts: int) -> str:
     return "/".join(last.parts[-parts:])
 
 
+def list_lines(path: Path) -> list[str]:
+    """Read a published list of pictures or classes, which is short.
+
+    Raises:
+        DataError: it is longer than any of them.
+        OSError: it cannot be opened.
+    """
+    with path.open("rb") as file:
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise DataError(f"{path} is larger than {_MOST_BYTES >> 20} MiB, and so no published list.", _AGAIN)
+    return text_lines(decode_text(data))
+
+
 def file_names(path: Path) -> list[str]:
     """Read ``filenames.pickle``: names of pictures as they are written there.
 
     Raises:
         DataError: the file cannot be read, or holds something else.
     """
-    content: Any = load_pickle(path)
+    content: Any = load_pickle(path, _MOST_BYTES)
     names = content.tolist() if hasattr(content, "tolist") else content
     if not isinstance(names, list | tuple):
         raise DataError(f"{path} holds no list of file names.", _AGAIN)
@@ -114,7 +130,7 @@ def class_numbers(path: Path, count: int) -> list[int] | None:
     """
     if not path.is_file():
         return None
-    content: Any = load_pickle(path)
+    content: Any = load_pickle(path, _MOST_BYTES)
     numbers = content.tolist() if hasattr(content, "tolist") else content
     if not isinstance(numbers, list | tuple):
         raise DataError(f"{path} holds no list of classes.", _AGAIN)
@@ -179,5 +195,4 @@ def _from_class_lists(folder: Path) -> dict[str, str]:
 
 
 def _class_list(path: Path) -> set[str]:
-    lines = text_lines(unicodedata.normalize("NFC", decode_text(path.read_bytes())))
-    return {line.strip() for line in lines if line.strip()}
+    return {unicodedata.normalize("NFC", line.strip()) for line in list_lines(path) if line.strip()}

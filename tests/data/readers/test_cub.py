@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -78,10 +79,34 @@ def test_pictures_without_caption_or_box_and_odd_lines(tmp_path: Path) -> None:
     reasons = {item.name: item.reason for item in skipped}
     assert "no caption file" in reasons["004.X/a.jpg"]
     assert "box" in reasons["004.X/b.jpg"]
-    assert "leads out" in reasons["../../../etc/passwd"]
-    assert "leads out" in reasons["/etc/passwd"]
-    assert "line 7" in str(reasons.keys())
-    assert "repeats" in reasons[LAYSAN]
+    assert reasons["2 lines"] == (
+        "the name in it leads out of the folder images (the first: images.txt line 5 (../../../etc/passwd))"
+    )
+    assert "not a number and a name" in reasons["images.txt line 7"]
+    assert "repeats" in reasons[f"images.txt line 8 ({LAYSAN})"]
+
+
+def test_lists_too_long_to_be_published_ones_are_not_read(tmp_path: Path) -> None:
+    home = make(tmp_path)
+    for path in (home / "images.txt", home / "bounding_boxes.txt", home / "testclasses.txt"):
+        (home / "trainvalclasses.txt").write_text("001.Black_footed_Albatross\n")
+        before = path.read_bytes() if path.is_file() else b"002.Laysan_Albatross\n"
+        with path.open("ab") as file:
+            file.truncate(1 << 30)
+        tracemalloc.start()
+        with pytest.raises(DataError, match=f"{path.name} is larger than 32 MiB"):
+            read(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 100 << 20
+        tracemalloc.stop()
+        path.write_bytes(before)
+    assert len(read(tmp_path)[0]) == 2
+
+
+def test_lists_with_tabs_between_number_and_name(tmp_path: Path) -> None:
+    home = make(tmp_path)
+    for name in ("images.txt", "bounding_boxes.txt"):
+        (home / name).write_text((home / name).read_text().replace(" ", "\t"))
+    assert len(read(tmp_path)[0]) == 2
 
 
 def test_published_names_and_lists_go_before_the_known_classes(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import tracemalloc
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -493,3 +494,15 @@ def test_the_real_names_find_what_the_reader_of_cub_finds() -> None:
             other.image,
         )
     assert "not there" in skipped["11,578 pictures"]
+
+
+@pytest.mark.parametrize("name", ["filenames.pickle", "class_info.pickle"])
+def test_lists_too_long_to_be_published_ones_are_not_read(tmp_path: Path, name: str) -> None:
+    birds(tmp_path)
+    with (tmp_path / "train" / name).open("ab") as file:
+        file.truncate(1 << 30)
+    tracemalloc.start()
+    with pytest.raises(DataError, match=f"{name} is larger than 32 MiB"):
+        list(StackganMetadataReader().examples(tmp_path))
+    assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    tracemalloc.stop()
