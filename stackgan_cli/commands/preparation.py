@@ -209,11 +209,15 @@ def _pictures(plan: Plan, target: Path, force: bool) -> None:
     from stackgan_cli.console import ProgressReport, say, warn
     from stackgan_cli.data.manifest import read_manifest
     from stackgan_cli.data.preparing import prepare
+    from stackgan_cli.data.verifying import damaged_file
     from stackgan_cli.errors import DataError
 
     found = _survey(plan)
     if _exists(target) and not force:
         if read_manifest(target)["fingerprint"] == found.fingerprint:
+            damaged = damaged_file(target)
+            if damaged is not None:
+                raise DataError(f"{damaged} is missing or cut short.", hint="--force to prepare the pictures again")
             say(f"{target} holds exactly these pictures already.")
             return
         raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -28,19 +29,31 @@ if TYPE_CHECKING:
     from stackgan_cli.data.prepared import PreparedData, Split
 
 
-def folder_name(full_name: str) -> str:
-    """Name of an encoder's folder: bare for a built-in encoder, with its package for others."""
+_UNUSUAL = re.compile(r"[^A-Za-z0-9._-]")
+
+
+def folder_name(full_name: str, features: str | None = None) -> str:
+    """Name of an encoder's folder: bare for a built-in encoder, with its package for others.
+
+    One that only stands for features that the source holds ready has their name behind its own, because data may have
+    several.
+    """
     package, _, name = full_name.partition(":")
-    return name if package == "stackgan-cli" else f"{package}--{name}"
+    whole = name if package == "stackgan-cli" else f"{package}--{name}"
+    return whole if features is None else f"{whole}-{_UNUSUAL.sub('_', features)}"
 
 
 def has_encoder(data: PreparedData, component: Component, options: Mapping[str, Any]) -> bool:
     """Whether the data was prepared with this text encoder, of this version and with these options."""
-    there = data.manifest["encoders"].get(folder_name(component.full_name))
     wanted = entry(component, {}, options)
-    if there is None or any(there.get(key) != wanted[key] for key in ("name", "version")):
-        return False
-    return all(there.get("options", {}).get(name) == value for name, value in wanted["options"].items())
+    # What is None is left to the encoder.
+    settled = {name: value for name, value in wanted["options"].items() if value is not None}
+
+    def is_wanted(there: Mapping[str, Any]) -> bool:
+        same = all(there.get(key) == wanted[key] for key in ("name", "version"))
+        return same and all(there.get("options", {}).get(name) == value for name, value in settled.items())
+
+    return any(map(is_wanted, data.manifest["encoders"].values()))
 
 
 def add_encoder(
@@ -75,7 +88,8 @@ def add_encoder(
             torch.manual_seed(seed_of(seed, "text encoder") % 2**63)
             encoder = build(Kind.TEXT_ENCODER, component.full_name, options=options)
             measured = _fitted(encoder, data, seed, report)
-        target = data.folder / "text" / folder_name(component.full_name)
+        ready = getattr(encoder, "source_features", None)
+        target = data.folder / "text" / folder_name(component.full_name, ready)
         with atomic_folder(target) as folder:
             _write_features(folder, encoder, data, features, report)
             described = entry(component, {}, {**options, **getattr(encoder, "learnt_options", {})})

@@ -54,21 +54,29 @@ class PreparedData:
         """Folders of the text encoders that were fitted or cached, the first one first."""
         return list(self.manifest["encoders"])
 
-    def encoder_folder(self, wanted: str | None) -> Path:
-        """Folder of a text encoder of this data: the one wanted, by its bare or full name, else the first.
+    def encoder_folder(self, wanted: str | None, options: Mapping[str, Any] | None = None) -> Path:
+        """Folder of a text encoder of this data: the one wanted, else the first.
+
+        Args:
+            wanted: its folder's name, or its bare or full name.
+            options: where several have that name, the one with these options is taken, else the first of them.
 
         Raises:
             DataError: this data was not prepared with it.
         """
-        for name in self.encoders:
-            full_name = self.manifest["encoders"][name]["name"]
-            if wanted is None or wanted in (name, full_name, full_name.partition(":")[2]):
-                return self.folder / "text" / name
+        named = [name for name in self.encoders if wanted is None or wanted in self._names_of(name)]
+        same = [name for name in named if self.manifest["encoders"][name].get("options") == options]
+        for name in (*same, *named):
+            return self.folder / "text" / name
         have = f"it has {', '.join(self.encoders)}" if self.encoders else "it has none yet"
         raise DataError(
             f"The data {self.name!r} has no features of the text encoder {wanted or 'any'!r}: {have}.",
             hint=f"stackgan prepare --data {self.name}" + (f" --encoder {wanted}" if wanted else ""),
         )
+
+    def _names_of(self, folder: str) -> tuple[str, ...]:
+        full_name = self.manifest["encoders"][folder]["name"]
+        return folder, full_name, full_name.partition(":")[2]
 
 
 class Split:

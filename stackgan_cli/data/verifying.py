@@ -1,7 +1,9 @@
-"""Whether the pictures of a source still hold the very bytes that were prepared."""
+"""Whether prepared data are whole, and the pictures of their source still hold the very bytes that were prepared."""
 
 from __future__ import annotations
 
+import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -14,11 +16,14 @@ from stackgan_cli.data.rendering import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from stackgan_cli.data.prepared import PreparedData
     from stackgan_cli.data.surveying import Plan
 
 _AT_ONCE = 256
+_END = b"\xff\xff\xff\xff\0\0\0\0"
+"""What an Arrow stream ends with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,32 @@ class Verified:
     """Names of the pictures whose bytes are others now."""
     gone: tuple[str, ...]
     """Names of the pictures that were prepared and that the source does not have any more."""
+
+
+def damaged_file(folder: Path) -> Path | None:
+    """Look for a file of pictures that is missing or cut short, without reading any but for its last bytes.
+
+    Args:
+        folder: of prepared data.
+
+    Returns:
+        The first such file, or None.
+    """
+    for split in ("train", "test"):
+        state = folder / split / "state.json"
+        try:
+            names = [str(entry["filename"]) for entry in json.loads(state.read_text(encoding="utf-8"))["_data_files"]]
+        except (OSError, ValueError, TypeError, LookupError):
+            return state
+        for path in (folder / split / name for name in names):
+            try:
+                with path.open("rb") as file:
+                    file.seek(-len(_END), os.SEEK_END)
+                    if file.read() != _END:
+                        return path
+            except OSError:
+                return path
+    return None
 
 
 def verify(plan: Plan, data: PreparedData, report: Callable[[int], None]) -> Verified:

@@ -116,7 +116,8 @@ def _reading(pipeline: Pipeline, data: PreparedData, split: Split) -> Callable[[
     """Say how captions are read: by the model's encoder, or from the features that came with the data."""
     if pipeline.reads_captions:
         return lambda part: pipeline.encode([split.captions[sample.picture][sample.caption] for sample in part])
-    table = split.features(data.encoder_folder(pipeline.model.manifest["text_encoder"]["name"]))
+    encoder = pipeline.model.manifest["text_encoder"]
+    table = split.features(data.encoder_folder(encoder["name"], encoder["options"]))
 
     def look_up(part: Sequence[Sample]) -> TextFeatures:
         places = [torch.tensor([getattr(sample, name) for sample in part]) for name in ("picture", "caption")]

@@ -17,16 +17,16 @@ class Precomputed:
 
     Args:
         features: name of the features in the source, such as ``char-cnn-rnn``.
-        width: width of a sentence vector; found out when they are copied.
+        width: width of a sentence vector; found out when they are copied where None.
     """
 
-    def __init__(self, *, features: str = "char-cnn-rnn", width: int = 1024) -> None:
-        if not features or width < 1:
+    def __init__(self, *, features: str = "char-cnn-rnn", width: int | None = None) -> None:
+        if not features or (width is not None and width < 1):
             raise SettingsError(
                 f"precomputed cannot stand for features {features!r} of width {width}.", "features=char-cnn-rnn"
             )
         self.source_features = features
-        self.width = width
+        self.width = width or 1024
 
     @property
     def learnt_options(self) -> dict[str, Any]:

@@ -198,6 +198,24 @@ def test_contents_are_compared_byte_by_byte_when_asked(
     assert gone.err.count("Error:") == 1
 
 
+@pytest.mark.parametrize("damage", ["cut", "gone", "no list", "broken list"])
+def test_damage_to_what_was_prepared_is_noticed(
+    stackgan: Callable[..., Any], source: Path, empty_home: Path, damage: str
+) -> None:
+    assert stackgan(*arguments(source)).code == 0
+    folder = empty_home / "data" / "mine" / "train"
+    path = sorted(folder.glob("*.arrow"))[-1] if damage in ("cut", "gone") else folder / "state.json"
+    if damage in ("cut", "broken list"):
+        path.write_bytes(path.read_bytes()[:-20])
+    else:
+        path.unlink()
+    done = stackgan(*arguments(source))
+    assert done.code == 3
+    assert done.says(f"{path} is missing or cut short", "--force")
+    assert stackgan(*arguments(source), "--force").code == 0
+    assert stackgan(*arguments(source)).says("already")
+
+
 def test_a_look_at_the_data(stackgan: Callable[..., Any], source: Path, empty_home: Path) -> None:
     (source / "000.png").write_bytes(b"no picture")
     Image.new("RGB", (500, 30)).save(source / "001.png")

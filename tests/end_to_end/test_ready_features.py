@@ -49,7 +49,7 @@ def test_the_whole_way(
     assert done.code == 0, done.err
     assert done.says("Reading with stackgan-metadata")
     data = PreparedData(empty_home / "data" / "mine")
-    assert data.encoders == ["precomputed"]
+    assert data.encoders == ["precomputed-char-cnn-rnn"]
     for split in (data.train, data.test):
         table = split.features(data.encoder_folder(None))
         assert table.width == WIDTH
@@ -66,7 +66,30 @@ def test_the_whole_way(
     assert refused.says("Nothing here can read", "char-cnn-rnn")
     added = stackgan("prepare", "--data", "mine", "--encoder", "hashed-words")
     assert added.code == 0, added.err
-    assert PreparedData(empty_home / "data" / "mine").encoders == ["precomputed", "hashed-words"]
+    assert PreparedData(empty_home / "data" / "mine").encoders == ["precomputed-char-cnn-rnn", "hashed-words"]
+
+
+def test_several_sets_of_features_lie_side_by_side(
+    stackgan: Callable[..., Any], source: Path, empty_home: Path, tiny_options: Callable[[int], list[str]]
+) -> None:
+    common = ("prepare", "--data", "mine")
+    assert stackgan(*common, "--source", source, "--resolution", 16).code == 0
+    chosen = ("--encoder", "precomputed", "--encoder-option", "features=skip-thought")
+    assert stackgan(*common, *chosen).code == 0
+    again = stackgan(*common, *chosen)
+    assert again.says("is there already")
+    data = PreparedData(empty_home / "data" / "mine")
+    assert data.encoders == ["precomputed-char-cnn-rnn", "precomputed-skip-thought"]
+    for number, name in enumerate(data.encoders, start=1):
+        encoder = ("--encoder", name, "--name", name)
+        trained = stackgan(
+            "train-stage1", "--data", "mine", "--recipe", "quick", *encoder, *tiny_options(1), "--steps", number
+        )
+        assert trained.code == 0, trained.err
+        taken = json.loads((empty_home / "models" / name / "stackgan.json").read_text())["text_encoder"]
+        assert data.encoder_folder(taken["name"], taken["options"]).name == name
+        measured = stackgan("evaluate", "--model", name, "--data", "mine", "--num-images", 10, "--json")
+        assert measured.code == 0, measured.err
 
 
 def test_another_set_of_features_is_taken_later_from_the_source_alone(
@@ -77,7 +100,8 @@ def test_another_set_of_features_is_taken_later_from_the_source_alone(
     for name in ("skip-thought", "char-cnn-rnn"):
         done = stackgan(*common, "--encoder", "precomputed", "--encoder-option", f"features={name}")
         assert done.code == 0, done.err
-        entry = json.loads((empty_home / "data" / "mine" / "data.json").read_text())["encoders"]["precomputed"]
+        entries = json.loads((empty_home / "data" / "mine" / "data.json").read_text())["encoders"]
+        entry = entries[f"precomputed-{name}"]
         assert entry["options"] == {"features": name, "width": WIDTH}
     missing = stackgan(*common, "--encoder", "precomputed", "--encoder-option", "features=bert")
     assert missing.code == 3
