@@ -1,7 +1,8 @@
 """Rendering and writing photos for training on all cores, beside one thread of plain Pillow doing the same resizes.
 
-The thread of Pillow writes nothing. The other way is what ``prepare`` does: hashes, JPEG where raw pixels would take
-more than a gigabyte, Arrow files that have reached the disk; starting its processes counts too.
+The first thread of Pillow writes nothing; the second encodes what ``prepare`` would store as JPEG (what raw would take
+more than a gigabyte) and writes all into one file. The third way is what ``prepare`` does: hashes too, and Arrow files
+that have reached the disk; starting its processes counts.
 
 python -m tests.benchmarks.prepare --pictures 400
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from stackgan_cli.components.protocols import Example
-from stackgan_cli.data.chunks import ChunkWriter, chunks_of, write_chunks
+from stackgan_cli.data.chunks import ChunkWriter, chunks_of, cores, write_chunks
 from stackgan_cli.data.preparing import columns, forms_for, rows_for
 from stackgan_cli.data.rendering import Rendering
 from tests.benchmarks.alternating import quickest, show
@@ -46,15 +48,28 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         examples = photos(Path(folder), options.pictures)
 
-        def pillow() -> None:
+        forms = forms_for(len(examples), RESOLUTIONS)
+
+        def pillow(store: Callable[[Image.Image, str], object]) -> None:
             for example in examples:
                 with Image.open(example.image) as picture:
                     large = picture.convert("RGB").resize((SIDES[1], SIDES[1]), Image.Resampling.BICUBIC)
-                    large.tobytes()
-                    large.resize((SIDES[0], SIDES[0]), Image.Resampling.BICUBIC).tobytes()
+                store(large, forms[1])
+                store(large.resize((SIDES[0], SIDES[0]), Image.Resampling.BICUBIC), forms[0])
+
+        def pillow_stored() -> None:
+            with tempfile.TemporaryFile() as file:
+
+                def store(picture: Image.Image, form: str) -> None:
+                    if form == "raw":
+                        file.write(picture.tobytes())
+                    else:
+                        picture.save(file, "JPEG", quality=95, subsampling=0)
+
+                pillow(store)
 
         def ours() -> None:
-            rendering = Rendering("squash", SIDES, forms_for(len(examples), RESOLUTIONS))
+            rendering = Rendering("squash", SIDES, forms)
             with tempfile.TemporaryDirectory() as target:
                 Path(target, "train").mkdir()
                 writer = ChunkWriter(Path(target), rendering, RESOLUTIONS, {}, columns(RESOLUTIONS).arrow_schema)
@@ -62,7 +77,12 @@ def main() -> None:
                 for _ in write_chunks(chunks_of(rows, rows_for(len(rows))), writer, parallel=True):
                     pass
 
-        seconds = quickest({"one thread of Pillow": pillow, "prepare": ours}, options.rounds)
+        ways = {
+            "one thread of Pillow": lambda: pillow(lambda picture, _: picture.tobytes()),
+            "the same, stored": pillow_stored,
+            f"prepare on {cores()} cores": ours,
+        }
+        seconds = quickest(ways, options.rounds)
     show(
         f"{options.pictures} photos of 500 x 375 to {SIDES[0]} and {SIDES[1]} px",
         seconds,
