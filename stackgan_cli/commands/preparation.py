@@ -229,7 +229,8 @@ def _pictures(plan: Plan, target: Path, force: bool) -> None:
     if result.reasons.total:
         reasons = "; ".join(f"{reason}: {count:,}" for reason, count in result.reasons.commonest(_NAMES_SHOWN))
         listed = target / "skipped.jsonl"
-        warn(f"{result.reasons.total:,} things were left out or mended ({reasons}). They are listed in {listed}.")
+        things = "1 thing was" if result.reasons.total == 1 else f"{result.reasons.total:,} things were"
+        warn(f"{things} left out or mended ({reasons}). {listed} has the list.")
 
 
 def _survey(plan: Plan) -> Survey:

@@ -202,6 +202,8 @@ class Skipped:
 
     name: str
     reason: str
+    count: int = 1
+    """How many such things this one stands for."""
 
 
 class DatasetReader(Protocol):

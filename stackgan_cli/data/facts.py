@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -9,10 +10,13 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stackgan_cli.components.protocols import Example
+    from stackgan_cli.components.protocols import Example, Skipped
 
 MOST_REASONS = 1000
 """Different reasons for leaving things out that are counted one by one; there may be as many as there are pictures."""
+
+_OF_ONE = re.compile(r"^\S+ (?:line|row) [0-9]+: | \(the first(?: of them)?: .*\)$")
+"""What a reason says of one thing alone."""
 
 
 @dataclass(slots=True)
@@ -84,11 +88,12 @@ class Reasons:
         self.total = 0
         self._counts: Counter[str] = Counter()
 
-    def add(self, reason: str) -> None:
-        """Count one more."""
-        self.total += 1
+    def add(self, item: Skipped) -> None:
+        """Count what was left out; reasons that differ in nothing but a place or an example are the same one."""
+        self.total += item.count
+        reason = _OF_ONE.sub("", item.reason)
         if reason in self._counts or len(self._counts) < MOST_REASONS:
-            self._counts[reason] += 1
+            self._counts[reason] += item.count
 
     def commonest(self, most: int) -> list[tuple[str, int]]:
         """Give the commonest reasons, with how often each was met."""

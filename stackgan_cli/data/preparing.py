@@ -175,7 +175,7 @@ class _Taking:
         self._done = 0
 
     def skip(self, item: Skipped) -> None:
-        self._result.reasons.add(item.reason)
+        self._result.reasons.add(item)
         self._lines.write(json.dumps({"name": item.name, "reason": item.reason}, ensure_ascii=False) + "\n")
 
     def take(self, chunk: Chunk, written: Written) -> None:

@@ -30,7 +30,9 @@ class Tally:
         if len(self.names) == 1:
             yield Skipped(self.names[0], self.reason)
         elif self.names:
-            yield Skipped(f"{len(self.names):,} {self.what}", f"{self.reason} (the first: {min(self.names)})")
+            yield Skipped(
+                f"{len(self.names):,} {self.what}", f"{self.reason} (the first: {min(self.names)})", len(self.names)
+            )
 
 
 @dataclass(slots=True)
@@ -49,7 +51,7 @@ class Notes:
         """Yield one line for each reason, which names the only thing or the first."""
         for (what, reason), count in self.counts.items():
             first = self.first[what, reason]
-            more = Skipped(f"{count:,} {what}", f"{reason} (the first: {first})")
+            more = Skipped(f"{count:,} {what}", f"{reason} (the first: {first})", count)
             yield Skipped(first, reason) if count == 1 else more
 
 
@@ -78,4 +80,5 @@ class LeftOut:
     def rest(self) -> Iterator[Skipped]:
         """Yield one line for each reason that more things had than were named."""
         for kind, first in self._next.items():
-            yield Skipped(f"{self._counts[kind] - _NAMED:,} more", f"{kind} (the first of them: {first})")
+            more = self._counts[kind] - _NAMED
+            yield Skipped(f"{more:,} more", f"{kind} (the first of them: {first})", more)
