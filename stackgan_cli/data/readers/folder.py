@@ -41,12 +41,11 @@ class FolderReader:
     """Reads any folder of captioned pictures.
 
     Metadata files, at the top, in ``images`` or ``data``, or in folders named after splits, name pictures relative to
-    themselves, or to a folder ``images`` beside them. Without any, each
-    picture's captions are in the text file beside it, or made from the name of its class. Two or more sub-folders that
-    hold all pictures are classes then. The split is that of the column ``split``, else that of a top-level folder
-    ``train`` or ``test``, else open, as it is where all lies in ``train``. A name that no file has may be that of one
-    spelt alike: with accents encoded in another way, or in another case. Nothing outside the folder is opened, whatever
-    names and links say.
+    themselves, or to a folder ``images`` beside them. Without any, each picture's captions are in the text file beside
+    it, or made from the name of its class. Two or more sub-folders that hold all pictures are classes then. The split
+    is that of the column ``split``, else that of a folder ``train`` or ``test``, above which only lone folders may lie,
+    else open, as it is where all lies in ``train``. A name that no file has may be that of one spelt alike: with accents
+    encoded in another way, or in another case. Nothing outside the folder is opened, whatever names and links say.
 
     Args:
         image_column: column of the metadata that names the picture; one with a usual name where None.
@@ -108,6 +107,8 @@ class FolderReader:
             yield from left_out.add(problem.name, problem.reason)
         lists = yield from _metadata_files(tree, left_out)
         if not lists:
+            if self._columns != Columns():
+                yield from left_out.add("the columns chosen", "not used, because there is no metadata file")
             yield from _from_folders(tree, self._template, left_out)
         else:
             if self._template is not None:

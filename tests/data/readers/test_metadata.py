@@ -345,6 +345,14 @@ def test_columns_of_other_names_are_chosen(tmp_path: Path, form: str) -> None:
         read(tmp_path, image_column="nowhere")
 
 
+def test_columns_chosen_where_there_is_no_metadata_are_mentioned(tmp_path: Path) -> None:
+    pictures(tmp_path, "a.png")
+    (tmp_path / "a.txt").write_text("red")
+    examples, skipped = read(tmp_path, caption_column="words")
+    assert examples["a.png"].captions == ("red",)
+    assert "no metadata file" in skipped["the columns chosen"]
+
+
 @pytest.mark.parametrize("kind", [pyarrow.string(), pyarrow.large_string(), pyarrow.string_view()])
 def test_every_kind_of_text_in_parquet(tmp_path: Path, kind: pyarrow.DataType) -> None:
     pictures(tmp_path, "a.png")
