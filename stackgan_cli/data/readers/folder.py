@@ -44,8 +44,9 @@ class FolderReader:
     themselves, or to a folder ``images`` beside them. Without any, each picture's captions are in the text file beside
     it, or made from the name of its class. Two or more sub-folders that hold all pictures are classes then. The split
     is that of the column ``split``, else that of a folder ``train`` or ``test``, above which only lone folders may lie,
-    else open, as it is where all lies in ``train``. A name that no file has may be that of one spelt alike: with accents
-    encoded in another way, or in another case. Nothing outside the folder is opened, whatever names and links say.
+    else open, as it is where all lies in ``train``. A name that no file has may be that of one spelt alike: with
+    accents encoded in another way, or in another case. Nothing outside the folder is opened, whatever names and links
+    say.
 
     Args:
         image_column: column of the metadata that names the picture; one with a usual name where None.
