@@ -60,6 +60,26 @@ app.command("environment", epilog=environment.EPILOG)(environment.environment)
 
 def main() -> None:
     """Run the command line and exit; no traceback is shown unless ``STACKGAN_DEBUG=1``."""
+    try:
+        _run()
+    except SystemExit as ended:
+        if os.environ.get("WORLD_SIZE", "1") != "1":
+            _end_now(ended.code)
+        raise
+
+
+def _end_now(code: str | int | None) -> None:
+    """End one of the processes of a distributed run without the interpreter's leave-taking.
+
+    Threads of the process group outlive it (a network that was shared keeps it in memory), and one that still has a
+    tensor to give back when the interpreter is gone aborts the process.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def _run() -> None:
     from stackgan_cli.console import err, show_error
 
     for stream in (sys.stdout, sys.stderr):
