@@ -56,24 +56,20 @@ def run(asked: Asked, json: bool) -> None:
         StackganError: something asked for cannot be done.
     """
     from stackgan_cli.commands.data_table import show_data
-    from stackgan_cli.components.building import entry
     from stackgan_cli.components.options import parse_option
-    from stackgan_cli.components.registry import Kind, find
     from stackgan_cli.console import print_json, say
     from stackgan_cli.data.prepared import PreparedData
     from stackgan_cli.home import data_folder
 
     # A slip of the pen is told now, not after minutes of reading pictures.
     options = dict(map(parse_option, asked.encoder_options))
-    for name in asked.encoders or ():
-        entry(find(Kind.TEXT_ENCODER, name), options=options)
+    _check_encoders(dict.fromkeys(asked.encoders or (), options))
     target = data_folder(asked.data)
     if asked.only_adds and _exists(target):
         plan = None
     else:
         plan = _plan(replace(asked, source=_downloaded(asked, target.name)) if asked.download else asked, target.name)
-        for name, given in _wanted_encoders(asked, plan.reader, plan.source, options).items():
-            entry(find(Kind.TEXT_ENCODER, name), options=given)
+        _check_encoders(_wanted_encoders(asked, plan.encoder, options))
         _pictures(plan, target, asked.force)
     prepared = PreparedData(target)
     if asked.verify:
@@ -126,6 +122,7 @@ def _plan(asked: Asked, name: str) -> Plan:
         seed=asked.seed,
         limit=asked.limit,
         recipe=str(suits["recipe"]),
+        encoder=suits["encoder"],
     )
 
 
@@ -269,13 +266,24 @@ def _verify(plan: Plan, prepared: PreparedData) -> None:
     say(f"The contents of {found.compared:,} pictures are what was prepared.")
 
 
+def _check_encoders(wanted: Mapping[str, dict[str, Any]]) -> None:
+    """Refuse text encoders that are not there, or that do not take their options.
+
+    Raises:
+        ComponentError: one is refused.
+    """
+    from stackgan_cli.components.building import entry
+    from stackgan_cli.components.registry import Kind, find
+
+    for name, options in wanted.items():
+        entry(find(Kind.TEXT_ENCODER, name), options=options)
+
+
 def _wanted_encoders(
-    asked: Asked, reader: DatasetReader, source: Path | None, options: dict[str, Any]
+    asked: Asked, suited_one: tuple[str, Mapping[str, Any]] | None, options: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """Give the text encoders that were asked for, or the one that suits the data, each with its options."""
-    from stackgan_cli.data.recognising import suited
-
-    suggested, suggested_options = suited(reader, source)["encoder"] or (asked.default_encoder, {})
+    suggested, suggested_options = suited_one or (asked.default_encoder, {})
     return {
         name: {**(suggested_options if name == suggested else {}), **options} for name in asked.encoders or (suggested,)
     }
@@ -291,15 +299,16 @@ def _encoders(
     from stackgan_cli.components.registry import Kind, find
     from stackgan_cli.console import Phases, say
     from stackgan_cli.data.encoding import add_encoder, has_encoder
-    from stackgan_cli.data.recognising import ready_features
+    from stackgan_cli.data.recognising import ready_features, suited
 
     if asked.encoders is None and prepared.encoders:
         return {}
     reader = plan.reader if plan else _earlier_reader(prepared)
     place = prepared.manifest.get("source")
     source = plan.source if plan else Path(place) if isinstance(place, str) else None
+    suited_one = plan.encoder if plan else suited(reader, source)["encoder"]
     measured = {}
-    for name, given in _wanted_encoders(asked, reader, source, options).items():
+    for name, given in _wanted_encoders(asked, suited_one, options).items():
         component = find(Kind.TEXT_ENCODER, name)
         if has_encoder(prepared, component, given):
             say(f"The text encoder {name} is there already, with these options.")

@@ -88,8 +88,7 @@ def add_encoder(
             torch.manual_seed(seed_of(seed, "text encoder") % 2**63)
             encoder = build(Kind.TEXT_ENCODER, component.full_name, options=options)
             measured = _fitted(encoder, data, seed, report)
-        ready = getattr(encoder, "source_features", None)
-        target = data.folder / "text" / folder_name(component.full_name, ready)
+        target = data.folder / "text" / folder_name(component.full_name, getattr(encoder, "source_features", None))
         with atomic_folder(target) as folder:
             _write_features(folder, encoder, data, features, report)
             described = entry(component, {}, {**options, **getattr(encoder, "learnt_options", {})})

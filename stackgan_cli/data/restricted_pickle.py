@@ -176,12 +176,9 @@ def load_pickle(path: Path, most: int | None = None) -> Any:
             arrays.
     """
     try:
+        if most is not None and path.stat().st_size > most:
+            raise DataError(f"{path} is larger than {most >> 20} MiB, which cannot be right.", "Get the file again.")
         with path.open("rb") as file:
-            if most is not None and file.seek(0, io.SEEK_END) > most:
-                raise DataError(
-                    f"{path} is larger than {most >> 20} MiB, which cannot be right.", "Get the file again."
-                )
-            file.seek(0)
             return _RestrictedUnpickler(_Whole(_with_unix_line_ends(file)), encoding="latin1").load()
     except DataError:
         raise

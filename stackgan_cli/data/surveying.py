@@ -49,6 +49,8 @@ class Plan:
     """Colour that lies under transparency and fills what the crop rule ``pad`` adds."""
     recipe: str = "paper"
     """Name of the recipe that suits the data."""
+    encoder: tuple[str, Mapping[str, Any]] | None = None
+    """Text encoder that suits the data, and its options, where the reader names one."""
 
     @property
     def place(self) -> str:
@@ -199,6 +201,7 @@ def _identity(example: Example) -> bytes:
         size = len(image) if isinstance(image, bytes) else getattr(image, "size", 0)
     stated: list[object] = [example.name, example.captions, example.split, size]
     if example.class_name is not None or example.box is not None:
+        # Left out where there is neither, so that data from before these counted is still recognised.
         stated += [example.class_name, example.box]
     return json.dumps(stated).encode()
 

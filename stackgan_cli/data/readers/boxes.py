@@ -58,19 +58,16 @@ def listed_pictures(home: Path) -> tuple[list[Listed], list[Skipped]]:
     for line_number, line in enumerate(list_lines(home / "images.txt"), start=1):
         if not line.strip():
             continue
-        place = f"images.txt line {line_number}"
         number, *rest = line.split(maxsplit=1)
         written = unicodedata.normalize("NFC", rest[0].strip()) if rest else ""
         name = relative_name(written)
-        place += f" ({written[:200]})" if written else ""
-        if not written:
-            problems.add(place, "lines", "it is not a number and a name")
-        elif name is None:
-            problems.add(place, "lines", "the name in it leads out of the folder images")
-        elif name in listed:
-            problems.add(place, "lines", "it repeats an earlier picture")
-        else:
+        if name is not None and name not in listed:
             listed[name] = Listed(number, name)
+        elif not written:
+            problems.add(f"images.txt line {line_number}", "lines", "it is not a number and a name")
+        else:
+            what = "the name in it leads out of the folder images" if name is None else "it repeats an earlier picture"
+            problems.add(f"images.txt line {line_number} ({written[:200]})", "lines", what)
     return [listed[name] for name in sorted(listed)], list(problems.lines())
 
 

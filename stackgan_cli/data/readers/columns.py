@@ -14,7 +14,7 @@ from stackgan_cli.components.protocols import Skipped
 from stackgan_cli.data.readers.captions import MAX_CAPTION_FILE, UnreadableCaptions, decode_text, mended, text_lines
 from stackgan_cli.data.readers.layout import PICTURE_SUFFIXES
 from stackgan_cli.data.readers.left_out import Tally
-from stackgan_cli.data.readers.metadata_rows import CAPTION_COLUMNS, split_named
+from stackgan_cli.data.readers.metadata_rows import CAPTION_COLUMNS, is_text, split_named
 from stackgan_cli.data.readers.tree import OUTSIDE, Tree
 from stackgan_cli.errors import DataError
 
@@ -342,7 +342,7 @@ def holds_text(kind: Any) -> bool:
         return holds_text(kind.value_type)
     if types.is_struct(kind):
         return any(field.name in _MEMBERS and holds_text(field.type) for field in kind)
-    return any(check(kind) for check in (types.is_string, types.is_large_string, types.is_string_view))
+    return is_text(kind)
 
 
 def text_as_bytes(array: Any) -> Any:

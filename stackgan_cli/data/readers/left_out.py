@@ -30,9 +30,8 @@ class Tally:
         if len(self.names) == 1:
             yield Skipped(self.names[0], self.reason)
         elif self.names:
-            yield Skipped(
-                f"{len(self.names):,} {self.what}", f"{self.reason} (the first: {min(self.names)})", len(self.names)
-            )
+            count = len(self.names)
+            yield Skipped(f"{count:,} {self.what}", f"{self.reason} (the first: {min(self.names)})", count)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.data.readers.captions import MAX_LINE, bounded_lines, mended
-from stackgan_cli.data.readers.metadata_rows import CLASS_COLUMNS, BadRow, Columns, Row, plain
+from stackgan_cli.data.readers.metadata_rows import CLASS_COLUMNS, BadRow, Columns, Row, is_text, plain
 from stackgan_cli.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 _TOO_LONG = f"it is longer than {MAX_LINE:,} characters"
 _FIRST_LINE = "It should name the columns, such as file_name and caption."
+_MARKS = ",;\t|"
+"""What may stand between the fields of a table."""
 _BATCH = 128
 """Rows of a parquet file that are in memory at once."""
 
@@ -135,12 +137,12 @@ def _table_rows(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, A
 
 def _delimiter(header: str, columns: Columns) -> str:
     """Find the mark between fields: the one that makes usable columns of a table's first line."""
-    for mark in ",;\t|":
+    for mark in _MARKS:
         with suppress(csv.Error):
             names = list(map(plain, next(csv.reader([header], delimiter=mark), [])))
-            if columns.of_pictures(names) and columns.of_captions(names):
+            if columns.fit(names, names):
                 return mark
-    return next((mark for mark in ",;\t|" if mark in header), ",")
+    return next((mark for mark in _MARKS if mark in header), ",")
 
 
 def _header(path: Path, rows: Iterator[list[str]], columns: Columns) -> list[str]:
@@ -161,7 +163,7 @@ def _open_quotation(path: Path, line: int) -> DataError:
 
 
 def _check_columns(
-    path: Path, columns: Columns, written: Sequence[str], texts: Sequence[str], others: Sequence[str]
+    path: Path, columns: Columns, written: Sequence[str], texts: Sequence[str], captions: Sequence[str]
 ) -> None:
     """Refuse a table without usable columns.
 
@@ -170,9 +172,9 @@ def _check_columns(
         columns: which ones are wanted.
         written: names of all columns as they are to be shown.
         texts: plain names of those that can name pictures.
-        others: plain names of those that can hold captions.
+        captions: plain names of those that can hold captions.
     """
-    if not columns.of_pictures(texts) or not columns.of_captions(others):
+    if not columns.fit(texts, captions):
         shown = mended(", ".join(name.strip() for name in written[:20]))[0][:500] or "none at all"
         raise DataError(
             f"{path} has the columns {shown}.",
@@ -206,16 +208,12 @@ def _parquet_columns(path: Path, file: Any, columns: Columns) -> list[str]:
     """Names of the columns to read."""
     from pyarrow import types
 
-    def is_text(kind: Any) -> bool:
-        value = kind.value_type if types.is_dictionary(kind) else kind
-        return any(check(value) for check in (types.is_string, types.is_large_string, types.is_string_view))
-
-    def can_hold_captions(kind: Any) -> bool:
-        return is_text(kind) or types.is_nested(kind)
+    def holds_words(kind: Any) -> bool:
+        return is_text(kind.value_type if types.is_dictionary(kind) else kind)
 
     schema = file.schema_arrow
-    texts = [plain(column.name) for column in schema if is_text(column.type)]
-    captions = [plain(column.name) for column in schema if can_hold_captions(column.type)]
+    texts = [plain(column.name) for column in schema if holds_words(column.type)]
+    captions = [plain(each.name) for each in schema if holds_words(each.type) or types.is_nested(each.type)]
     written = [f"{column.name} ({column.type})" for column in schema]
     _check_columns(path, columns, written, texts, captions)
     wanted = {*columns.of_pictures(texts), *columns.of_captions(captions), *CLASS_COLUMNS, "split"}

@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.data.readers.captions import MAX_CAPTION_FILE, mended, text_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
-FILE_COLUMNS = (
-    *("file_name", "image_file_name", "image", "file", "path", "filename"),
-    *("image_path", "file_path", "filepath"),
-)
-"""Columns that name the picture, the first that is there; any other that ends in ``_file_name`` comes after the
-second. ``file_name`` and those that end like it are Hugging Face's names."""
+_FILE_COLUMNS = ("image", "file", "path", "filename", "image_path", "file_path", "filepath")
+"""Columns that may name the picture, after ``file_name``, ``image_file_name`` and any other that ends like these, which
+are Hugging Face's names."""
 CAPTION_COLUMNS = ("captions", "caption", "text", "description", "prompt", "sentences", "sentence", "title")
 """Columns that hold captions; the first that is not empty is taken."""
 CLASS_COLUMNS = ("class", "class_name", "label")
@@ -52,6 +49,13 @@ def plain(column: str) -> str:
     return column.strip().lower().replace(" ", "_")
 
 
+def is_text(kind: Any) -> bool:
+    """Say whether a type of pyarrow is one of its kinds of text."""
+    from pyarrow import types
+
+    return any(check(kind) for check in (types.is_string, types.is_large_string, types.is_string_view))
+
+
 def split_named(word: str) -> str | None:
     """Return ``train`` or ``test`` for the usual words for either (validation counts as test), None for others."""
     return _SPLITS.get(word.strip().lower())
@@ -64,21 +68,24 @@ class Columns:
     image: str | None = None
     caption: str | None = None
 
-    def of_pictures(self, names: Iterable[str]) -> list[str]:
+    def of_pictures(self, names: Collection[str]) -> list[str]:
         """Those of some columns, their names `plain`, that may name the picture; the first comes first."""
-        there = dict.fromkeys(names)
+        only = "file_name" if self.image is None else plain(self.image)
+        if only in names:
+            return [only]
         if self.image is not None:
-            return [name for name in (plain(self.image),) if name in there]
-        if "file_name" in there:
-            return ["file_name"]
-        others = [name for name in there if name.endswith("_file_name")]
-        return [name for name in dict.fromkeys(("image_file_name", *others, *FILE_COLUMNS[2:])) if name in there]
+            return []
+        others = (name for name in names if name.endswith("_file_name"))
+        return [name for name in dict.fromkeys(("image_file_name", *others, *_FILE_COLUMNS)) if name in names]
 
-    def of_captions(self, names: Iterable[str]) -> list[str]:
+    def of_captions(self, names: Collection[str]) -> list[str]:
         """Those of some columns, their names `plain`, that may hold captions; the first comes first."""
-        there = set(names)
         wanted = CAPTION_COLUMNS if self.caption is None else (plain(self.caption),)
-        return [name for name in wanted if name in there]
+        return [name for name in wanted if name in names]
+
+    def fit(self, texts: Collection[str], captions: Collection[str]) -> bool:
+        """Whether some of ``texts`` may name pictures, and some of ``captions`` may hold captions."""
+        return bool(self.of_pictures(texts) and self.of_captions(captions))
 
     def file_name(self, item: Mapping[str, Any]) -> str | None:
         """The name of a row's picture; None where there is none."""
