@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from stackgan_cli.home import write_text
+from stackgan_cli.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.components.registry import Kind
 from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_component, read_json, save_component
 from stackgan_cli.errors import ModelError
-from stackgan_cli.home import MANIFEST, atomic_folder, write_text
+from stackgan_cli.files import atomic_folder, write_text
+from stackgan_cli.home import MANIFEST
 from stackgan_cli.model_card import write_card
 
 if TYPE_CHECKING:

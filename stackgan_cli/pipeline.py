@@ -9,13 +9,13 @@ import torch
 
 from stackgan_cli.components.building import load_weights
 from stackgan_cli.components.storage import read_weights
-from stackgan_cli.data.features import on_device
+from stackgan_cli.dataset.caption_features import on_device
 from stackgan_cli.errors import UsageError
 from stackgan_cli.generators.folding import fold
 from stackgan_cli.home import existing_model
 from stackgan_cli.machine import choose_machine, place
 from stackgan_cli.model_folder import ModelFolder
-from stackgan_cli.pixels import to_pictures
+from stackgan_cli.pictures.pixels import to_pictures
 from stackgan_cli.randomness import generator_for
 
 if TYPE_CHECKING:

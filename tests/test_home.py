@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stackgan_cli import home as places
-from stackgan_cli.errors import DataError, ModelError, StackganError, UsageError
+from stackgan_cli.errors import DataError, ModelError, UsageError
 
 
 def test_names_live_in_the_home_folder_and_paths_where_they_say(empty_home: Path, tmp_path: Path) -> None:
@@ -57,37 +57,3 @@ def test_a_folder_that_was_not_finished_is_never_listed(empty_home: Path) -> Non
     partial.mkdir(parents=True)
     (partial / "data.json").write_text("{}")
     assert places.names("data", "data.json") == []
-
-
-def test_an_atomic_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
-    target = tmp_path / "kept"
-    target.mkdir()
-    (target / "old").write_text("old")
-
-    def fail() -> None:
-        with places.atomic_folder(target) as folder:
-            (folder / "new").write_text("half")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail()
-    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
-    assert (target / "old").read_text() == "old"
-    with places.atomic_folder(target) as folder:
-        (folder / "new").write_text("whole")
-    assert [path.name for path in tmp_path.rglob("*")] == ["kept", "new"]
-
-
-def test_an_atomic_file_keeps_what_was_there_when_writing_fails(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "file.txt"
-    places.write_text(path, "first")
-
-    def fail() -> None:
-        with places.atomic_file(path) as temporary:
-            temporary.write_text("half")
-            raise OSError(28, "No space left on device")
-
-    with pytest.raises(StackganError, match="No space left"):
-        fail()
-    assert path.read_text() == "first"
-    assert [each.name for each in path.parent.iterdir()] == ["file.txt"]

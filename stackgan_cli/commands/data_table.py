@@ -14,7 +14,7 @@ _REASONS_SHOWN = 5
 def show_data(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Print what prepared data holds, in numbers, and where the sheet of its pictures lies."""
     from stackgan_cli.console import table
-    from stackgan_cli.data.preview import PREVIEW
+    from stackgan_cli.preparing.preview import PREVIEW
 
     summary = manifest.get("summary", {})
     rows = [

@@ -34,10 +34,11 @@ def evaluate(
 ) -> None:
     """Measure a model on the test captions of prepared data, beside real pictures as floor and ceiling."""
     from stackgan_cli.console import ProgressReport, print_json, say
-    from stackgan_cli.data.prepared import PreparedData
+    from stackgan_cli.dataset.prepared import PreparedData
     from stackgan_cli.evaluation.evaluating import evaluate as measure
-    from stackgan_cli.evaluation.extractors import extractor_for
-    from stackgan_cli.home import existing_data, write_text
+    from stackgan_cli.evaluation.fitted_extractors import extractor_for
+    from stackgan_cli.files import write_text
+    from stackgan_cli.home import existing_data
     from stackgan_cli.pipeline import Pipeline
 
     prepared = PreparedData(existing_data(data))

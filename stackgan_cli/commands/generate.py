@@ -54,7 +54,7 @@ def generate(
 ) -> None:
     """Draw pictures of sentences; prints the path of each."""
     from stackgan_cli.console import out, print_json
-    from stackgan_cli.picture_files import check_target
+    from stackgan_cli.pictures.picture_files import check_target
     from stackgan_cli.pipeline import Request
 
     texts = _prompts(prompts or [], from_)
@@ -128,7 +128,7 @@ def _say_what_is_read(pipeline: Pipeline, text: str) -> None:
 def _write(drawn: Drawn, output: Path, metadata: bool) -> dict[str, Any]:
     from importlib.metadata import version
 
-    from stackgan_cli.picture_files import free_path, save_png, slug
+    from stackgan_cli.pictures.picture_files import free_path, save_png, slug
 
     facts = {
         "prompt": drawn.prompt,
@@ -144,8 +144,8 @@ def _write(drawn: Drawn, output: Path, metadata: bool) -> dict[str, Any]:
 
 
 def _write_sheet(drawn: Sequence[Drawn], each: int, output: Path, metadata: bool) -> Path:
-    from stackgan_cli.picture_files import free_path, save_png, slug
-    from stackgan_cli.sheets import sheet
+    from stackgan_cli.pictures.picture_files import free_path, save_png, slug
+    from stackgan_cli.pictures.sheets import sheet
 
     rows = [(drawn[at].prompt, [one.picture for one in drawn[at : at + each]]) for at in range(0, len(drawn), each)]
     path = free_path(output, f"{slug(drawn[0].prompt)}-{drawn[0].seed}-grid")

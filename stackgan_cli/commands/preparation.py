@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stackgan_cli.components.protocols import DatasetReader
-    from stackgan_cli.data.prepared import PreparedData
-    from stackgan_cli.data.surveying import Plan, Survey
+    from stackgan_cli.dataset.prepared import PreparedData
+    from stackgan_cli.preparing.surveying import Plan, Survey
 
 _NAMES_SHOWN = 5
 
@@ -58,7 +58,7 @@ def run(asked: Asked, json: bool) -> None:
     from stackgan_cli.commands.data_table import show_data
     from stackgan_cli.components.options import parse_option
     from stackgan_cli.console import print_json, say
-    from stackgan_cli.data.prepared import PreparedData
+    from stackgan_cli.dataset.prepared import PreparedData
     from stackgan_cli.home import data_folder
 
     # A slip of the pen is told now, not after minutes of reading pictures.
@@ -95,9 +95,9 @@ def _plan(asked: Asked, name: str) -> Plan:
     from stackgan_cli.components.options import parse_option
     from stackgan_cli.components.registry import Kind
     from stackgan_cli.console import say
-    from stackgan_cli.data.preparing import check_background, check_crop
-    from stackgan_cli.data.recognising import reader_for, reader_of_address, suited
-    from stackgan_cli.data.surveying import Plan
+    from stackgan_cli.preparing.recognising import reader_for, reader_of_address, suited
+    from stackgan_cli.preparing.surveying import Plan
+    from stackgan_cli.preparing.writing import check_background, check_crop
 
     options = {**asked.reader_options, **dict(map(parse_option, asked.more_reader_options))}
     source = asked.source
@@ -128,7 +128,7 @@ def _plan(asked: Asked, name: str) -> Plan:
 
 def _place(source: str) -> Path:
     from stackgan_cli.errors import UsageError
-    from stackgan_cli.home import given_path
+    from stackgan_cli.files import given_path
 
     scheme, colon, rest = source.partition(":/")
     if colon and len(scheme) > 1 and scheme.isalnum():
@@ -148,7 +148,7 @@ def _earlier_plan(prepared: PreparedData) -> Plan:
     from pathlib import Path
 
     from stackgan_cli.components.registry import Kind, find
-    from stackgan_cli.data.surveying import Plan
+    from stackgan_cli.preparing.surveying import Plan
 
     manifest = prepared.manifest
     source = manifest.get("source")
@@ -181,9 +181,10 @@ def _downloaded(asked: Asked, name: str) -> Path:
         StackganError: it has no public address, or cannot be had whole.
     """
     from stackgan_cli.console import Phases, say
-    from stackgan_cli.data.fetching import fetch
-    from stackgan_cli.data.recognising import published_data
-    from stackgan_cli.home import given_path, home
+    from stackgan_cli.downloads.fetching import fetch
+    from stackgan_cli.files import given_path
+    from stackgan_cli.home import home
+    from stackgan_cli.preparing.recognising import published_data
 
     published = published_data(asked.reader or name)
     folder = given_path(str(asked.source)) if asked.source else home() / "downloads" / name
@@ -204,10 +205,10 @@ def _downloaded(asked: Asked, name: str) -> Path:
 def _pictures(plan: Plan, target: Path, force: bool) -> None:
     """Write the pictures, unless the very same lie there already."""
     from stackgan_cli.console import ProgressReport, say, warn
-    from stackgan_cli.data.manifest import read_manifest
-    from stackgan_cli.data.preparing import prepare
-    from stackgan_cli.data.verifying import damaged_file
+    from stackgan_cli.dataset.manifest import read_manifest
     from stackgan_cli.errors import DataError
+    from stackgan_cli.preparing.verifying import damaged_file
+    from stackgan_cli.preparing.writing import prepare
 
     found = _survey(plan)
     if _exists(target) and not force:
@@ -232,7 +233,7 @@ def _pictures(plan: Plan, target: Path, force: bool) -> None:
 
 def _survey(plan: Plan) -> Survey:
     from stackgan_cli.console import ProgressReport
-    from stackgan_cli.data.surveying import survey
+    from stackgan_cli.preparing.surveying import survey
 
     with ProgressReport("Looking through the source", None) as progress:
         return survey(plan, progress.update)
@@ -245,8 +246,8 @@ def _verify(plan: Plan, prepared: PreparedData) -> None:
         DataError: some are not.
     """
     from stackgan_cli.console import ProgressReport, say
-    from stackgan_cli.data.verifying import verify
     from stackgan_cli.errors import DataError
+    from stackgan_cli.preparing.verifying import verify
 
     with ProgressReport("Comparing contents", None) as progress:
         found = verify(plan, prepared, progress.update)
@@ -298,8 +299,8 @@ def _encoders(
 
     from stackgan_cli.components.registry import Kind, find
     from stackgan_cli.console import Phases, say
-    from stackgan_cli.data.encoding import add_encoder, has_encoder
-    from stackgan_cli.data.recognising import ready_features, suited
+    from stackgan_cli.preparing.recognising import ready_features, suited
+    from stackgan_cli.preparing.text_encoding import add_encoder, has_encoder
 
     if asked.encoders is None and prepared.encoders:
         return {}
@@ -330,7 +331,7 @@ def _encoders(
 def _shards(prepared: PreparedData, asked: Asked) -> None:
     """Write the training split, with the features of its first or only named encoder, as shards."""
     from stackgan_cli.console import ProgressReport, say
-    from stackgan_cli.data.shards import write_shards
+    from stackgan_cli.dataset.shards import write_shards
 
     assert asked.shards is not None
     folder = prepared.encoder_folder(asked.encoders[0] if asked.encoders else None)

@@ -16,7 +16,7 @@ from stackgan_cli.errors import INTERRUPTED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from stackgan_cli.data.prepared import PreparedData
+    from stackgan_cli.dataset.prepared import PreparedData
     from stackgan_cli.ranks import Ranks
     from stackgan_cli.recipes.schema import StageSettings
     from stackgan_cli.training.run import TrainingRun
@@ -185,7 +185,7 @@ def _run(asked: Asked, ranks: Ranks) -> None:
 
 
 def _build(asked: Asked, ranks: Ranks) -> TrainingRun:
-    from stackgan_cli.data.prepared import PreparedData
+    from stackgan_cli.dataset.prepared import PreparedData
     from stackgan_cli.home import existing_data, model_folder
     from stackgan_cli.machine import choose_machine
     from stackgan_cli.training.run import How, TrainingRun

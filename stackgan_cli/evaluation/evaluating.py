@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from stackgan_cli.data.features import on_device
+from stackgan_cli.dataset.caption_features import on_device
 from stackgan_cli.evaluation.metrics import attribute_accuracy, frechet_distance, inception_score, wilson_interval
-from stackgan_cli.pixels import to_bytes
+from stackgan_cli.pictures.pixels import to_bytes
 from stackgan_cli.randomness import generator_for, seed_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stackgan_cli.components.protocols import FeatureExtractor, TextFeatures
-    from stackgan_cli.data.prepared import PreparedData, Split
+    from stackgan_cli.dataset.prepared import PreparedData, Split
     from stackgan_cli.pipeline import Pipeline
 
 _AT_ONCE = 16

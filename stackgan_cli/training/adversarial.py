@@ -21,7 +21,7 @@ from stackgan_cli.training.regularisers import matching_aware_penalty
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from stackgan_cli.data.batches import Batch
+    from stackgan_cli.dataset.batches import Batch
     from stackgan_cli.machine import Machine
     from stackgan_cli.ranks import Ranks
     from stackgan_cli.recipes.schema import OptimizerSettings, StageSettings

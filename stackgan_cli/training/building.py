@@ -9,7 +9,7 @@ import torch
 
 from stackgan_cli.components.building import build, entry
 from stackgan_cli.components.registry import Kind, find
-from stackgan_cli.data.batches import Batches
+from stackgan_cli.dataset.batches import Batches
 from stackgan_cli.errors import SettingsError
 from stackgan_cli.model_folder import STAGES
 from stackgan_cli.randomness import seed_of
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stackgan_cli.components.protocols import Stage1Generator
-    from stackgan_cli.data.prefetching import BatchSource
-    from stackgan_cli.data.prepared import PreparedData
+    from stackgan_cli.dataset.prefetching import BatchSource
+    from stackgan_cli.dataset.prepared import PreparedData
     from stackgan_cli.machine import Machine
     from stackgan_cli.ranks import Ranks
     from stackgan_cli.recipes.schema import StageSettings
@@ -75,7 +75,7 @@ def build_batches(
         "ranks": ranks,
     }
     if settings.stream is not None:
-        from stackgan_cli.data.streaming import StreamedBatches
+        from stackgan_cli.dataset.streaming import StreamedBatches
 
         stream = StreamedBatches(
             location=settings.stream,

@@ -12,7 +12,7 @@ import torch
 
 from stackgan_cli.components.building import load_weights
 from stackgan_cli.components.storage import read_weights, weights_of, write_tensors
-from stackgan_cli.home import atomic_folder
+from stackgan_cli.files import atomic_folder
 from stackgan_cli.training.watching import DivergedError
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stackgan_cli.data.prefetching import batches_ahead
+from stackgan_cli.dataset.prefetching import batches_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
 
-    from stackgan_cli.data.prefetching import BatchSource
+    from stackgan_cli.dataset.prefetching import BatchSource
     from stackgan_cli.training.adversarial import StageTask
 
 

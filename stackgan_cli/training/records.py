@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from stackgan_cli.errors import StackganError
-from stackgan_cli.home import write_text
+from stackgan_cli.files import write_text
+from stackgan_cli.pictures.loss_plot import draw_losses
 from stackgan_cli.training.events import open_event_log
-from stackgan_cli.training.loss_plot import draw_losses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from stackgan_cli.recipes.schema import MAY_CHANGE, StageSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stackgan_cli.data.prepared import PreparedData
+    from stackgan_cli.dataset.prepared import PreparedData
 
 
 def refuse_other_data(folder: Path, data: PreparedData, encoder_folder: Path, stage: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from stackgan_cli.errors import StackganError
-from stackgan_cli.home import sweep, write_text
+from stackgan_cli.files import sweep, write_text
 from stackgan_cli.model_folder import (
     ModelFolder,
     forget_stage,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from stackgan_cli.data.prepared import PreparedData
+    from stackgan_cli.dataset.prepared import PreparedData
     from stackgan_cli.machine import Machine
     from stackgan_cli.ranks import Ranks
     from stackgan_cli.recipes.schema import StageSettings

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from stackgan_cli.data.features import on_device
-from stackgan_cli.home import atomic_file
-from stackgan_cli.pixels import to_pictures
-from stackgan_cli.sheets import sheet
+from stackgan_cli.dataset.caption_features import on_device
+from stackgan_cli.files import atomic_file
+from stackgan_cli.pictures.pixels import to_pictures
+from stackgan_cli.pictures.sheets import sheet
 from stackgan_cli.training.distance import sliced_wasserstein
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from stackgan_cli.components.protocols import TextFeatures
-    from stackgan_cli.data.prepared import PreparedData
+    from stackgan_cli.dataset.prepared import PreparedData
     from stackgan_cli.recipes.schema import StageSettings
     from stackgan_cli.training.adversarial import StageTask
 

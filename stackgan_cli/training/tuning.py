@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from stackgan_cli.files import write_text
 from stackgan_cli.generators.upsampling import DEFAULT_FORM, FORMS, UpsampleConvolution
-from stackgan_cli.home import home, write_text
+from stackgan_cli.home import home
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from stackgan_cli.data.batches import Batches
-from stackgan_cli.data.features import CaptionFeatures
-from stackgan_cli.data.manifest import stored_side
-from stackgan_cli.data.prefetching import batches_ahead
-from stackgan_cli.data.store import PictureStore
+from stackgan_cli.dataset.batches import Batches
+from stackgan_cli.dataset.caption_features import CaptionFeatures
+from stackgan_cli.dataset.manifest import stored_side
+from stackgan_cli.dataset.picture_store import PictureStore
+from stackgan_cli.dataset.prefetching import batches_ahead
 from stackgan_cli.machine import choose_machine
 from tests.benchmarks.alternating import quickest, show
 from tests.benchmarks.training_step import wait

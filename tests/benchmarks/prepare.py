@@ -19,9 +19,9 @@ import numpy as np
 from PIL import Image
 
 from stackgan_cli.components.protocols import Example
-from stackgan_cli.data.chunks import ChunkWriter, chunks_of, cores, write_chunks
-from stackgan_cli.data.preparing import columns, forms_for, rows_for
-from stackgan_cli.data.rendering import Rendering
+from stackgan_cli.preparing.chunks import ChunkWriter, chunks_of, cores, write_chunks
+from stackgan_cli.preparing.rendering import Rendering
+from stackgan_cli.preparing.writing import columns, forms_for, rows_for
 from tests.benchmarks.alternating import quickest, show
 
 RESOLUTIONS, SIDES = (64, 256), (76, 304)

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import torch
 
-from stackgan_cli.data.manifest import stored_side
-from stackgan_cli.data.shards import ShardWriter
-from stackgan_cli.data.streaming import StreamedBatches
+from stackgan_cli.dataset.manifest import stored_side
+from stackgan_cli.dataset.shards import ShardWriter
+from stackgan_cli.dataset.streaming import StreamedBatches
 
 CAPTIONS, WIDTH, RESOLUTION = 4, 256, 64
 FINGERPRINT, ENCODER = "random", {"name": "stackgan-cli:random"}

@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from stackgan_cli.components.protocols import TextFeatures
-from stackgan_cli.data.batches import Batch
+from stackgan_cli.dataset.batches import Batch
 from stackgan_cli.generators.upsampling import UpsampleConvolution
 from stackgan_cli.machine import Machine, choose_machine
 from stackgan_cli.recipes.loading import load_recipe, stage_settings

@@ -11,7 +11,7 @@ import pytest
 @pytest.fixture
 def small_extractor(monkeypatch: pytest.MonkeyPatch) -> None:
     """A classifier that is fitted in a second, for the numbers do not matter here."""
-    from stackgan_cli.evaluation.domain_classifier import DomainClassifier
+    from stackgan_cli.extractors.domain_classifier import DomainClassifier
 
     monkeypatch.setattr(DomainClassifier.__init__, "__kwdefaults__", {
         **(DomainClassifier.__init__.__kwdefaults__ or {}), "width": 8, "channels": 4, "input_side": 32, "epochs": 1,

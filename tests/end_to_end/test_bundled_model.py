@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from stackgan_cli.data.drawn_birds.palette import PLUMAGE
+from stackgan_cli.drawn_birds.palette import PLUMAGE
 from stackgan_cli.home import BUNDLED
 from stackgan_cli.pipeline import Pipeline
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from stackgan_cli.data.prepared import PreparedData
+from stackgan_cli.dataset.prepared import PreparedData
 
 WIDTH, CAPTIONS = 12, 3
 

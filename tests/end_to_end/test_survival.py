@@ -32,7 +32,8 @@ SERVER = """
 import json, os, resource, signal, sys
 import datasets
 from stackgan_cli import app
-from stackgan_cli.training import adversarial, run
+from stackgan_cli.training import adversarial
+from stackgan_cli.training import run
 try:
     import torch.utils.tensorboard
 except ImportError:

@@ -1,4 +1,4 @@
-"""What earlier versions wrote is still read: prepared data, shards, models and checkpoints (see README.md beside this)."""
+"""What earlier versions wrote is still read: prepared data, shards, models, checkpoints (README.md tells of them)."""
 
 from __future__ import annotations
 

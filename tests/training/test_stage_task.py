@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from stackgan_cli.components.protocols import TextFeatures
-from stackgan_cli.data.batches import Batch
+from stackgan_cli.dataset.batches import Batch
 from stackgan_cli.discriminators.residual import ResidualDiscriminator
 from stackgan_cli.errors import UsageError
 from stackgan_cli.generators.modulated_stage1 import ModulatedStage1

@@ -1,1 +1,0 @@
-"""Captioned pictures: reading, preparing, the prepared data, batches."""

@@ -1,1 +1,0 @@
-"""Readers: one file for each layout of captioned pictures."""

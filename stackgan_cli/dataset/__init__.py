@@ -1,0 +1,1 @@
+"""Prepared data as training reads them: manifest, pictures, text features, batches, shards."""

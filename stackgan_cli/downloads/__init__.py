@@ -1,0 +1,1 @@
+"""Fetching what has a public address: where it lies, whole files, archives unpacked."""

@@ -1,0 +1,1 @@
+"""Pictures: decoded from any file, cropped, laid out on sheets, plotted, and kept with what made them."""

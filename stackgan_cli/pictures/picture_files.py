@@ -1,0 +1,90 @@
+"""Pictures as PNG files that say how they were made, under names that never overwrite anything."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image, PngImagePlugin
+
+from stackgan_cli.errors import DataError, UsageError
+from stackgan_cli.files import atomic_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LONGEST_SLUG = 60
+_KEY = "stackgan"
+
+
+def slug(prompt: str) -> str:
+    """Make the part of a file name that tells the prompt: lower-case ASCII words joined by dashes."""
+    plain = unicodedata.normalize("NFKD", prompt).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
+    return words[:_LONGEST_SLUG].rstrip("-") or "picture"
+
+
+def free_path(folder: Path, stem: str) -> Path:
+    """Return ``folder/stem.png``, or ``stem-2.png``, ``stem-3.png`` ... where that is taken."""
+    path, number = folder / f"{stem}.png", 2
+    while path.exists():
+        path, number = folder / f"{stem}-{number}.png", number + 1
+    return path
+
+
+def save_png(picture: Image.Image, path: Path, facts: dict[str, Any] | None) -> None:
+    """Write a picture with what made it.
+
+    Args:
+        picture: to write.
+        path: where to; the folder is made if need be.
+        facts: prompt, seed, model and so on, as JSON under ``stackgan`` and as a line for people and other tools under
+            ``parameters``; None writes none.
+
+    Raises:
+        StackganError: the file cannot be written.
+    """
+    chunks = PngImagePlugin.PngInfo()
+    if facts is not None:
+        details = ", ".join(f"{key}: {value}" for key, value in facts.items() if key != "prompt")
+        chunks.add_itxt("parameters", f"{facts.get('prompt', '')}\n{details}")
+        chunks.add_itxt(_KEY, json.dumps(facts, ensure_ascii=False))
+    with atomic_file(path) as temporary:
+        picture.save(temporary, "PNG", pnginfo=chunks)
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """Read what :func:`save_png` wrote beside a picture.
+
+    Raises:
+        DataError: the file is no picture, or was not made by this program.
+    """
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            text = picture.info.get(_KEY)
+        facts = json.loads(text) if text else None
+    except (OSError, ValueError, SyntaxError, RecursionError) as error:
+        raise DataError(
+            f"{path} cannot be read as a PNG picture: {error}.", hint="Name a picture made by generate."
+        ) from error
+    if not isinstance(facts, dict):
+        raise DataError(f"{path} does not say how it was made.", hint="Pictures made with --no-metadata do not.")
+    return facts
+
+
+def check_target(output: Path, count: int) -> None:
+    """Refuse an ``--output`` that cannot hold what is asked for.
+
+    Raises:
+        UsageError: it is one file for several pictures, exists already, or is no PNG.
+    """
+    if output.suffix == "" or output.is_dir():
+        return
+    if output.suffix.lower() != ".png":
+        raise UsageError(f"Pictures are written as PNG, and {output.name} is none.", hint=f"--output {output.stem}.png")
+    if count > 1:
+        raise UsageError(f"{output} is one file, and there are {count} pictures.", hint="--output with a folder")
+    if output.exists():
+        raise UsageError(f"{output} exists already, and nothing is overwritten.", hint="another name, or a folder")

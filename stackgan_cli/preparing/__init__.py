@@ -1,0 +1,1 @@
+"""From a source of captioned pictures to prepared data."""

@@ -1,0 +1,205 @@
+"""Parts of a split, each rendered and written to an Arrow file by one worker process.
+
+A worker writes its file itself, so that no pixel passes from process to process, and a file that is there is a part
+that is done. Workers import neither torch nor ``datasets``.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stackgan_cli.components.protocols import Skipped
+from stackgan_cli.errors import StackganError
+from stackgan_cli.files import atomic_file, reach_disk
+from stackgan_cli.pictures.decoding import UnreadablePicture
+from stackgan_cli.preparing.facts import Facts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from stackgan_cli.components.protocols import Example
+    from stackgan_cli.preparing.rendering import Rendered, Rendering
+
+_ROWS_AT_ONCE = 64
+_INLINE_BYTES = 16 << 20
+"""Pictures whose bytes the reader holds close a part early, so that few of them wait in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Examples that go into one file."""
+
+    split: str
+    number: int
+    examples: tuple[Example, ...]
+
+    @property
+    def file(self) -> str:
+        """Name of the file, relative to the prepared data."""
+        return f"{self.split}/data-{self.number:05d}.arrow"
+
+
+@dataclass(slots=True)
+class Written:
+    """What became of a chunk."""
+
+    rows: int = 0
+    captions: int = 0
+    bytes: int = 0
+    """Length of the file; 0 where no picture could be had, and no file was written."""
+    skipped: list[Skipped] = field(default_factory=list)
+    facts: Facts = field(default_factory=Facts)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkWriter:
+    """Writes chunks into a folder; sent to the worker processes."""
+
+    folder: Path
+    rendering: Rendering
+    resolutions: tuple[int, ...]
+    classes: Mapping[str, int]
+    """Number of each class; empty where the data has none."""
+    schema: Any
+    """The ``pyarrow.Schema`` of the rows."""
+
+    def __call__(self, chunk: Chunk) -> Written:
+        """Render a chunk and write its file, whole or not at all.
+
+        Raises:
+            StackganError: the file cannot be written.
+        """
+        result = Written()
+        path = self.folder / chunk.file
+        with atomic_file(path) as temporary:
+            self._write(chunk, temporary, result)
+            result.bytes = temporary.stat().st_size
+            reach_disk(temporary)
+        if not result.rows:
+            path.unlink()
+            result.bytes = 0
+        return result
+
+    def _write(self, chunk: Chunk, path: Path, result: Written) -> None:
+        import pyarrow as pa
+
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, self.schema) as writer:
+            for start in range(0, len(chunk.examples), _ROWS_AT_ONCE):
+                rows = [self._row(example, result) for example in chunk.examples[start : start + _ROWS_AT_ONCE]]
+                writer.write_batch(pa.RecordBatch.from_pylist([row for row in rows if row], schema=self.schema))
+
+    def _row(self, example: Example, result: Written) -> dict[str, Any] | None:
+        try:
+            rendered = self.rendering(example)
+        except UnreadablePicture as error:
+            result.skipped.append(Skipped(example.name, error.reason))
+            return None
+        result.rows += 1
+        result.captions += len(example.captions)
+        result.facts.add(example, rendered.size)
+        return self._columns(example, rendered)
+
+    def _columns(self, example: Example, rendered: Rendered) -> dict[str, Any]:
+        stored = zip(self.resolutions, rendered.pictures, strict=True)
+        return {
+            "name": example.name,
+            "captions": list(example.captions),
+            "class": self.classes.get(example.class_name or "", -1),
+            "attributes": json.dumps(dict(example.attributes or {})),
+            "stated": [list(names) for names in example.stated or ()],
+            "digest": rendered.digest,
+            **{f"picture_{resolution}": data for resolution, data in stored},
+        }
+
+
+def chunks_of(items: Iterable[Example | Skipped], rows: int) -> Iterator[Chunk | Skipped]:
+    """Gather examples, each of which has a split, into chunks of ``rows``, in their order; pass on all else."""
+    waiting: dict[str, list[Example]] = {"train": [], "test": []}
+    inline = dict.fromkeys(waiting, 0)
+    numbers = dict.fromkeys(waiting, 0)
+
+    def closed(split: str) -> Chunk:
+        chunk = Chunk(split, numbers[split], tuple(waiting[split]))
+        waiting[split], inline[split] = [], 0
+        numbers[split] += 1
+        return chunk
+
+    for item in items:
+        if isinstance(item, Skipped):
+            yield item
+            continue
+        split = item.split or "train"
+        waiting[split].append(item)
+        inline[split] += len(item.image) if isinstance(item.image, bytes) else 0
+        if len(waiting[split]) == rows or inline[split] >= _INLINE_BYTES:
+            yield closed(split)
+    yield from (closed(split) for split in waiting if waiting[split])
+
+
+def write_chunks(chunks: Iterable[Chunk], writer: ChunkWriter, *, parallel: bool) -> Iterator[tuple[Chunk, Written]]:
+    """Write chunks, on all cores where that is worth it; only a few are in flight at once.
+
+    Raises:
+        StackganError: a file cannot be written, or a worker process died.
+    """
+    workers = cores()
+    if not parallel or workers == 1:
+        for chunk in chunks:
+            yield chunk, writer(chunk)
+        return
+    # Spawned, not forked: a fork of a process with threads may hang.
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
+            yield from _in_order(pool, chunks, writer, ahead=workers + 2)
+    except BrokenProcessPool as error:
+        raise StackganError(
+            "A process that reads pictures ended, perhaps for want of memory.",
+            hint="Run the same command again: what is done is kept. Close other programs if it happens twice.",
+        ) from error
+
+
+def cores() -> int:
+    """Number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _in_order(
+    pool: ProcessPoolExecutor, chunks: Iterable[Chunk], writer: ChunkWriter, ahead: int
+) -> Iterator[tuple[Chunk, Written]]:
+    waiting: deque[tuple[Chunk, Future[Written]]] = deque()
+    try:
+        for chunk in chunks:
+            waiting.append((chunk, pool.submit(writer, chunk)))
+            if len(waiting) >= ahead:
+                first, result = waiting.popleft()
+                yield first, result.result()
+        while waiting:
+            first, result = waiting.popleft()
+            yield first, result.result()
+    finally:
+        for _, result in waiting:
+            result.cancel()
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the main process, and end when that is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)

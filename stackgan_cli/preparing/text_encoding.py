@@ -1,0 +1,166 @@
+"""Text encoders of prepared data: built, fitted where they learn, and their features of all captions cached."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from stackgan_cli.components.building import build, entry
+from stackgan_cli.components.registry import Component, Kind, find
+from stackgan_cli.components.storage import save_component
+from stackgan_cli.dataset.caption_features import encode_all
+from stackgan_cli.errors import DataError
+from stackgan_cli.files import atomic_folder, only_one, sweep
+from stackgan_cli.preparing.feature_file import FeatureFile
+from stackgan_cli.preparing.writing import add_encoder_entry
+from stackgan_cli.randomness import seed_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from stackgan_cli.dataset.prepared import PreparedData, Split
+
+
+_UNUSUAL = re.compile(r"[^A-Za-z0-9._-]")
+
+
+def folder_name(full_name: str, features: str | None = None) -> str:
+    """Name of an encoder's folder: bare for a built-in encoder, with its package for others.
+
+    One that only stands for features that the source holds ready has their name behind its own, because data may have
+    several.
+    """
+    package, _, name = full_name.partition(":")
+    whole = name if package == "stackgan-cli" else f"{package}--{name}"
+    return whole if features is None else f"{whole}-{_UNUSUAL.sub('_', features)}"
+
+
+def has_encoder(data: PreparedData, component: Component, options: Mapping[str, Any]) -> bool:
+    """Whether the data was prepared with this text encoder, of this version and with these options."""
+    wanted = entry(component, {}, options)
+    # What is None is left to the encoder.
+    settled = {name: value for name, value in wanted["options"].items() if value is not None}
+
+    def is_wanted(there: Mapping[str, Any]) -> bool:
+        same = all(there.get(key) == wanted[key] for key in ("name", "version"))
+        return same and all(there.get("options", {}).get(name) == value for name, value in settled.items())
+
+    return any(map(is_wanted, data.manifest["encoders"].values()))
+
+
+def add_encoder(
+    data: PreparedData,
+    name: str,
+    options: Mapping[str, Any],
+    *,
+    seed: int,
+    report: Callable[[str, int, int, str], None],
+    features: Callable[[str], Callable[[str], NDArray[np.float32]]],
+) -> dict[str, float]:
+    """Fit a text encoder to the training split and cache its features of every caption.
+
+    Args:
+        data: the prepared data; its ``text`` folder gains one folder.
+        name: bare or full name of the encoder.
+        options: of the encoder.
+        seed: of everything random.
+        report: told what is going on, how much of how much is done, and a few words.
+        features: for encoders that only stand for features which the source holds ready: finds them by their name.
+
+    Returns:
+        What the encoder measured of itself while it was fitted.
+
+    Raises:
+        ComponentError: the encoder is unknown, broken, or does not take the options.
+    """
+    component = find(Kind.TEXT_ENCODER, name)
+    with only_one(data.folder, f"another process is adding text features to {data.folder}"):
+        sweep(data.folder / "text")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(seed, "text encoder") % 2**63)
+            encoder = build(Kind.TEXT_ENCODER, component.full_name, options=options)
+            measured = _fitted(encoder, data, seed, report)
+        target = data.folder / "text" / folder_name(component.full_name, getattr(encoder, "source_features", None))
+        with atomic_folder(target) as folder:
+            _write_features(folder, encoder, data, features, report)
+            described = entry(component, {}, {**options, **getattr(encoder, "learnt_options", {})})
+            save_component(folder, described, encoder)
+        add_encoder_entry(data.folder, target.name, described)
+    data.manifest["encoders"][target.name] = described
+    return measured
+
+
+def _fitted(
+    encoder: Any, data: PreparedData, seed: int, report: Callable[[str, int, int, str], None]
+) -> dict[str, float]:
+    if not hasattr(encoder, "fit"):
+        return {}
+    return dict(
+        encoder.fit(data.train, seed=seed, report=lambda done, total, words: report("Fitting", done, total, words))
+    )
+
+
+def _write_features(
+    folder: Path,
+    encoder: Any,
+    data: PreparedData,
+    features: Callable[[str], Callable[[str], NDArray[np.float32]]],
+    report: Callable[[str, int, int, str], None],
+) -> None:
+    """Write the features of both splits; nothing for a split without pictures."""
+    total = int(data.train.caption_counts.sum() + data.test.caption_counts.sum())
+    ready = getattr(encoder, "source_features", None)
+    done = 0
+    for split in (data.train, data.test):
+        if not len(split):
+            continue
+        batches = (
+            encode_all(encoder, chain.from_iterable(split.captions))
+            if ready is None
+            else ready_features(split, features(ready))
+        )
+        with FeatureFile(folder / f"{split.name}.safetensors") as file:
+            for count, tensors in batches:
+                file.write(tensors)
+                report("Encoding captions" if ready is None else "Copying features", done + count, total, "")
+            done += count
+        if ready is not None:
+            encoder.width = file.width
+
+
+def ready_features(split: Split, of: Callable[[str], NDArray[np.float32]]) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """Look up the features that the source holds of a split's captions, picture by picture.
+
+    Args:
+        split: of prepared data.
+        of: gives the features (captions, width) of a picture's captions, by the picture's name.
+
+    Returns:
+        How many captions are done, and their vectors.
+
+    Raises:
+        DataError: there are none for a picture, or for another number of captions.
+    """
+    done = 0
+    for name, count in zip(split.names, split.caption_counts.tolist(), strict=True):
+        try:
+            rows = of(name)
+        except KeyError:
+            raise DataError(
+                f"The source holds no text features of {name}.", hint="Choose an encoder that reads captions."
+            ) from None
+        if rows.shape[0] != count:
+            raise DataError(
+                f"The source holds text features of {rows.shape[0]} captions of {name}, which has {count}.",
+                hint="Choose an encoder that reads captions: --encoder char-cnn-rnn",
+            )
+        done += count
+        yield done, {"sentence": torch.from_numpy(np.ascontiguousarray(rows, np.float32))}

@@ -1,0 +1,91 @@
+"""Pictures and bounding boxes of CUB-200-2011, as its own lists have them."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from stackgan_cli.files import relative_name
+from stackgan_cli.readers.birds_and_flowers.splits import list_lines, picture_key
+from stackgan_cli.readers.left_out import Notes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stackgan_cli.components.protocols import Skipped
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A picture that images.txt lists."""
+
+    number: str
+    name: str
+    """Relative to the folder images, in composed form."""
+
+    @property
+    def class_name(self) -> str:
+        """The folder that the picture is in."""
+        return PurePosixPath(self.name).parent.name
+
+    @property
+    def key(self) -> str:
+        """Class folder and name without suffix."""
+        return picture_key(self.name, 2)
+
+
+def cub_home(source: Path) -> Path | None:
+    """Find images.txt and bounding_boxes.txt in a folder or in its CUB_200_2011; None where they are not there."""
+    for home in (source, source / "CUB_200_2011"):
+        if (home / "images.txt").is_file() and (home / "bounding_boxes.txt").is_file():
+            return home
+    return None
+
+
+def listed_pictures(home: Path) -> tuple[list[Listed], list[Skipped]]:
+    """Read images.txt, a number and a name on each line.
+
+    Returns:
+        The pictures in the order of their names, and the lines that could not be used.
+    """
+    listed: dict[str, Listed] = {}
+    problems = Notes()
+    for line_number, line in enumerate(list_lines(home / "images.txt"), start=1):
+        if not line.strip():
+            continue
+        number, *rest = line.split(maxsplit=1)
+        written = unicodedata.normalize("NFC", rest[0].strip()) if rest else ""
+        name = relative_name(written)
+        if name is not None and name not in listed:
+            listed[name] = Listed(number, name)
+        elif not written:
+            problems.add(f"images.txt line {line_number}", "lines", "it is not a number and a name")
+        else:
+            what = "the name in it leads out of the folder images" if name is None else "it repeats an earlier picture"
+            problems.add(f"images.txt line {line_number} ({written[:200]})", "lines", what)
+    return [listed[name] for name in sorted(listed)], list(problems.lines())
+
+
+def boxes_by_number(home: Path) -> dict[str, Box]:
+    """Read bounding_boxes.txt: left, top, width and height in pixels by picture number, without the odd lines."""
+    boxes = {}
+    for line in list_lines(home / "bounding_boxes.txt"):
+        number, *values = line.split() or [""]
+        try:
+            left, top, width, height = (float(value) for value in values)
+        except ValueError:
+            continue
+        if all(map(math.isfinite, (left, top, width, height))) and width > 0 and height > 0:
+            boxes[number] = (left, top, width, height)
+    return boxes
+
+
+def boxes_by_key(home: Path) -> dict[str, Box]:
+    """Bounding boxes by class folder and name without suffix, as published metadata name the pictures."""
+    boxes = boxes_by_number(home)
+    return {picture.key: boxes[picture.number] for picture in listed_pictures(home)[0] if picture.number in boxes}

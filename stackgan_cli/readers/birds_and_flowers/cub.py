@@ -1,0 +1,148 @@
+"""CUB-200-2011 birds with the captions of Reed et al. (2016)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from stackgan_cli.components.protocols import Example, Skipped
+from stackgan_cli.downloads.addresses import CUB
+from stackgan_cli.errors import DataError
+from stackgan_cli.readers.birds_and_flowers.attngan_captions import caption_source, captions_by_key, home_of_names
+from stackgan_cli.readers.birds_and_flowers.boxes import Listed, boxes_by_number, cub_home, listed_pictures
+from stackgan_cli.readers.birds_and_flowers.splits import CUB_TEST_CLASSES, Split, picture_key, published_split
+from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions
+from stackgan_cli.readers.layout import Boundary, at_least_one, file_named, opening, source_folder, spellings
+from stackgan_cli.readers.left_out import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_LAYOUT = (
+    "It should hold CUB_200_2011/images.txt, CUB_200_2011/bounding_boxes.txt, CUB_200_2011/images/ and, beside or "
+    "inside CUB_200_2011, text_c10/ or text/, or AttnGAN's captions.pickle with train/ and test/."
+)
+_NUMBERED = re.compile(r"(\d{3})\.")
+
+
+class CubReader:
+    """Reads CUB-200-2011 as it is published, whole or in part, from ``CUB_200_2011`` or the folder that holds it.
+
+    The split is class-disjoint: 150 classes for training and 50 for testing; ``train_test_split.txt`` is another one.
+
+    Args:
+        captions: folder of captions with a folder for each class, or AttnGAN's captions.pickle; relative to the current
+            folder, ``CUB_200_2011`` or the folder that holds it, or absolute. ``text_c10``, ``text`` or
+            ``captions.pickle`` where None.
+    """
+
+    crop = "bbox"
+    recipe = "paper"
+    published = CUB
+    encoder = ("char-cnn-rnn", {"variant": "icml-birds"})
+
+    def __init__(self, *, captions: str | None = None) -> None:
+        self._captions = captions
+
+    def recognises(self, source: Path) -> str | None:
+        """Say in a few words why ``source`` looks like this layout, or return None where it does not."""
+        try:
+            return None if cub_home(source) is None else "images.txt and bounding_boxes.txt: CUB-200-2011 birds"
+        except OSError:
+            return None
+
+    def examples(self, source: Path | None) -> Iterator[Example | Skipped]:
+        """Yield every captioned picture that is there, in the order of their names, and what had to be left out.
+
+        Raises:
+            DataError: the source is no folder of this layout, or cannot be opened.
+        """
+        root = source_folder(source, _LAYOUT)
+        with opening(root):
+            home = cub_home(root)
+            if home is None:
+                raise DataError(f"{root} holds no images.txt and bounding_boxes.txt of CUB-200-2011.", _LAYOUT)
+            yield from at_least_one(self._found(home), root, _LAYOUT)
+
+    def _found(self, home: Path) -> Iterator[Example | Skipped]:
+        listed, problems = listed_pictures(home)
+        yield from problems
+        if not listed:
+            raise DataError(f"{home / 'images.txt'} lists no picture.", "Get the file again: it has 11,788 lines.")
+        if not (home / "images").is_dir():
+            raise DataError(f"There are no pictures in {home}: it has no folder images.", _LAYOUT)
+        # Not `home.parent`: the source may be the current folder, written as a dot.
+        places = [home, home.absolute().parent]
+        classes = {picture.class_name for picture in listed}
+        captions = caption_source(places, self._captions, {form for name in classes for form in spellings(name)})
+        split = published_split(
+            list(dict.fromkeys([*places, captions.parent])),
+            {picture.key for picture in listed},
+            classes,
+            {name: int(match[1]) in CUB_TEST_CLASSES for name in classes if (match := _NUMBERED.match(name))},
+            lambda name: picture_key(name, 2),
+        )
+        reading = CaptionFiles()
+        missing = f"there is no caption {'of' if captions.is_file() else 'file for'} it in {captions.name}"
+        yield from _captioned(home, listed, missing, _finder(captions, places, reading), split)
+        yield from reading.notes()
+
+
+def _finder(captions: Path, places: list[Path], reading: CaptionFiles) -> Callable[[Listed], tuple[str, ...] | None]:
+    """Return what finds the captions of a picture, or None where there are none."""
+    if captions.is_file():
+        known = captions_by_key(captions, home_of_names(captions, places), lambda name: picture_key(name, 2))
+        return lambda picture: known.get(picture.key)
+    boundary = Boundary(captions)
+
+    def read(picture: Listed) -> tuple[str, ...] | None:
+        name = f"{picture.class_name}/{PurePosixPath(picture.name).stem}.txt"
+        file = file_named(captions, name)
+        if file is None:
+            return None
+        if not boundary.holds(file):
+            raise UnreadableCaptions("its caption file is a link that leads out of the folder")
+        return reading.read(file, name)
+
+    return read
+
+
+def _captioned(
+    home: Path, listed: list[Listed], missing: str, find: Callable[[Listed], tuple[str, ...] | None], split: Split
+) -> Iterator[Example | Skipped]:
+    boxes = boxes_by_number(home)
+    boundary = Boundary(home / "images", home)
+    absent = Tally("pictures", "listed in images.txt but not in the folder images")
+    bare = Tally("pictures", missing)
+    boxless = Tally("pictures", "bounding_boxes.txt has no valid box for it")
+    outside = Tally("pictures", "a link that leads out of the folder")
+    for picture in listed:
+        file = file_named(home / "images", picture.name)
+        try:
+            captions = None if file is None else find(picture)
+        except UnreadableCaptions as problem:
+            yield Skipped(picture.name, str(problem))
+            continue
+        if file is None:
+            absent.add(picture.name)
+        elif not boundary.holds(file):
+            outside.add(picture.name)
+        elif not captions:
+            bare.add(picture.name)
+        elif picture.number not in boxes:
+            boxless.add(picture.name)
+        else:
+            part = split.of(picture.key, picture.class_name)
+            yield Example(picture.name, file, captions, part, picture.class_name, boxes[picture.number])
+    absent.reason += _classes_gone(listed, absent)
+    for tally in (absent, outside, bare, boxless):
+        yield from tally.lines()
+
+
+def _classes_gone(listed: list[Listed], absent: Tally) -> str:
+    classes = {picture.class_name for picture in listed}
+    gone = set(absent.names)
+    left = {picture.class_name for picture in listed if picture.name not in gone}
+    return f"; of {len(classes - left):,} of the {len(classes):,} classes there is none" if left < classes else ""

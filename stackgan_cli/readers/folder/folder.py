@@ -1,0 +1,323 @@
+"""A folder of one's own pictures: a metadata file, a text file beside each picture, or a sub-folder for each class."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from stackgan_cli.components.protocols import Example, Skipped
+from stackgan_cli.errors import DataError
+from stackgan_cli.files import relative_name
+from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions
+from stackgan_cli.readers.folder.class_folders import (
+    PEEK,
+    ClassFolders,
+    caption_for,
+    checked_template,
+    class_folders_in,
+)
+from stackgan_cli.readers.folder.metadata import NAMES, Unusable, read_metadata
+from stackgan_cli.readers.layout import PICTURE_SUFFIXES, at_least_one, opening, source_folder
+from stackgan_cli.readers.left_out import LeftOut, Tally
+from stackgan_cli.readers.metadata_rows import Columns, Row
+from stackgan_cli.readers.tree import AMBIGUOUS, OUTSIDE, TextsBeside, Tree, alike, folded, position
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+_LAYOUT = (
+    "It should hold metadata.jsonl, metadata.csv or metadata.parquet (file_name and caption for each picture), or "
+    "beside each picture a text file of the same name, such as bird.jpg and bird.txt, with one caption per line; where "
+    "sub-folders are classes, captions can be made of their names with --caption-template."
+)
+_FEW_FOLDERS = 20
+_MOST_CAPTIONS = 1000
+
+
+class FolderReader:
+    """Reads any folder of captioned pictures.
+
+    Metadata files, at the top, in ``images`` or ``data``, or in folders named after splits, name pictures relative to
+    themselves, or to a folder ``images`` beside them. Without any, each picture's captions are in the text file beside
+    it, or made from the name of its class. Two or more sub-folders that hold all pictures are classes then. The split
+    is that of the column ``split``, else that of a folder ``train`` or ``test``, above which only lone folders may lie,
+    else open, as it is where all lies in ``train``. A name that no file has may be that of one spelt alike: with
+    accents encoded in another way, or in another case. Nothing outside the folder is opened, whatever names and links
+    say.
+
+    Args:
+        image_column: column of the metadata that names the picture; one with a usual name where None.
+        caption_column: column that holds captions; one with a usual name where None.
+        caption_template: caption of every picture in a class folder that has no text file, such as ``a photo of a
+            {class}``.
+
+    Raises:
+        stackgan_cli.errors.SettingsError: the template does not hold ``{class}``, or other braces.
+    """
+
+    crop = "center"
+    recipe = "paper"
+    encoder = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
+
+    def __init__(
+        self,
+        *,
+        image_column: str | None = None,
+        caption_column: str | None = None,
+        caption_template: str | None = None,
+    ) -> None:
+        self._columns = Columns(image_column, caption_column)
+        self._template = None if caption_template is None else checked_template(caption_template)
+
+    def recognises(self, source: Path) -> str | None:
+        """Say in a few words why ``source`` looks like this layout, or return None where it does not."""
+        try:
+            for folder in _places(source):
+                for name in NAMES:
+                    if (folder / name).is_file():
+                        return f"{(folder / name).relative_to(source).as_posix()} lists pictures and captions"
+            classes = class_folders_in(source)
+            for folder in (*_likely_folders(source), *classes[:_FEW_FOLDERS]):
+                pair = None
+                with suppress(OSError):
+                    pair = _pair(folder)
+                if pair is not None:
+                    return f"{pair.relative_to(source).as_posix()} has its captions in a text file beside it"
+            return f"{len(classes):,} sub-folders of pictures are classes" if classes else None
+        except OSError:
+            return None
+
+    def examples(self, source: Path | None) -> Iterator[Example | Skipped]:
+        """Yield every captioned picture, in the order of their names, and what had to be left out.
+
+        Raises:
+            DataError: the source is no folder, holds no captioned picture, or cannot be opened.
+        """
+        root = source_folder(source, _LAYOUT)
+        with opening(root):
+            with os.scandir(root):
+                pass
+            yield from at_least_one(self._found(Tree.of(root)), root, _LAYOUT)
+
+    def _found(self, tree: Tree) -> Iterator[Example | Skipped]:
+        left_out = LeftOut()
+        for problem in tree.problems:
+            yield from left_out.add(problem.name, problem.reason)
+        lists = yield from _metadata_files(tree, left_out)
+        if not lists:
+            if self._columns != Columns():
+                yield from left_out.add("the columns chosen", "not used, because there is no metadata file")
+            yield from _from_folders(tree, self._template, left_out)
+        else:
+            if self._template is not None:
+                yield from left_out.add("the caption template", f"not used, because {lists[0].name} has the captions")
+            yield from _from_metadata(tree, lists, self._columns, left_out)
+        yield from left_out.rest()
+
+
+def _places(root: Path) -> list[Path]:
+    """Folders in which metadata files are looked for."""
+    splits = ("", "train", "test", "val", "valid", "validation")
+    return [root / base / split for base in ("", "images", "data") for split in splits]
+
+
+def _likely_folders(source: Path) -> list[Path]:
+    """The folders where a pair is looked for: the source, its first sub-folders, and the first of those in train."""
+    folders = [source]
+    for base in (source, source / "train"):
+        if base.is_dir():
+            with os.scandir(base) as entries:
+                inner = [e.name for e in entries if e.is_dir(follow_symlinks=False) and not e.name.startswith(".")]
+            folders += [base / name for name in sorted(inner)[:_FEW_FOLDERS]]
+    return list(dict.fromkeys([*folders, *(source / name for name in ("images", "train") if (source / name).is_dir())]))
+
+
+def _pair(folder: Path) -> Path | None:
+    with os.scandir(folder) as entries:
+        names = sorted({entry.name for entry in islice(entries, PEEK)})
+    texts = {folded(name) for name in names if name.lower().endswith(".txt")}
+    for name in names:
+        path = PurePosixPath(name)
+        text = path.stem + ".txt"
+        if path.suffix.lower() in PICTURE_SUFFIXES and (folded(text) in texts or (folder / text).is_file()):
+            return folder / name
+    return None
+
+
+def _metadata_files(tree: Tree, left_out: LeftOut) -> Generator[Skipped, None, list[Path]]:
+    chosen: dict[Path, Path] = {}
+    for path in (folder / name for folder in _places(tree.root) for name in NAMES):
+        if not os.path.lexists(path):
+            continue
+        if not tree.holds(path):
+            reason = OUTSIDE
+        elif not path.is_file():
+            reason = "not a regular file"
+        elif path.parent in chosen:
+            reason = f"not read, because {chosen[path.parent].name} is there too"
+        else:
+            chosen[path.parent] = path
+            continue
+        yield from left_out.add(path.relative_to(tree.root).as_posix(), reason)
+    return list(chosen.values())
+
+
+def _from_folders(tree: Tree, template: str | None, left_out: LeftOut) -> Iterator[Example | Skipped]:
+    texts = TextsBeside(tree)
+    classes = ClassFolders.of(tree.pictures)
+    if classes.names and template is None and not texts.any:
+        raise DataError(
+            f"{tree.root} holds pictures in {len(classes.names):,} folders, which look like classes, and no captions.",
+            '--caption-template "a photo of a {class}"',
+        )
+    reading = CaptionFiles()
+    for name in tree.pictures:
+        class_name = classes.class_of(name)
+        try:
+            text = texts.of(name)
+            if text in tree.faults:
+                raise UnreadableCaptions(f"its text file is left out: {tree.faults[text]}")
+            if text is not None:
+                captions = reading.read(tree.root / text, text)
+            elif template is not None and class_name is not None:
+                captions = (caption_for(template, class_name),)
+            else:
+                raise UnreadableCaptions("there is no text file of the same name beside it")
+        except UnreadableCaptions as problem:
+            yield from left_out.add(name, str(problem))
+        else:
+            yield Example(name, tree.root / name, captions, classes.split_of(name), class_name)
+    for text in texts.unused:
+        yield from left_out.add(text, "there is no picture of the same name beside it")
+    yield from reading.notes()
+
+
+def _from_metadata(tree: Tree, lists: list[Path], columns: Columns, left_out: LeftOut) -> Iterator[Example | Skipped]:
+    listing = _Listing(tree, left_out)
+    for path in lists:
+        yield from listing.read(path, columns)
+    yield from listing.find_alike()
+    yield from listing.examples()
+    unlisted = Tally("pictures", f"not listed in {' or '.join(dict.fromkeys(path.name for path in lists))}")
+    for name in tree.pictures:
+        if name not in listing:
+            unlisted.add(name)
+    yield from unlisted.lines()
+
+
+@dataclass(slots=True)
+class _Listed:
+    """What metadata say of one picture."""
+
+    captions: tuple[str, ...]
+    split: str | None
+    class_name: str | None
+
+
+class _AbsentPicture(Exception):  # noqa: N818
+    """A row names no picture that can be used; the message is a short reason."""
+
+
+@dataclass(slots=True)
+class _Listing:
+    """All pictures that metadata files list, and nothing more of them than is written there."""
+
+    tree: Tree
+    left_out: LeftOut
+    _listed: dict[str, _Listed] = field(default_factory=dict)
+    _misspelt: dict[str, _Listed] = field(default_factory=dict)
+    """Those by whose name there is no file, but perhaps one that is spelt alike."""
+    _spellings: set[str] = field(default_factory=set)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._listed
+
+    def read(self, path: Path, columns: Columns) -> Iterator[Skipped]:
+        """Take up the rows of a metadata file, and yield those that cannot be used."""
+        shown = path.relative_to(self.tree.root).as_posix()
+        for row in read_metadata(path, columns):
+            place = f"{shown} {'row' if path.suffix == '.parquet' else 'line'} {row.line}"
+            if isinstance(row, Unusable):
+                yield from self.left_out.add(row.file_name or place, row.reason, place if row.file_name else "")
+                continue
+            try:
+                name, exact = self._located(shown.removesuffix(path.name), row.file_name)
+            except _AbsentPicture as problem:
+                yield from self.left_out.add(_shown(row.file_name), str(problem), place)
+                continue
+            if exact:
+                yield from self._take(self._listed, name, row, place)
+            else:
+                yield from self._take(self._misspelt, name, row, place)
+
+    def _located(self, base: str, file_name: str) -> tuple[str, bool]:
+        """Return the name that a row means, and whether a file has it; if not, one that is spelt alike may be meant."""
+        if _shown(file_name, len(file_name)) != file_name:
+            raise _AbsentPicture("the name is not UTF-8")
+        inner = relative_name(file_name)
+        if inner is None:
+            raise _AbsentPicture("the name leads out of the folder")
+        name = base + inner
+        for place in (name, f"{base}images/{inner}"):
+            index = position(self.tree.pictures, place)
+            if index is not None:
+                return self.tree.pictures[index], True
+        if not self._spellings:
+            self._spellings = set(map(folded, self.tree.pictures))
+        if folded(name) in self._spellings:
+            return name, False
+        path = self.tree.root / name
+        try:
+            if not self.tree.holds(path):
+                raise _AbsentPicture(OUTSIDE)
+            if not path.is_file():
+                raise _AbsentPicture("it is a folder" if path.is_dir() else "there is no such file")
+        except OSError as error:
+            raise _AbsentPicture(f"it cannot be opened ({error.strerror or error})") from error
+        return name, True
+
+    def _take(self, listed: dict[str, _Listed], name: str, row: Row, place: str) -> Iterator[Skipped]:
+        if row.damaged:
+            yield from self.left_out.add(place, "kept; damaged characters were read as spaces")
+        earlier = listed.get(name)
+        if earlier is None:
+            listed[name] = _Listed(row.captions, row.split, row.class_name)
+        elif len(earlier.captions) >= _MOST_CAPTIONS:
+            yield from self.left_out.add(place, f"its picture has {_MOST_CAPTIONS:,} captions from earlier rows")
+        else:
+            new = tuple(caption for caption in row.captions if caption not in earlier.captions)
+            earlier.captions += new
+            if not new:
+                yield from self.left_out.add(place, "it repeats an earlier row")
+
+    def find_alike(self) -> Iterator[Skipped]:
+        """Give what is listed by names that no file has to the files that are spelt alike."""
+        self._spellings.clear()
+        if not self._misspelt:
+            return
+        found = alike(self._misspelt, (name for name in self.tree.pictures if name not in self._listed))
+        for name, listed in self._misspelt.items():
+            match = found.get(name)
+            if match is not None:
+                self._listed[match] = listed
+            elif name in found:
+                yield from self.left_out.add(_shown(name), AMBIGUOUS)
+            else:
+                reason = "there is no such file, and the one that is spelt alike is listed itself"
+                yield from self.left_out.add(_shown(name), reason)
+
+    def examples(self) -> Iterator[Example]:
+        """Yield every listed picture, in the order of their names."""
+        folders = ClassFolders.of(sorted(self._listed))
+        for name in sorted(self._listed):
+            listed = self._listed[name]
+            split = listed.split or folders.split_of(name)
+            yield Example(name, self.tree.root / name, listed.captions, split, listed.class_name)
+
+
+def _shown(name: str, most: int = 200) -> str:
+    return name[:most].encode("utf-8", "replace").decode()

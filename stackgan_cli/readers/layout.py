@@ -1,0 +1,117 @@
+"""What all folder layouts share: opening the source, names that must stay inside it, and counting what is left out."""
+
+from __future__ import annotations
+
+import errno
+import unicodedata
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from stackgan_cli.components.protocols import Example, Skipped
+from stackgan_cli.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PICTURE_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif", ".heic")
+)
+
+_REASONS_SHOWN = 3
+
+
+def source_folder(source: Path | None, layout: str) -> Path:
+    """Return the source if it is a folder.
+
+    Args:
+        source: what the person named.
+        layout: a sentence saying what the folder should hold, for the hint.
+
+    Raises:
+        DataError: there is no source, or it is missing, or a file.
+    """
+    if source is None:
+        raise DataError("There is no folder to read.", f"Name it with --source. {layout}")
+    try:
+        if source.is_dir():
+            return source
+        exists = source.exists()
+    except OSError as error:
+        raise DataError(f"{source} cannot be opened: {error.strerror or error}.", "Check its permissions.") from error
+    if exists:
+        raise DataError(f"{source} is a file, not a folder.", f"Unpack it if it is an archive. {layout}")
+    raise DataError(f"There is no folder {source}.", layout)
+
+
+@contextmanager
+def opening(root: Path) -> Iterator[None]:
+    """Turn a folder or file that cannot be opened into a DataError."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or root
+        raise DataError(f"{place} cannot be opened: {error.strerror or error}.", "Check its permissions.") from error
+
+
+def at_least_one(found: Iterator[Example | Skipped], root: Path, layout: str) -> Iterator[Example | Skipped]:
+    """Pass everything on, and raise a DataError at the end if no example was among it."""
+    reasons: dict[str, Skipped] = {}
+    examples = 0
+    for item in found:
+        if isinstance(item, Example):
+            examples += 1
+        elif not examples and len(reasons) < _REASONS_SHOWN:
+            reasons.setdefault(item.reason.rpartition(": ")[2], item)
+        yield item
+    if not examples:
+        why = "; ".join(f"{item.name}: {item.reason}" for item in reasons.values())
+        raise DataError(f"{root} holds no captioned picture.{f' Left out: {why}.' if why else ''}", layout)
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """Return a name as it is, composed and decomposed: some file systems turn one form into the other."""
+    if name.isascii():
+        return (name,)
+    return tuple(dict.fromkeys((name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))))
+
+
+def file_named(folder: Path, name: str) -> Path | None:
+    """Find a file of a folder by its name, however its accents are stored; None where there is none."""
+    for spelling in spellings(name):
+        try:
+            if (folder / spelling).is_file():
+                return folder / spelling
+        except OSError as error:
+            # A name too long for the file system is the name of no file.
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+    return None
+
+
+class Boundary:
+    """Folders out of which no link may lead.
+
+    Args:
+        folders: the folders; a link among them is followed once, here.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        self._real = tuple(folder.resolve() for folder in folders)
+        self._known: dict[Path, bool] = {}
+
+    def holds(self, path: Path) -> bool:
+        """Say whether a path, all links followed, lies in one of the folders."""
+        if path.is_symlink():
+            return self._reaches(path)
+        # Thousands of files share a folder, and following its links is slow.
+        if path.parent not in self._known:
+            self._known[path.parent] = self._reaches(path.parent)
+        return self._known[path.parent]
+
+    def _reaches(self, path: Path) -> bool:
+        try:
+            real = path.resolve()
+        except (OSError, RuntimeError):  # links that lead in a circle
+            return False
+        return any(real.is_relative_to(folder) for folder in self._real)

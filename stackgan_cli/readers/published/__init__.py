@@ -1,0 +1,1 @@
+"""The folders of metadata that the published systems read."""

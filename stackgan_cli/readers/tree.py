@@ -1,0 +1,216 @@
+"""The pictures and texts inside a source folder, and names that are spelt in more than one way."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import unicodedata
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stackgan_cli.components.protocols import Skipped
+from stackgan_cli.readers.captions import UnreadableCaptions
+from stackgan_cli.readers.layout import PICTURE_SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+OUTSIDE = "a link that leads out of the folder or in a circle"
+AMBIGUOUS = "more than one file is spelt like it, but for case or the encoding of accents"
+
+
+@dataclass(slots=True)
+class Tree:
+    """The files of a folder, without those that lie outside it.
+
+    Names are relative to the folder, with slashes, and sorted.
+    """
+
+    root: Path
+    real: Path
+    pictures: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    problems: list[Skipped] = field(default_factory=list)
+    faults: dict[str, str] = field(default_factory=dict)
+    """Texts that must not be opened, and why."""
+
+    @classmethod
+    def of(cls, root: Path) -> Tree:
+        """Walk through a folder, following no link to another one; what cannot be used goes to ``problems``."""
+        tree = cls(root, root.resolve())
+        waiting = [""]
+        while waiting:
+            waiting += tree._look_into(waiting.pop())
+        for found in (tree.pictures, tree.texts):
+            found.sort()
+        tree.problems.sort(key=lambda problem: problem.name)
+        return tree
+
+    def _look_into(self, base: str) -> list[str]:
+        folders = []
+        try:
+            with os.scandir(self.root / base) as entries:
+                for entry in entries:
+                    name = base + entry.name
+                    if entry.name.startswith(".") or entry.name == "__MACOSX":
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(name + "/")
+                    elif _is_known(name) or (entry.is_symlink() and os.path.isdir(entry.path)):  # noqa: PTH112
+                        self._sort_in(entry, name)
+        except OSError as error:
+            reason = f"this folder cannot be opened: {error.strerror or error}"
+            self.problems.append(Skipped(_printable(base.rstrip("/")) or ".", reason))
+        return folders
+
+    def _sort_in(self, entry: os.DirEntry[str], name: str) -> None:
+        if _printable(name) != name:
+            self.problems.append(Skipped(_printable(name), "its name is not UTF-8"))
+            return
+        reason = self._fault(entry)
+        text = name.lower().endswith(".txt")
+        if reason is not None and text:
+            self.faults[name] = reason
+        elif reason is not None:
+            self.problems.append(Skipped(name, reason))
+        if text:
+            self.texts.append(name)
+        elif reason is None:
+            self.pictures.append(name)
+
+    def _fault(self, entry: os.DirEntry[str]) -> str | None:
+        try:
+            if entry.is_file(follow_symlinks=False):
+                return None
+            if entry.is_symlink():
+                if os.path.isdir(entry.path):  # noqa: PTH112
+                    return "a link to a folder, which is not followed"
+                if not self.holds(Path(entry.path)):
+                    return OUTSIDE
+            mode = entry.stat().st_mode
+        except FileNotFoundError:
+            return "a link to nothing"
+        except OSError as error:
+            return f"it cannot be opened ({error.strerror or error})"
+        return None if stat.S_ISREG(mode) else "a pipe, a socket or a device, not a file"
+
+    def holds(self, path: Path) -> bool:
+        """Say whether a path, all links followed, is inside the folder.
+
+        Raises:
+            OSError: that cannot be found out.
+        """
+        try:
+            real = os.path.realpath(path, strict=True)
+        except (FileNotFoundError, NotADirectoryError):
+            real = os.path.realpath(path)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return False
+            raise
+        return Path(real).is_relative_to(self.real)
+
+
+def _is_known(name: str) -> bool:
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122  (a Path for each of a million names takes its time)
+    return suffix in PICTURE_SUFFIXES or suffix == ".txt"
+
+
+def _printable(name: str) -> str:
+    return name.encode("utf-8", "replace").decode()
+
+
+def position(names: Sequence[str], name: str) -> int | None:
+    """Return where a name stands in a sorted list, or None where it does not."""
+    index = bisect_left(names, name)
+    return index if index < len(names) and names[index] == name else None
+
+
+def folded(name: str) -> str:
+    """Make names alike that differ in case, or in whether accents are characters of their own."""
+    return _composed(_composed(name).casefold())
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def alike(wanted: Iterable[str], present: Iterable[str]) -> dict[str, str | None]:
+    """Find files by names that are spelt differently: in another Unicode form first, in another case as well second.
+
+    Args:
+        wanted: names that no file has, each of them once.
+        present: names of the files that may be meant.
+
+    Returns:
+        For each wanted name that is spelt like a file's, that file; None where it, or the file, is not the only one.
+    """
+    found: dict[str, str | None] = {}
+    missing, left = list(wanted), list(present)
+    for key in (_composed, folded):
+        files = _only_ones(left, key) if missing else {}
+        seekers = _only_ones((name for name in missing if key(name) in files), key) if files else {}
+        for name in missing:
+            form = key(name)
+            if form in seekers:
+                found[name] = None if seekers[form] is None else files[form]
+        taken = set(found.values())
+        missing = [name for name in missing if name not in found]
+        left = [name for name in left if name not in taken]
+    return found
+
+
+def _only_ones(names: Iterable[str], key: Callable[[str], str]) -> dict[str, str | None]:
+    """Give the name of each form, or None where several have that form."""
+    only: dict[str, str | None] = {}
+    for name in names:
+        form = key(name)
+        only[form] = None if form in only else name
+    return only
+
+
+class TextsBeside:
+    """The text file that belongs to each picture: that of the same name, or of one spelt alike."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._texts = tree.texts
+        used = bytearray(len(tree.texts))
+        for picture in tree.pictures:
+            index = self._exact(picture)
+            if index is not None:
+                used[index] = True
+        left = [text for text, taken in zip(tree.texts, used, strict=True) if not taken]
+        without = (_text_name(picture) for picture in tree.pictures if self._exact(picture) is None)
+        self._alike = alike(set(without), left) if left else {}
+        taken_too = set(self._alike.values())
+        self.unused = [text for text in left if text not in taken_too]
+        """Names of the texts that belong to no picture."""
+        self.any = len(self.unused) < len(tree.texts)
+        """Whether any picture has a text."""
+
+    def _exact(self, picture: str) -> int | None:
+        stem = picture.rpartition(".")[0]
+        index = position(self._texts, stem + ".txt")
+        return position(self._texts, stem + ".TXT") if index is None else index
+
+    def of(self, picture: str) -> str | None:
+        """Return the name of a picture's text, or None where there is none.
+
+        Raises:
+            UnreadableCaptions: more than one picture or text is spelt alike.
+        """
+        index = self._exact(picture)
+        if index is not None:
+            return self._texts[index]
+        name = _text_name(picture)
+        found = self._alike.get(name)
+        if found is None and name in self._alike:
+            raise UnreadableCaptions(AMBIGUOUS)
+        return found
+
+
+def _text_name(picture: str) -> str:
+    return picture.rpartition(".")[0] + ".txt"

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from stackgan_cli.errors import DataError, StackganError, UsageError
+from stackgan_cli.pictures.picture_files import check_target, free_path, read_facts, save_png, slug
+
+PICTURE = Image.new("RGB", (8, 8), "red")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("A small, red bird!", "a-small-red-bird"),
+        ("Ein großer Vögel", "ein-groer-vogel"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("鳥", "picture"),
+        ("", "picture"),
+        ("x" * 500, "x" * 60),
+    ],
+)
+def test_prompts_become_names_that_every_file_system_takes(prompt: str, expected: str) -> None:
+    assert slug(prompt) == expected
+
+
+def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
+    for expected in ("bird.png", "bird-2.png", "bird-3.png"):
+        path = free_path(tmp_path, "bird")
+        assert path.name == expected
+        path.touch()
+
+
+def test_facts_come_back_and_other_tools_find_the_prompt(tmp_path: Path) -> None:
+    facts = {"prompt": "ein Vögel, 鳥 🐦\nzwei Zeilen", "seed": 2**62, "model": "birds", "stage": 2}
+    save_png(PICTURE, tmp_path / "new" / "bird.png", facts)
+    assert read_facts(tmp_path / "new" / "bird.png") == facts
+    with Image.open(tmp_path / "new" / "bird.png") as picture:
+        assert json.loads(picture.info["stackgan"]) == facts
+        assert picture.info["parameters"].startswith(str(facts["prompt"]))
+        assert f"seed: {2**62}" in picture.info["parameters"]
+
+
+def test_pictures_without_facts_are_said_to_have_none(tmp_path: Path) -> None:
+    save_png(PICTURE, tmp_path / "plain.png", None)
+    with pytest.raises(DataError, match="does not say"):
+        read_facts(tmp_path / "plain.png")
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "empty.png").touch()
+    PICTURE.save(tmp_path / "other.jpg")
+    for name in ("text.png", "empty.png", "other.jpg", "absent.png"):
+        with pytest.raises(DataError, match="cannot be read"):
+            read_facts(tmp_path / name)
+
+
+def test_facts_of_strangers_are_not_believed(tmp_path: Path) -> None:
+    from PIL import PngImagePlugin
+
+    for text in ("[1, 2]", "{broken", "7", "[" * 100_000):
+        chunks = PngImagePlugin.PngInfo()
+        chunks.add_itxt("stackgan", text)
+        PICTURE.save(tmp_path / "strange.png", pnginfo=chunks)
+        with pytest.raises(DataError):
+            read_facts(tmp_path / "strange.png")
+
+
+def test_output_may_be_one_new_png_or_any_folder(tmp_path: Path) -> None:
+    check_target(tmp_path / "one.png", 1)
+    check_target(tmp_path / "folder", 100)
+    check_target(Path(), 100)
+    (tmp_path / "run.2026").mkdir()
+    check_target(tmp_path / "run.2026", 100)
+    (tmp_path / "there.png").touch()
+    for target, count in ((tmp_path / "one.png", 2), (tmp_path / "one.jpg", 1), (tmp_path / "there.png", 1)):
+        with pytest.raises(UsageError):
+            check_target(target, count)
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StackganError, match="could not be written"):
+        save_png(PICTURE, tmp_path / "file" / "bird.png", None)

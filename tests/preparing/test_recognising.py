@@ -1,0 +1,243 @@
+"""Every layout that people have, told apart from every other by looking."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import struct
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pytest
+from PIL import Image
+
+from stackgan_cli.errors import DataError
+from stackgan_cli.preparing.recognising import recognise
+
+BIRD, OTHER = "001.Black_footed_Albatross/one_1", "002.Laysan_Albatross/two_2"
+
+
+def jpeg(colour: int = 90) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), (colour, 80, 30)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def put(path: Path, content: bytes | str | object = b"") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, str):
+        path.write_text(content, encoding="utf-8")
+    else:
+        path.write_bytes(content if isinstance(content, bytes) else pickle.dumps(content, 2))
+
+
+def cub(root: Path) -> None:
+    home = root / "CUB_200_2011"
+    put(home / "images.txt", f"1 {BIRD}.jpg\n2 {OTHER}.jpg\n")
+    put(home / "bounding_boxes.txt", "1 1.0 1.0 20.0 20.0\n2 1.0 1.0 20.0 20.0\n")
+    for key in (BIRD, OTHER):
+        put(home / "images" / f"{key}.jpg", jpeg())
+        put(root / "text_c10" / f"{key}.txt", "a bird\nanother caption\n")
+    put(root / "train" / "filenames.pickle", [OTHER])
+    put(root / "test" / "filenames.pickle", [BIRD])
+
+
+def flowers(root: Path) -> None:
+    for index in (1, 2):
+        put(root / "jpg" / f"image_{index:05d}.jpg", jpeg())
+        put(root / "text_c10" / f"class_{index + 19:05d}" / f"image_{index:05d}.txt", "a flower\n")
+
+
+def coco(root: Path) -> None:
+    name = "COCO_train2014_000000000009.jpg"
+    put(root / "train2014" / name, jpeg())
+    listed = {"images": [{"id": 9, "file_name": name}], "annotations": [{"image_id": 9, "id": 1, "caption": "a meal"}]}
+    put(root / "annotations" / "captions_train2014.json", json.dumps(listed))
+
+
+def metadata(root: Path) -> None:
+    for split, key in (("train", "COCO_train2014_000000000009"), ("test", "COCO_val2014_000000000042")):
+        put(root / split / "filenames.pickle", [key])
+        put(root / split / "char-CNN-RNN-embeddings.pickle", [np.zeros((5, 8), np.float32)])
+        put(root / "images" / f"{key}.jpg", jpeg())
+        put(root / "text" / f"{key}.txt", "a meal\n" * 5)
+
+
+def torch7(root: Path) -> None:
+    """One table {img = name, txt = 1 x 4 floats, char = 201 x 1 longs}, as Torch-7 writes it."""
+
+    def text(value: str) -> bytes:
+        return struct.pack("<ii", 2, len(value)) + value.encode()
+
+    def torch(index: int, kind: str, body: bytes) -> bytes:
+        return struct.pack("<iii", 4, index, 3) + b"V 1" + struct.pack("<i", len(kind)) + kind.encode() + body
+
+    def tensor(index: int, kind: str, shape: tuple[int, ...], data: bytes, count: int) -> bytes:
+        strides = [int(np.prod(shape[at + 1 :])) for at in range(len(shape))]
+        head = struct.pack("<i", len(shape)) + struct.pack(f"<{2 * len(shape) + 1}q", *shape, *strides, 1)
+        storage = torch(index + 1, f"torch.{kind}Storage", struct.pack("<q", count) + data)
+        return torch(index, f"torch.{kind}Tensor", head + storage)
+
+    for number, key in enumerate((BIRD, OTHER)):
+        codes = np.zeros((201, 1), np.int64)
+        codes[:2, 0] = (1, 2 + number)
+        table = struct.pack("<iii", 3, 1, 3)
+        table += text("img") + text(f"{key}.jpg")
+        table += text("txt") + tensor(2, "Float", (1, 4), np.ones(4, np.float32).tobytes(), 4)
+        table += text("char") + tensor(4, "Long", (201, 1), codes.tobytes(), 201)
+        put(root / "cub_icml" / f"{key}.t7", table)
+        put(root / "images" / f"{key}.jpg", jpeg())
+
+
+def pairs(root: Path) -> None:
+    for index in range(3):
+        put(root / f"{index}.jpg", jpeg())
+        put(root / f"{index}.txt", "a thing\n")
+
+
+def listed(root: Path) -> None:
+    put(root / "one.jpg", jpeg())
+    put(root / "metadata.jsonl", json.dumps({"file_name": "one.jpg", "text": "a thing"}) + "\n")
+
+
+def class_folders(root: Path) -> None:
+    for name in ("red fox", "grey_wolf"):
+        for index in range(2):
+            put(root / name / f"{index}.jpg", jpeg())
+
+
+def shards(root: Path) -> None:
+    root.mkdir(exist_ok=True)
+    with tarfile.open(root / "train-000.tar", "w") as archive:
+        for index in range(2):
+            for suffix, data in (("jpg", jpeg()), ("txt", b"a thing\n")):
+                member = tarfile.TarInfo(f"{index:04d}.{suffix}")
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+
+
+def table() -> datasets.Dataset:
+    rows = {"image": [{"bytes": jpeg(), "path": None}] * 2, "caption": ["one", "two"]}
+    return datasets.Dataset.from_dict(
+        rows, features=datasets.Features({"image": datasets.Image(), "caption": datasets.Value("string")})
+    )
+
+
+def saved(root: Path) -> None:
+    table().save_to_disk(str(root))
+
+
+def parquet(root: Path) -> None:
+    root.mkdir(exist_ok=True)
+    table().to_parquet(str(root / "train-00000-of-00001.parquet"))
+
+
+LAYOUTS = {
+    "cub": [cub],
+    "flowers": [flowers],
+    "coco": [coco],
+    "stackgan-metadata": [metadata],
+    "torch7": [torch7],
+    "folder": [pairs, listed, class_folders],
+    "webdataset": [shards],
+    "hub": [saved, parquet],
+}
+ALL = [(name, make) for name, makes in LAYOUTS.items() for make in makes]
+
+
+@pytest.mark.parametrize(("name", "make"), ALL, ids=[make.__name__ for _, make in ALL])
+def test_a_layout_is_recognised_by_its_reader_alone_and_prepared(
+    stackgan: Callable[..., Any], tmp_path: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    source = tmp_path / "source"
+    make(source)
+    component, why = recognise(source)
+    assert component.name == name
+    assert why
+    more = ("--caption-template", "a photo of a {class}") if make is class_folders else ()
+    done = stackgan(
+        "prepare",
+        "--data",
+        "mine",
+        "--source",
+        source,
+        "--resolution",
+        16,
+        "--encoder",
+        "hashed-words",
+        "--json",
+        *more,
+    )
+    assert done.code == 0, done.err
+    assert done.says(f"Reading with {name}")
+    assert sum(done.json["counts"].values()) >= 1
+
+
+def test_two_that_fit_are_named_and_one_is_asked_for(stackgan: Callable[..., Any], tmp_path: Path) -> None:
+    cub(tmp_path / "birds")
+    for split in ("train", "test"):
+        put(tmp_path / "birds" / split / "char-CNN-RNN-embeddings.pickle", [np.zeros((2, 8), np.float32)])
+    with pytest.raises(DataError, match=r"More than one reader fits .*cub \(.*stackgan-metadata \("):
+        recognise(tmp_path / "birds")
+    common = ("--data", "mine", "--source", tmp_path / "birds", "--resolution", 16)
+    asked = stackgan("prepare", *common)
+    assert asked.code == 3
+    assert asked.says("--reader cub or --reader stackgan-metadata")
+    assert stackgan("prepare", *common, "--reader", "cub", "--encoder", "hashed-words").code == 0
+
+
+def test_a_known_name_gives_way_to_what_the_source_is(stackgan: Callable[..., Any], tmp_path: Path) -> None:
+    pairs(tmp_path / "source")
+    common = ("--source", tmp_path / "source", "--resolution", 16, "--encoder", "hashed-words")
+    done = stackgan("prepare", "--data", "cub", *common)
+    assert done.code == 0, done.err
+    assert done.says("Reading with folder")
+    refused = stackgan("prepare", "--data", "other", *common, "--reader", "cub")
+    assert refused.code == 3
+    assert refused.says("images.txt")
+
+
+def test_a_link_that_leads_in_a_circle_is_one_message(stackgan: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    done = stackgan("prepare", "--data", "mine", "--source", tmp_path / "circle")
+    assert done.code == 2
+    assert done.err.count("Error:") == 1
+
+
+def test_a_source_that_is_no_place_on_this_disk_is_one_message(
+    stackgan: Callable[..., Any], tmp_path: Path, empty_home: Path
+) -> None:
+    far = stackgan("prepare", "--data", "mine", "--source", "https://example.org/birds.zip")
+    assert far.code == 2
+    assert far.says("not an address such as https://example.org/birds.zip", "hf:OWNER/NAME")
+    pairs(tmp_path)
+    odd = tmp_path / os.fsdecode(b"gr\xfcn")
+    odd.mkdir()
+    for arguments in (("--source", odd, "--data", "mine"), ("--source", tmp_path, "--data", odd / "inside")):
+        done = stackgan("prepare", *arguments)
+        assert done.code == 2
+        assert done.says("is not UTF-8")
+        assert done.err.count("Error:") == 1
+
+
+def test_a_slip_in_the_encoders_options_is_told_before_pictures_are_read(
+    stackgan: Callable[..., Any], tmp_path: Path, empty_home: Path
+) -> None:
+    pairs(tmp_path)
+    for encoder in ((), ("--encoder", "char-cnn-rnn")):
+        done = stackgan("prepare", "--data", "mine", "--source", tmp_path, *encoder, "--encoder-option", "wdith=8")
+        assert done.code == 4
+        assert done.says("wdith")
+        assert not (empty_home / "data").exists()
+
+
+def test_known_data_without_a_source_offers_both_ways(stackgan: Callable[..., Any]) -> None:
+    done = stackgan("prepare", "--data", "flowers")
+    assert done.code == 3
+    assert done.says("--source FOLDER", "--download")
