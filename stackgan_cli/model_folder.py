@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.registry import Kind
-from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_component, read_json, save_component
+from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_component, save_component
 from stackgan_cli.errors import ModelError
 from stackgan_cli.files import atomic_folder, write_text
 from stackgan_cli.home import MANIFEST
+from stackgan_cli.manifests import read_json
 from stackgan_cli.model_card import write_card
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from stackgan_cli.components.entries import ComponentEntry
     from stackgan_cli.components.protocols import Stage1Generator, Stage2Generator, TextEncoder
 
 FORMAT = 1
@@ -137,8 +139,8 @@ def save_stage(
     folder: Path,
     stage: int,
     *,
-    generator: tuple[nn.Module, Mapping[str, Any]],
-    discriminator: tuple[nn.Module, Mapping[str, Any]],
+    generator: tuple[nn.Module, ComponentEntry],
+    discriminator: tuple[nn.Module, ComponentEntry],
     facts: Mapping[str, Any],
     data: Mapping[str, Any],
 ) -> None:
@@ -162,7 +164,7 @@ def save_stage(
     manifest |= {
         "data": dict(data),
         "text_encoder": read_json(folder / _TEXT_ENCODER / CONFIG),
-        "stages": {**manifest["stages"], str(stage): {"generator": dict(generator[1]), **facts}},
+        "stages": {**manifest["stages"], str(stage): {"generator": generator[1].as_json(), **facts}},
         "saved": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     write_card(folder, manifest)

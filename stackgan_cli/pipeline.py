@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
-from stackgan_cli.components.building import load_weights
-from stackgan_cli.components.storage import read_weights
+from stackgan_cli.components.protocols import CoversCaptions, StandsForFeatures
+from stackgan_cli.components.storage import load_weights, read_weights
 from stackgan_cli.dataset.caption_features import on_device
 from stackgan_cli.errors import UsageError
 from stackgan_cli.generators.folding import fold
@@ -107,12 +107,11 @@ class Pipeline:
     @property
     def reads_captions(self) -> bool:
         """Whether the model can read a sentence; not one that learnt from features without their encoder."""
-        return not hasattr(self._encoder, "source_features")
+        return not isinstance(self._encoder, StandsForFeatures)
 
     def coverage(self, prompt: str) -> float:
         """Share of a prompt, 0 to 1, that the model's text encoder can read."""
-        measure = getattr(self._encoder, "coverage", None)
-        return 1.0 if measure is None else float(measure(prompt))
+        return float(self._encoder.coverage(prompt)) if isinstance(self._encoder, CoversCaptions) else 1.0
 
     def draw(self, prompt: str, *, seed: int = 0, stage: int | None = None) -> Image.Image:
         """Draw one picture.

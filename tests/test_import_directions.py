@@ -20,7 +20,7 @@ MODULES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for
 FLOORS = (
     ("errors", "randomness"),
     ("files", "formats", "console"),
-    ("home", "machine", "ranks", "pictures", "downloads"),
+    ("home", "manifests", "machine", "ranks", "pictures", "downloads"),
     ("components", "recipes"),
     ("model_card", "model_folder"),
     ("readers", "drawn_birds", "text_encoders", "generators", "discriminators", "extractors"),
@@ -88,15 +88,15 @@ def test_text_encoders_and_networks_know_nothing_of_each_other() -> None:
             assert not below & {"text_encoders", "dataset", "readers"}, module
 
 
+WITHOUT_TORCH = {
+    *("components", "errors", "files", "manifests", "home", "console"),
+    *("commands", "app", "recipes", "model_folder"),
+}
+
+
+# The kit that authors run over their networks is made of tensors.
 @pytest.mark.parametrize(
-    "module",
-    sorted(
-        module
-        for module in MODULES
-        # The kit that authors run over their networks is made of tensors.
-        if part_of(module) in ("components", "errors", "home", "console", "commands", "app", "recipes", "model_folder")
-        and "conformance" not in module
-    ),
+    "module", sorted(each for each in MODULES if part_of(each) in WITHOUT_TORCH and "conformance" not in each)
 )
 def test_the_seam_and_the_command_line_import_no_torch(module: str) -> None:
     heavy = {"torch", "datasets", "torchmetrics", "safetensors", "pyarrow"}

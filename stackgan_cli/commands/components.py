@@ -13,7 +13,7 @@ from stackgan_cli.components.component import Component, Kind
 from stackgan_cli.errors import ComponentError
 
 if TYPE_CHECKING:
-    from stackgan_cli.components.options import Option
+    from stackgan_cli.components.binding import Option
 
 app = typer.Typer(
     help="List, show and check components: encoders, generators, discriminators, readers and extractors.",
@@ -87,7 +87,7 @@ def show_command(name: NameArgument, kind: KindOption = None, json: JsonOption =
     from rich.markup import escape
 
     from stackgan_cli import console
-    from stackgan_cli.components.options import options_of
+    from stackgan_cli.components.binding import options_of
 
     component = registry.find_any(name, Kind.parse(kind) if kind else None)
     options = options_of(component)
@@ -126,8 +126,8 @@ def check_command(
 ) -> None:
     """Check that a component keeps its contract; exit code 4 where it does not."""
     from stackgan_cli import console
+    from stackgan_cli.components.binding import parse_option
     from stackgan_cli.components.conformance import check
-    from stackgan_cli.components.options import parse_option
 
     component = registry.find_any(name, Kind.parse(kind) if kind else None)
     options = dict(parse_option(each) for each in option or [])

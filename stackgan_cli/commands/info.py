@@ -41,10 +41,10 @@ def info(
 
 
 def _look(what: str) -> dict[str, dict[str, Any]]:
-    from stackgan_cli.components.storage import read_json
     from stackgan_cli.dataset.manifest import read_manifest
     from stackgan_cli.errors import DataError
     from stackgan_cli.home import BUNDLED, DATA_MANIFEST, MANIFEST, data_folder, model_folder
+    from stackgan_cli.manifests import read_json
     from stackgan_cli.pictures.picture_files import read_facts
 
     path = Path(what).expanduser()

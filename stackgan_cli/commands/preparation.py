@@ -56,7 +56,7 @@ def run(asked: Asked, json: bool) -> None:
         StackganError: something asked for cannot be done.
     """
     from stackgan_cli.commands.data_table import show_data
-    from stackgan_cli.components.options import parse_option
+    from stackgan_cli.components.binding import parse_option
     from stackgan_cli.console import print_json, say
     from stackgan_cli.dataset.prepared import PreparedData
     from stackgan_cli.home import data_folder
@@ -91,9 +91,7 @@ def _exists(target: Path) -> bool:
 
 
 def _plan(asked: Asked, name: str) -> Plan:
-    from stackgan_cli.components.building import build
-    from stackgan_cli.components.options import parse_option
-    from stackgan_cli.components.registry import Kind
+    from stackgan_cli.components.binding import parse_option
     from stackgan_cli.console import say
     from stackgan_cli.preparing.recognising import reader_for, reader_of_address, suited
     from stackgan_cli.preparing.surveying import Plan
@@ -109,7 +107,7 @@ def _plan(asked: Asked, name: str) -> Plan:
         source = None if source is None else _place(str(source))
         component, why = reader_for(name, asked.reader, source)
     say(f"Reading with {component.name}: {why}.")
-    reader = build(Kind.DATASET_READER, component.full_name, host={"seed": asked.seed}, options=options)
+    reader = component.bind({"seed": asked.seed}, options).build()
     suits = suited(reader, source)
     return Plan(
         component=component,
@@ -165,12 +163,11 @@ def _earlier_plan(prepared: PreparedData) -> Plan:
 
 
 def _earlier_reader(prepared: PreparedData) -> DatasetReader:
-    from stackgan_cli.components.building import build
-    from stackgan_cli.components.registry import Kind
+    from stackgan_cli.components.registry import Kind, find
 
     reader = prepared.manifest["reader"]
     host = {"seed": prepared.manifest.get("seed", 0)}
-    built: DatasetReader = build(Kind.DATASET_READER, reader["name"], host=host, options=reader.get("options", {}))
+    built: DatasetReader = find(Kind.DATASET_READER, reader["name"]).bind(host, reader.get("options", {})).build()
     return built
 
 
@@ -273,11 +270,10 @@ def _check_encoders(wanted: Mapping[str, dict[str, Any]]) -> None:
     Raises:
         ComponentError: one is refused.
     """
-    from stackgan_cli.components.building import entry
     from stackgan_cli.components.registry import Kind, find
 
     for name, options in wanted.items():
-        entry(find(Kind.TEXT_ENCODER, name), options=options)
+        find(Kind.TEXT_ENCODER, name).bind(options=options).entry()
 
 
 def _wanted_encoders(
@@ -310,15 +306,14 @@ def _encoders(
     suited_one = plan.encoder if plan else suited(reader, source)["encoder"]
     measured = {}
     for name, given in _wanted_encoders(asked, suited_one, options).items():
-        component = find(Kind.TEXT_ENCODER, name)
-        if has_encoder(prepared, component, given):
+        bound = find(Kind.TEXT_ENCODER, name).bind(options=given)
+        if has_encoder(prepared, bound):
             say(f"The text encoder {name} is there already, with these options.")
             continue
         with Phases() as phases:
             measured[name] = add_encoder(
                 prepared,
-                name,
-                given,
+                bound,
                 seed=asked.seed,
                 report=phases.update,
                 features=partial(ready_features, reader, source),

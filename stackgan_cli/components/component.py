@@ -6,26 +6,31 @@ import contextlib
 import importlib
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stackgan_cli.errors import ComponentError, UsageError
+from stackgan_cli.errors import ComponentError, StackganError, UsageError
+
+if TYPE_CHECKING:
+    from stackgan_cli.components.binding import Binding
 
 BUILT_IN_PACKAGE = "stackgan-cli"
 GROUP_PREFIX = "stackgan."
 
 
 class Kind(StrEnum):
-    """The six kinds of component; the value is the tail of the entry-point group."""
+    """The kinds of component; the value is the tail of the entry-point group."""
 
     TEXT_ENCODER = "text_encoders"
     STAGE1_GENERATOR = "stage1_generators"
     STAGE2_GENERATOR = "stage2_generators"
     DISCRIMINATOR = "discriminators"
+    OBJECTIVE = "objectives"
     DATASET_READER = "dataset_readers"
     FEATURE_EXTRACTOR = "feature_extractors"
+    METRIC = "metrics"
 
     @property
     def group(self) -> str:
@@ -61,8 +66,10 @@ _TITLES = {
     Kind.STAGE1_GENERATOR: "stage-one generator",
     Kind.STAGE2_GENERATOR: "stage-two generator",
     Kind.DISCRIMINATOR: "discriminator",
+    Kind.OBJECTIVE: "objective",
     Kind.DATASET_READER: "dataset reader",
     Kind.FEATURE_EXTRACTOR: "feature extractor",
+    Kind.METRIC: "metric",
 }
 
 
@@ -91,6 +98,21 @@ class Component:
     def described(self) -> str:
         """Kind, name, package and version for the beginning of a sentence."""
         return f"The {self.kind.title} {self.name!r} of {self.package} {self.version}"
+
+    def bind(self, host: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None) -> Binding:
+        """Import the component and check what it is to be built with; nothing is built yet.
+
+        Args:
+            host: values from the program, such as ``text_width``; kept where the factory takes them.
+            options: values from a recipe or a person; every one must be taken, and fit its annotation.
+
+        Raises:
+            ComponentError: it cannot be imported, an option is unknown, belongs to the program or has the wrong type,
+                or a parameter has no value.
+        """
+        from stackgan_cli.components.binding import bind
+
+        return bind(self, host or {}, options or {})
 
     def factory(self) -> Callable[..., Any]:
         """Import the module and return the factory.
@@ -122,6 +144,31 @@ class Component:
         if missing and missing.partition(".")[0] != own:
             return f"Install what provides {missing.partition('.')[0]!r}, or choose another {self.kind.title}."
         return f"Reinstall or update it: pip install --upgrade {self.package}"
+
+
+@contextlib.contextmanager
+def blaming(described: str, doing: str) -> Iterator[None]:
+    """Turn what a component raises while it runs into an error that names it.
+
+    Args:
+        described: the component for the beginning of a sentence, as :attr:`Component.described` has it.
+        doing: what it was doing, such as ``encoding captions``.
+
+    Raises:
+        ComponentError: in place of whatever it raised; errors of this program pass unchanged, and so does what is the
+            machine's fault and not the component's: a full memory, a refused file.
+    """
+    try:
+        yield
+    except (StackganError, MemoryError, OSError):
+        raise
+    except Exception as error:
+        if "out of memory" in str(error).lower():
+            raise
+        raise ComponentError(
+            f"{described} failed while {doing}: {cause_of(error)}.",
+            "STACKGAN_DEBUG=1 shows where; report it to its authors.",
+        ) from error
 
 
 def cause_of(error: BaseException) -> str:

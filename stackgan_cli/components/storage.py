@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from stackgan_cli.components.building import load_weights, rebuild
+from stackgan_cli.components.entries import ComponentEntry, stored_entry
+from stackgan_cli.components.protocols import HasWeights
 from stackgan_cli.errors import ModelError, StackganError
+from stackgan_cli.manifests import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from stackgan_cli.components.registry import Kind
+    from stackgan_cli.components.component import Kind
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -22,13 +24,25 @@ WEIGHTS = "model.safetensors"
 _LARGEST_CONFIG = 1 << 20
 
 
-def save_component(folder: Path, entry: Mapping[str, Any], component: Any) -> None:
+def save_component(folder: Path, entry: ComponentEntry, component: Any) -> None:
     """Write a component's entry and weights into a folder that exists; the weights' header repeats the entry."""
-    (folder / CONFIG).write_text(json.dumps(entry, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    save_weights(folder / WEIGHTS, entry, weights_of(component))
+    described = entry.as_json()
+    (folder / CONFIG).write_text(json.dumps(described, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    tensors = weights_of(component)
+    if tensors:
+        write_tensors(folder / WEIGHTS, tensors, {"component": json.dumps(described, ensure_ascii=False)})
 
 
-def load_component(kind: Kind, folder: Path) -> tuple[Any, dict[str, Any]]:
+def read_entry(kind: Kind, folder: Path) -> ComponentEntry:
+    """Read what a component's folder says of it.
+
+    Raises:
+        ModelError: the file is missing, damaged or malformed.
+    """
+    return stored_entry(kind, read_json(folder / CONFIG, most=_LARGEST_CONFIG))
+
+
+def load_component(kind: Kind, folder: Path) -> tuple[Any, ComponentEntry]:
     """Build a component from its folder and load its weights.
 
     Returns:
@@ -38,28 +52,21 @@ def load_component(kind: Kind, folder: Path) -> tuple[Any, dict[str, Any]]:
         ModelError: a file is missing, damaged, or does not fit the component.
         ComponentError: the component is not installed or cannot be built.
     """
-    entry = read_json(folder / CONFIG)
-    component = rebuild(kind, entry)
+    entry = read_entry(kind, folder)
+    component = entry.build(kind)
     if weights_of(component):
-        load_weights(component, read_weights(folder / WEIGHTS), what=str(folder / WEIGHTS))
+        try:
+            load_weights(component, read_weights(folder / WEIGHTS), what=str(folder / WEIGHTS))
+        except ModelError as error:
+            raise entry.blame_version(kind, error) from error
         component.eval()
     return component, entry
 
 
 def weights_of(component: Any) -> dict[str, Tensor]:
     """Weights of a component by key; empty for one that is no network."""
-    state: dict[str, Tensor] = component.state_dict() if hasattr(component, "state_dict") else {}
+    state: dict[str, Tensor] = component.state_dict() if isinstance(component, HasWeights) else {}
     return {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
-
-
-def save_weights(path: Path, entry: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors with the component's entry in the header; writes nothing where there are none.
-
-    Raises:
-        StackganError: the file cannot be written.
-    """
-    if tensors:
-        write_tensors(path, tensors, {"component": json.dumps(entry, ensure_ascii=False)})
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -96,20 +103,37 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return {key: tensor.float() if tensor.dtype in half else tensor for key, tensor in tensors.items()}
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
+def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, what: str) -> None:
+    """Load weights into a module, all of them and nothing else.
+
+    Args:
+        module: where to.
+        tensors: state dictionary, by key.
+        what: file or component for the beginning of a sentence, such as ``stage1/model.safetensors``.
 
     Raises:
-        ModelError: the file is missing, far too large, or holds no JSON object.
+        ModelError: keys are missing or unexpected, or shapes differ; nothing has been loaded then.
     """
-    try:
-        if path.stat().st_size > _LARGEST_CONFIG:
-            raise ModelError(f"{path} is too large to be what it should be.", hint="Get the file again.")
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    own = module.state_dict()
+    missing = [key for key in own if key not in tensors]
+    unexpected = [key for key in tensors if key not in own]
+    reshaped = [
+        f"{key} is {_shape(tensors[key])} instead of {_shape(own[key])}"
+        for key in own
+        if key in tensors and _shape(tensors[key]) != _shape(own[key])
+    ]
+    problems = [
+        f"{len(found)} {label} ({', '.join(found[:3])}{', ...' if len(found) > 3 else ''})"
+        for label, found in (("missing", missing), ("unexpected", unexpected), ("of the wrong shape", reshaped))
+        if found
+    ]
+    if problems:
         raise ModelError(
-            f"{path} cannot be read: {error}.", hint="Get the file again from where it came from."
-        ) from error
-    if not isinstance(value, dict):
-        raise ModelError(f"{path} holds no JSON object.", hint="Get the file again from where it came from.")
-    return value
+            f"{what} does not fit {type(module).__name__}: of {len(own)} tensors, {'; '.join(problems)}.",
+            "Use the weights with the component and the options that they were saved with.",
+        )
+    module.load_state_dict(dict(tensors))
+
+
+def _shape(tensor: Any) -> tuple[int, ...]:
+    return tuple(getattr(tensor, "shape", ()))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from stackgan_cli.components.component import Kind
+from stackgan_cli.components.entries import stored_entry
 from stackgan_cli.dataset.caption_features import CaptionFeatures
 from stackgan_cli.dataset.manifest import read_manifest, stored_side
 from stackgan_cli.dataset.picture_store import PictureStore
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from stackgan_cli.components.entries import ComponentEntry
 
 
 class PreparedData:
@@ -53,6 +57,10 @@ class PreparedData:
     def encoders(self) -> list[str]:
         """Folders of the text encoders that were fitted or cached, the first one first."""
         return list(self.manifest["encoders"])
+
+    def encoder_entries(self) -> list[ComponentEntry]:
+        """What is stored of each of these text encoders, in the same order."""
+        return [stored_entry(Kind.TEXT_ENCODER, entry) for entry in self.manifest["encoders"].values()]
 
     def encoder_folder(self, wanted: str | None, options: Mapping[str, Any] | None = None) -> Path:
         """Folder of a text encoder of this data: the one wanted, else the first.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from stackgan_cli.components.building import build, entry
-from stackgan_cli.components.registry import Kind, find
-from stackgan_cli.components.storage import CONFIG, load_component, read_json, save_component
+from stackgan_cli.components.component import Kind
+from stackgan_cli.components.fitting import fit, learnt_options
+from stackgan_cli.components.protocols import Fits
+from stackgan_cli.components.registry import find
+from stackgan_cli.components.storage import CONFIG, load_component, save_component
 from stackgan_cli.files import atomic_folder
+from stackgan_cli.manifests import read_json
 from stackgan_cli.randomness import seed_of
 
 if TYPE_CHECKING:
@@ -44,13 +45,12 @@ def extractor_for(
     folder = data.folder / "extractors" / component.full_name.replace(":", "--")
     if (folder / CONFIG).is_file():
         return load_component(Kind.FEATURE_EXTRACTOR, folder)[0], read_json(folder / _CARD)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(seed, "extractor weights"))
-        extractor = build(Kind.FEATURE_EXTRACTOR, component.full_name)
-        card: dict[str, Any] = {"data": data.fingerprint, "seed": seed}
-        if hasattr(extractor, "fit"):
-            card |= extractor.fit(data.train, seed=seed, report=report)
-            with atomic_folder(folder) as target:
-                save_component(target, entry(component, {}, getattr(extractor, "learnt_options", {})), extractor)
-                (target / _CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    bound = component.bind()
+    extractor = bound.build(seed=seed_of(seed, "extractor weights"))
+    card: dict[str, Any] = {"data": data.fingerprint, "seed": seed}
+    if isinstance(extractor, Fits):
+        card |= fit(extractor, bound.described, data.train, seed=seed, report=report)
+        with atomic_folder(folder) as target:
+            save_component(target, bound.entry(learnt_options(extractor)), extractor)
+            (target / _CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return extractor, card

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from stackgan_cli.components.building import build, entry
-from stackgan_cli.components.registry import Component, Kind, find
+from stackgan_cli.components.component import blaming
+from stackgan_cli.components.fitting import fit, learnt_options
+from stackgan_cli.components.protocols import StandsForFeatures
 from stackgan_cli.components.storage import save_component
 from stackgan_cli.dataset.caption_features import encode_all
 from stackgan_cli.errors import DataError
@@ -20,12 +22,13 @@ from stackgan_cli.preparing.writing import add_encoder_entry
 from stackgan_cli.randomness import seed_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from stackgan_cli.components.binding import Binding
     from stackgan_cli.dataset.prepared import PreparedData, Split
 
 
@@ -43,23 +46,14 @@ def folder_name(full_name: str, features: str | None = None) -> str:
     return whole if features is None else f"{whole}-{_UNUSUAL.sub('_', features)}"
 
 
-def has_encoder(data: PreparedData, component: Component, options: Mapping[str, Any]) -> bool:
+def has_encoder(data: PreparedData, encoder: Binding) -> bool:
     """Whether the data was prepared with this text encoder, of this version and with these options."""
-    wanted = entry(component, {}, options)
-    # What is None is left to the encoder.
-    settled = {name: value for name, value in wanted["options"].items() if value is not None}
-
-    def is_wanted(there: Mapping[str, Any]) -> bool:
-        same = all(there.get(key) == wanted[key] for key in ("name", "version"))
-        return same and all(there.get("options", {}).get(name) == value for name, value in settled.items())
-
-    return any(map(is_wanted, data.manifest["encoders"].values()))
+    return any(map(encoder.is_as, data.encoder_entries()))
 
 
 def add_encoder(
     data: PreparedData,
-    name: str,
-    options: Mapping[str, Any],
+    bound: Binding,
     *,
     seed: int,
     report: Callable[[str, int, int, str], None],
@@ -69,8 +63,7 @@ def add_encoder(
 
     Args:
         data: the prepared data; its ``text`` folder gains one folder.
-        name: bare or full name of the encoder.
-        options: of the encoder.
+        bound: the encoder with its options.
         seed: of everything random.
         report: told what is going on, how much of how much is done, and a few words.
         features: for encoders that only stand for features which the source holds ready: finds them by their name.
@@ -79,60 +72,50 @@ def add_encoder(
         What the encoder measured of itself while it was fitted.
 
     Raises:
-        ComponentError: the encoder is unknown, broken, or does not take the options.
+        ComponentError: the encoder is broken.
     """
-    component = find(Kind.TEXT_ENCODER, name)
+    assert bound.component is not None
     with only_one(data.folder, f"another process is adding text features to {data.folder}"):
         sweep(data.folder / "text")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(seed, "text encoder") % 2**63)
-            encoder = build(Kind.TEXT_ENCODER, component.full_name, options=options)
-            measured = _fitted(encoder, data, seed, report)
-        target = data.folder / "text" / folder_name(component.full_name, getattr(encoder, "source_features", None))
+        encoder = bound.build(seed=seed_of(seed, "text encoder"))
+        measured = fit(encoder, bound.described, data.train, seed=seed, report=partial(report, "Fitting"))
+        stands_for = encoder.source_features if isinstance(encoder, StandsForFeatures) else None
+        target = data.folder / "text" / folder_name(bound.component.full_name, stands_for)
         with atomic_folder(target) as folder:
-            _write_features(folder, encoder, data, features, report)
-            described = entry(component, {}, {**options, **getattr(encoder, "learnt_options", {})})
-            save_component(folder, described, encoder)
-        add_encoder_entry(data.folder, target.name, described)
-    data.manifest["encoders"][target.name] = described
+            with blaming(bound.described, "encoding captions"):
+                _write_features(folder, encoder, stands_for, data, features, report)
+            entry = bound.entry(learnt_options(encoder))
+            save_component(folder, entry, encoder)
+        add_encoder_entry(data.folder, target.name, entry.as_json())
+    data.manifest["encoders"][target.name] = entry.as_json()
     return measured
-
-
-def _fitted(
-    encoder: Any, data: PreparedData, seed: int, report: Callable[[str, int, int, str], None]
-) -> dict[str, float]:
-    if not hasattr(encoder, "fit"):
-        return {}
-    return dict(
-        encoder.fit(data.train, seed=seed, report=lambda done, total, words: report("Fitting", done, total, words))
-    )
 
 
 def _write_features(
     folder: Path,
     encoder: Any,
+    stands_for: str | None,
     data: PreparedData,
     features: Callable[[str], Callable[[str], NDArray[np.float32]]],
     report: Callable[[str, int, int, str], None],
 ) -> None:
     """Write the features of both splits; nothing for a split without pictures."""
     total = int(data.train.caption_counts.sum() + data.test.caption_counts.sum())
-    ready = getattr(encoder, "source_features", None)
     done = 0
     for split in (data.train, data.test):
         if not len(split):
             continue
         batches = (
             encode_all(encoder, chain.from_iterable(split.captions))
-            if ready is None
-            else ready_features(split, features(ready))
+            if stands_for is None
+            else ready_features(split, features(stands_for))
         )
         with FeatureFile(folder / f"{split.name}.safetensors") as file:
             for count, tensors in batches:
                 file.write(tensors)
-                report("Encoding captions" if ready is None else "Copying features", done + count, total, "")
+                report("Encoding captions" if stands_for is None else "Copying features", done + count, total, "")
             done += count
-        if ready is not None:
+        if stands_for is not None:
             encoder.width = file.width
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from stackgan_cli.components.options import parse_option
+from stackgan_cli.components.binding import parse_option
 from stackgan_cli.errors import SettingsError
 from stackgan_cli.recipes.schema import Recipe, StageSettings
 

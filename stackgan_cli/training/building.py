@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from stackgan_cli.components.building import build, entry
-from stackgan_cli.components.registry import Kind, find
+from stackgan_cli.components.component import Kind
+from stackgan_cli.components.protocols import HasCondition
+from stackgan_cli.components.registry import find
 from stackgan_cli.dataset.batches import Batches
 from stackgan_cli.errors import SettingsError
 from stackgan_cli.model_folder import STAGES
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from stackgan_cli.components.entries import ComponentEntry
     from stackgan_cli.components.protocols import Stage1Generator
     from stackgan_cli.dataset.prefetching import BatchSource
     from stackgan_cli.dataset.prepared import PreparedData
@@ -32,7 +32,7 @@ class Built:
     """A network, and the entry that builds it again."""
 
     network: nn.Module
-    entry: dict[str, Any]
+    entry: ComponentEntry
 
 
 def build_networks(
@@ -92,18 +92,14 @@ def build_batches(
 
 
 def _built(kind: Kind, choice: Any, host: dict[str, object], names: tuple[int, ...]) -> Built:
-    component = find(kind, choice.name)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(*names, kind))
-        network = build(kind, component.full_name, host=host, options=choice.options)
-    return Built(network, entry(component, host, choice.options))
+    bound = find(kind, choice.name).bind(host, choice.options)
+    return Built(bound.build(seed=seed_of(*names, kind)), bound.entry())
 
 
 def _condition_width(generator: nn.Module) -> int:
-    width = getattr(generator, "condition_width", None)
-    if not isinstance(width, int):
+    if not isinstance(generator, HasCondition):
         raise SettingsError(
             f"The generator {type(generator).__name__} says no condition_width, so nothing can judge by its condition.",
             hint='--set judge_by="text"',
         )
-    return width
+    return generator.condition_width

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from stackgan_cli.components.building import load_weights
-from stackgan_cli.components.storage import read_weights, weights_of, write_tensors
+from stackgan_cli.components.storage import load_weights, read_weights, weights_of, write_tensors
 from stackgan_cli.files import atomic_folder
 from stackgan_cli.training.watching import DivergedError
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stackgan_cli.components.building import options_of
+from stackgan_cli.components.binding import options_of
 from stackgan_cli.components.conformance import assert_conforms
 from stackgan_cli.components.registry import BUILT_IN_PACKAGE, Component, Kind, available
 

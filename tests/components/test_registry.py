@@ -28,8 +28,10 @@ def test_kinds_name_their_group_and_title() -> None:
         "stackgan.stage1_generators",
         "stackgan.stage2_generators",
         "stackgan.discriminators",
+        "stackgan.objectives",
         "stackgan.dataset_readers",
         "stackgan.feature_extractors",
+        "stackgan.metrics",
     ]
     assert Kind.STAGE1_GENERATOR.title == "stage-one generator"
 

@@ -6,18 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from stackgan_cli.components.building import build, entry
-from stackgan_cli.components.registry import Kind, find
-from stackgan_cli.components.storage import (
-    CONFIG,
-    WEIGHTS,
-    load_component,
-    read_json,
-    read_weights,
-    save_component,
-    save_weights,
-)
+from stackgan_cli.components.component import Kind
+from stackgan_cli.components.registry import find
+from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_component, read_weights, save_component, write_tensors
 from stackgan_cli.errors import ComponentError, ModelError, StackganError
+from stackgan_cli.manifests import read_json
 
 HOST = {"text_width": 8, "resolution": 16}
 OPTIONS = {"channels": 4, "max_channels": 8}
@@ -26,9 +19,8 @@ OPTIONS = {"channels": 4, "max_channels": 8}
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     """A small generator in a folder."""
-    component = find(Kind.STAGE1_GENERATOR, "modulated")
-    network = build(Kind.STAGE1_GENERATOR, component.full_name, host=HOST, options=OPTIONS)
-    save_component(tmp_path, entry(component, HOST, OPTIONS), network)
+    bound = find(Kind.STAGE1_GENERATOR, "modulated").bind(HOST, OPTIONS)
+    save_component(tmp_path, bound.entry(), bound.build())
     return tmp_path
 
 
@@ -36,8 +28,8 @@ def test_a_component_comes_back_with_its_weights_in_evaluation_mode(saved: Path)
     network, described = load_component(Kind.STAGE1_GENERATOR, saved)
     again, _ = load_component(Kind.STAGE1_GENERATOR, saved)
     assert not network.training
-    assert described["name"] == "stackgan-cli:modulated"
-    assert described["options"]["channels"] == 4
+    assert described.name == "stackgan-cli:modulated"
+    assert described.options["channels"] == 4
     for key, tensor in network.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[key])
 
@@ -50,14 +42,13 @@ def test_a_loose_weights_file_says_what_it_is(saved: Path) -> None:
 
 
 def test_half_precision_comes_back_whole(tmp_path: Path) -> None:
-    save_weights(tmp_path / "w.safetensors", {}, {"a": torch.ones(2).half(), "b": torch.ones(2).bfloat16()})
+    write_tensors(tmp_path / "w.safetensors", {"a": torch.ones(2).half(), "b": torch.ones(2).bfloat16()})
     assert {tensor.dtype for tensor in read_weights(tmp_path / "w.safetensors").values()} == {torch.float32}
 
 
 def test_a_component_without_weights_needs_no_file(tmp_path: Path) -> None:
-    component = find(Kind.TEXT_ENCODER, "hashed-words")
-    encoder = build(Kind.TEXT_ENCODER, component.full_name, options={"width": 16})
-    save_component(tmp_path, entry(component, {}, {"width": 16}), encoder)
+    bound = find(Kind.TEXT_ENCODER, "hashed-words").bind(options={"width": 16})
+    save_component(tmp_path, bound.entry(), bound.build())
     assert [path.name for path in tmp_path.iterdir()] == [CONFIG]
     assert load_component(Kind.TEXT_ENCODER, tmp_path)[0].width == 16
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stackgan_cli.components.options import parse_option
+from stackgan_cli.components.binding import parse_option
 from stackgan_cli.errors import SettingsError, UsageError
 from stackgan_cli.recipes.loading import (
     check,

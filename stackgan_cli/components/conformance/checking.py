@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from stackgan_cli.components.binding import HOST_GIVEN, bind_factory, signature_of
 from stackgan_cli.components.component import Component, Kind
 from stackgan_cli.components.conformance.isolation import import_quietly, isolated
 from stackgan_cli.components.conformance.subject import Check, Notebook, Subject, UnmetError, require
-from stackgan_cli.components.options import HOST_GIVEN, bind, signature_of
 from stackgan_cli.components.registry import find
 from stackgan_cli.errors import StackganError
 
@@ -61,7 +61,7 @@ def check(
     if options:
         # A slip in the options is the caller's, not the component's.
         given = dict.fromkeys(HOST_GIVEN[kind], 0) | dict(host or {})
-        bind(factory, kind, described, given, options)
+        bind_factory(factory, kind, described, given, options)
     notebook = Notebook()
     _check_import(notebook, component, factory)
     notebook.run("keyword-only options", lambda: _check_signature(factory, kind, described))

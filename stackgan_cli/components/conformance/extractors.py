@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from stackgan_cli.components.conformance.fitting import check_fit, fit
 from stackgan_cli.components.conformance.modules import check_round_trip, check_seed, finite, same
 from stackgan_cli.components.conformance.subject import Notebook, Subject, require
+from stackgan_cli.components.protocols import Fits
 from stackgan_cli.errors import StackganError
 
 BATCH = 3
@@ -31,7 +32,7 @@ class _ExtractorRun:
         try:
             self.features()
         except (StackganError, AttributeError, RuntimeError):
-            if not hasattr(self.extractor, "fit"):
+            if not isinstance(self.extractor, Fits):
                 raise
             fit(self.extractor)
             self._evaluate()
@@ -82,7 +83,7 @@ def check_extractor(notebook: Notebook, subject: Subject) -> None:
     notebook.run("equal pictures, equal features", run.repeats)
     notebook.run("rows are independent", run.rows_alone)
     notebook.run("spec fits JSON", run.specification)
-    learns = hasattr(run.extractor, "fit")
+    learns = isinstance(run.extractor, Fits)
     if isinstance(run.extractor, nn.Module):
         notebook.run("equal seeds, equal weights", lambda: check_seed(subject))
         notebook.run("saves and loads", lambda: check_round_trip(subject, run.extractor, run.features))

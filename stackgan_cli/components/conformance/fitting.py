@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from stackgan_cli.components.conformance.modules import check_round_trip, same
 from stackgan_cli.components.conformance.subject import Subject, require, seeded
+from stackgan_cli.components.fitting import learnt_options
 
 CAPTIONS = (
     "a small red bird with a short beak",
@@ -71,6 +72,6 @@ def check_fit(subject: Subject, run: Callable[[Any], Tensor]) -> str:
         fitted.eval()
         results.append(run(fitted))
     same(results[0], results[1], "fitting twice with one seed gives different results; draw from a seeded generator")
-    options = {**subject.options, **getattr(fitted, "learnt_options", {})}
+    options = {**subject.options, **learnt_options(fitted)}
     check_round_trip(replace(subject, options=options), fitted, run)
     return ", ".join(f"{name}={value:.3g}" for name, value in measured.items())

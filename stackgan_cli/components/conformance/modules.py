@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from stackgan_cli.components.building import load_weights
 from stackgan_cli.components.conformance.subject import TOLERANCE, Subject, require
+from stackgan_cli.components.storage import load_weights
 
 
 def same(one: Tensor, other: Tensor, otherwise: str, tolerance: float = TOLERANCE) -> None:

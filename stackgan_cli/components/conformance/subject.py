@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stackgan_cli.components.building import call
+from stackgan_cli.components.binding import bind_factory
 from stackgan_cli.components.component import Kind, cause_of
-from stackgan_cli.components.options import bind
 from stackgan_cli.errors import StackganError
 
 TOLERANCE = 1e-4
@@ -70,12 +69,7 @@ class Subject:
 
     def build(self, *, seed: int = 0) -> Any:
         """Build one, under a seed of torch's default generator."""
-        import torch
-
-        bound = bind(self.factory, self.kind, self.described, self.host, self.options)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return call(self.factory, self.described, bound)
+        return bind_factory(self.factory, self.kind, self.described, self.host, self.options).build(seed=seed)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from stackgan_cli.components.conformance.fitting import CAPTIONS, check_fit
 from stackgan_cli.components.conformance.modules import check_round_trip, check_seed, finite, same
 from stackgan_cli.components.conformance.subject import Notebook, Subject, UnmetError, require
-from stackgan_cli.components.protocols import TextFeatures
+from stackgan_cli.components.protocols import CoversCaptions, Fits, StandsForFeatures, TextFeatures
 from stackgan_cli.errors import StackganError
 
 _ODD_CAPTIONS = {
@@ -103,7 +103,7 @@ def check_text_encoder(notebook: Notebook, subject: Subject) -> None:
     run = _EncoderRun(subject)
     if not notebook.run("width", run.width):
         return
-    if hasattr(run.encoder, "source_features"):
+    if isinstance(run.encoder, StandsForFeatures):
         notebook.run("stands for features", run.stands_for_features)
         return
     if not notebook.run("shapes, finite float32", run.shapes):
@@ -112,7 +112,7 @@ def check_text_encoder(notebook: Notebook, subject: Subject) -> None:
     notebook.run("captions are independent", run.rows_alone)
     notebook.run("tells captions apart", run.tells_apart)
     notebook.run("odd captions", run.odd_captions)
-    if hasattr(run.encoder, "coverage"):
+    if isinstance(run.encoder, CoversCaptions):
         notebook.run("coverage from 0 to 1", run.coverage)
     if isinstance(run.encoder, nn.Module):
         notebook.run("equal seeds, equal weights", lambda: check_seed(subject))
@@ -122,5 +122,5 @@ def check_text_encoder(notebook: Notebook, subject: Subject) -> None:
             "built again, the same",
             lambda: same(run.sentences(), run.sentences(subject.build(seed=8)), "built again, it encodes differently"),
         )
-    if hasattr(run.encoder, "fit"):
+    if isinstance(run.encoder, Fits):
         notebook.run("fits under a seed", lambda: check_fit(subject, run.sentences))

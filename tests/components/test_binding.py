@@ -10,13 +10,24 @@ import pytest
 import torch
 from torch import nn
 
-from stackgan_cli.components.building import build, entry, load_weights, options_of, rebuild
-from stackgan_cli.components.options import parse_option
-from stackgan_cli.components.registry import Kind, find
+from stackgan_cli.components.binding import options_of, parse_option
+from stackgan_cli.components.component import Kind
+from stackgan_cli.components.entries import stored_entry
+from stackgan_cli.components.registry import find
+from stackgan_cli.components.storage import load_weights
 from stackgan_cli.errors import ComponentError, ModelError, SettingsError, UsageError
 
 ENCODERS = Kind.TEXT_ENCODER
 STAGE1 = Kind.STAGE1_GENERATOR
+
+
+def build(kind: Kind, name: str, host: dict[str, Any] | None = None, options: dict[str, Any] | None = None) -> Any:
+    return find(kind, name).bind(host, options).build()
+
+
+def rebuild(kind: Kind, stored: Any) -> Any:
+    return stored_entry(kind, stored).build(kind)
+
 
 CODE = """
 from __future__ import annotations
@@ -167,7 +178,7 @@ def test_printing_factory_leaves_stdout_alone(broken_site: Path, capsys: pytest.
 def test_entry_survives_json_and_rebuilds_the_same(painter: Callable[..., Path]) -> None:
     host = {"text_width": 24, "resolution": 32, "input_resolution": 8}
     options = {"channels": 16, "weights": "w.safetensors", "widths": [3, 4]}
-    stored = json.loads(json.dumps(entry(find(STAGE1, "painter"), host, options)))
+    stored = json.loads(json.dumps(find(STAGE1, "painter").bind(host, options).entry().as_json()))
     assert (stored["name"], stored["version"]) == ("paint-shop:painter", "2.1")
     assert stored["shapes"] == {"text_width": 24, "resolution": 32}
     assert rebuild(STAGE1, stored).given == make({"resolution": 32}, **options)
@@ -178,7 +189,7 @@ def test_entry_keeps_defaults_that_a_later_version_changes(
 ) -> None:
     old = "class Brush:\n    def __init__(self, *, size: int = 3) -> None:\n        self.size = size\n"
     install("brushes", "[stackgan.text_encoders]\nbrush = brushes:Brush\n", old)
-    stored = entry(find(ENCODERS, "brush"), {}, {})
+    stored = find(ENCODERS, "brush").bind().entry().as_json()
     monkeypatch.delitem(sys.modules, "brushes")
     install("brushes", "[stackgan.text_encoders]\nbrush = brushes:Brush\n", old.replace("3", "500"), version="2.0")
     assert build(ENCODERS, "brush").size == 500
@@ -187,7 +198,7 @@ def test_entry_keeps_defaults_that_a_later_version_changes(
 
 def test_entry_refuses_what_json_cannot_hold(painter: object) -> None:
     with pytest.raises(ComponentError, match="cannot be saved with other="):
-        entry(find(STAGE1, "painter"), {"text_width": 1}, {"other": object()})
+        find(STAGE1, "painter").bind({"text_width": 1}, {"other": object()}).entry()
 
 
 GOOD = {"name": "paint-shop:painter", "version": "2.1", "options": {}, "shapes": {"text_width": 4}}
