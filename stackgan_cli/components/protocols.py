@@ -199,8 +199,7 @@ class Stage1Generator(Protocol):
 class Stage2Generator(Protocol):
     """Corrects and refines a Stage-I picture.
 
-    The host gives the factory ``text_width``, ``resolution`` and ``input_resolution``, and ``word_width`` where there is
-    one.
+    The host gives the factory ``text_width``, ``resolution``, ``input_resolution`` and, as in Stage-I, ``word_width``.
     """
 
     resolution: int
