@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from stackgan_cli.commands import environment, evaluate, generate, info, prepare, train_stage1, train_stage2
+from stackgan_cli.commands import environment, evaluate, generate, info, prepare, train
 from stackgan_cli.commands.components import app as components
 from stackgan_cli.errors import INTERRUPTED, StackganError
 
@@ -49,8 +49,8 @@ def options(
 
 app.callback(help=HELP)(options)
 app.command("prepare", epilog=prepare.EPILOG)(prepare.prepare)
-app.command("train-stage1", epilog=train_stage1.EPILOG)(train_stage1.train_stage1)
-app.command("train-stage2", epilog=train_stage2.EPILOG)(train_stage2.train_stage2)
+app.command("train-stage1", epilog=train.STAGE1_EPILOG)(train.train_stage1)
+app.command("train-stage2", epilog=train.STAGE2_EPILOG)(train.train_stage2)
 app.command("generate", epilog=generate.EPILOG)(generate.generate)
 app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.add_typer(components, name="components")

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.markup import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from rich.progress import Progress, TaskID
 
     from stackgan_cli.errors import StackganError
+    from stackgan_cli.progress import Advance
 
 out = Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
@@ -143,6 +144,23 @@ class ProgressReport:
         if self._total and self._rate() > 0:
             line += f", {_duration((self._total - self._done) / self._rate())} left"
         return f"{line}. {self._words}".rstrip()
+
+
+class _Talk:
+    """Tells a person how long work goes: what :class:`stackgan_cli.progress.Progress` asks for."""
+
+    say = staticmethod(say)
+    warn = staticmethod(warn)
+
+    @contextmanager
+    def phase(self, title: str, total: int | None = None, *, unit: str = "", start: int = 0) -> Iterator[Advance]:
+        """Show a bar while a phase lasts."""
+        with ProgressReport(title, total, unit=unit, start=start) as bar:
+            yield bar.update
+
+
+TALK = _Talk()
+"""The person at the terminal, as long work sees them."""
 
 
 class Phases:

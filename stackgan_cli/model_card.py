@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stackgan_cli.files import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
+    from stackgan_cli.model_folder import ModelManifest, StageRecord
 
-def write_card(folder: Path, manifest: Mapping[str, Any]) -> None:
+
+def write_card(folder: Path, manifest: ModelManifest) -> None:
     """Write the card of a model from its manifest; the newest sample sheet of each stage is shown."""
-    stages = sorted(manifest["stages"].items())
-    encoder, data = manifest["text_encoder"], manifest["data"]
+    encoder, data = manifest.text_encoder, manifest.data
     lines = [
         "---",
         "library_name: stackgan-cli",
@@ -25,8 +25,8 @@ def write_card(folder: Path, manifest: Mapping[str, Any]) -> None:
         "",
         f"# {folder.name}",
         "",
-        f"A StackGAN trained on {data['name']} (fingerprint `{data['fingerprint'][:12]}`), reading text with "
-        f"`{encoder['name']}` {encoder['version']}.",
+        f"A StackGAN trained on {data.name} (fingerprint `{data.fingerprint[:12]}`), reading text with "
+        f"`{encoder.name}` {encoder.version}.",
         "",
         "```console",
         f'$ stackgan generate "..." --model {folder.name}',
@@ -34,19 +34,19 @@ def write_card(folder: Path, manifest: Mapping[str, Any]) -> None:
         "",
         "| stage | resolution | generator | recipe | steps | batch | seed | precision |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
-        *(_row(stage, facts) for stage, facts in stages),
+        *(_row(stage, record) for stage, record in manifest.stages.items()),
     ]
-    for stage, _ in stages:
+    for stage in manifest.stages:
         sheets = sorted((folder / "training" / f"stage{stage}" / "samples").glob("step-*.png"))
         if sheets:
             lines += ["", f"Captions of the test split, uncurated, Stage-{'I' * int(stage)}:", ""]
             lines += [f"![samples]({sheets[-1].relative_to(folder).as_posix()})"]
     lines += ["", "Options of the generators:", "", "```json"]
-    lines += [json.dumps({f"stage{stage}": facts["generator"]["options"] for stage, facts in stages}, indent=2), "```"]
+    options = {f"stage{stage}": record.generator.options for stage, record in manifest.stages.items()}
+    lines += [json.dumps(options, indent=2), "```"]
     write_text(folder / "README.md", "\n".join(lines) + "\n")
 
 
-def _row(stage: str, facts: Mapping[str, Any]) -> str:
-    keys = ("resolution", "recipe", "steps", "batch_size", "seed", "precision")
-    resolution, *others = (str(facts.get(key, "")) for key in keys)
-    return f"| {'I' * int(stage)} | {resolution} | `{facts['generator']['name']}` | {' | '.join(others)} |"
+def _row(stage: str, record: StageRecord) -> str:
+    cells = [record.resolution, f"`{record.generator.name}`", record.recipe, record.steps, record.batch_size]
+    return f"| {'I' * int(stage)} | {' | '.join(map(str, [*cells, record.seed, record.precision]))} |"

@@ -7,31 +7,64 @@ file; which component they name, only entry points decide.
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from stackgan_cli.components.registry import Kind
-from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_component, save_component
+from pydantic import Field
+
+from stackgan_cli.components.component import Kind
+from stackgan_cli.components.entries import ComponentEntry
+from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_component, read_entry, save_component
 from stackgan_cli.errors import ModelError
-from stackgan_cli.files import atomic_folder, write_text
+from stackgan_cli.files import atomic_folder
 from stackgan_cli.home import MANIFEST
-from stackgan_cli.manifests import read_json
+from stackgan_cli.manifests import Manifest, checked, read_json, write_json
 from stackgan_cli.model_card import write_card
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from torch import nn
-
-    from stackgan_cli.components.entries import ComponentEntry
     from stackgan_cli.components.protocols import Stage1Generator, Stage2Generator, TextEncoder
 
 FORMAT = 1
 STAGES = {1: Kind.STAGE1_GENERATOR, 2: Kind.STAGE2_GENERATOR}
 _TEXT_ENCODER = "text_encoder"
+
+
+class DataRecord(Manifest):
+    """The prepared data that a model was trained on."""
+
+    name: str
+    fingerprint: str = ""
+
+
+class StageRecord(Manifest):
+    """One trained stage of a model, and how it was trained."""
+
+    generator: ComponentEntry
+    recipe: str = ""
+    resolution: int = 0
+    steps: int = 0
+    of: int = 0
+    """Steps that the run was meant to have in all."""
+    batch_size: int = 0
+    seed: int = 0
+    precision: str = ""
+    stage1: str | None = None
+    """For Stage-II: the hash of the Stage-I that it was trained on."""
+
+
+class ModelManifest(Manifest):
+    """``stackgan.json``: what a model is made of."""
+
+    format: Literal[1] = 1
+    stages: dict[Literal["1", "2"], StageRecord] = Field(default_factory=dict)
+    data: DataRecord
+    text_encoder: ComponentEntry
+    saved: str = ""
+    """When, in UTC."""
 
 
 class ModelFolder:
@@ -46,7 +79,7 @@ class ModelFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.manifest = _checked(folder / MANIFEST, read_json(folder / MANIFEST))
+        self.manifest = read_model_manifest(folder)
 
     @property
     def name(self) -> str:
@@ -56,7 +89,7 @@ class ModelFolder:
     @property
     def stages(self) -> list[int]:
         """Stages that are trained, 1 before 2."""
-        return sorted(int(stage) for stage in self.manifest["stages"])
+        return sorted(map(int, self.manifest.stages))
 
     def text_encoder(self) -> TextEncoder:
         """Load the text encoder, weights and all."""
@@ -72,6 +105,16 @@ class ModelFolder:
         """Load the Stage-II generator, averaged weights."""
         generator: Stage2Generator = load_component(Kind.STAGE2_GENERATOR, self.stage_folder(2))[0]
         return generator
+
+    def described(self, stage: int) -> str:
+        """The generator of a stage, for the beginning of a sentence."""
+        return self.manifest.stages["1" if stage == 1 else "2"].generator.described(STAGES[stage])
+
+    def version_notes(self) -> list[str]:
+        """Say which of its components are installed in another version than the one that was saved."""
+        entries = [(Kind.TEXT_ENCODER, self.manifest.text_encoder)]
+        entries += [(STAGES[int(stage)], record.generator) for stage, record in self.manifest.stages.items()]
+        return [note for kind, entry in entries if (note := entry.version_note(kind))]
 
     def checkpoint(self, stage: int, which: str) -> Path:
         """Folder of a checkpoint of a stage's training.
@@ -102,7 +145,7 @@ class ModelFolder:
         if stage not in self.stages:
             raise ModelError(
                 f"The model {self.name!r} has no Stage-{'I' * stage} yet.",
-                hint=f"stackgan train-stage{stage} --data {self.manifest['data']['name']}",
+                hint=f"stackgan train-stage{stage} --data {self.manifest.data.name}",
             )
         return self.folder / f"stage{stage}"
 
@@ -111,11 +154,25 @@ class ModelFolder:
         return hash_of(self.folder / _TEXT_ENCODER)
 
 
-def stage_facts(folder: Path, stage: int) -> dict[str, Any]:
-    """What a model's manifest says of a stage; nothing where the stage, or the model, is not there."""
+def read_model_manifest(folder: Path) -> ModelManifest:
+    """Read and check ``stackgan.json``.
+
+    Raises:
+        ModelError: it is missing, damaged, malformed, or of a later format.
+    """
+    path = folder / MANIFEST
+    value = read_json(path)
+    version = value.get("format")
+    if isinstance(version, int) and version > FORMAT:
+        raise ModelError(f"{path} was written by a later version.", hint="pip install --upgrade stackgan-cli")
+    return checked(ModelManifest, value, what=str(path), hint="Get the model again from where it came from.")
+
+
+def stage_record(folder: Path, stage: int) -> StageRecord | None:
+    """What a model's manifest says of a stage; None where the stage, or the model, is not there."""
     if not (folder / MANIFEST).is_file() or not (folder / f"stage{stage}").is_dir():
-        return {}
-    return dict(ModelFolder(folder).manifest["stages"].get(str(stage), {}))
+        return None
+    return read_model_manifest(folder).stages.get("1" if stage == 1 else "2")
 
 
 def hash_of(folder: Path) -> str:
@@ -138,44 +195,44 @@ def save_text_encoder(folder: Path, encoder_folder: Path) -> None:
 def save_stage(
     folder: Path,
     stage: int,
+    record: StageRecord,
     *,
-    generator: tuple[nn.Module, ComponentEntry],
-    discriminator: tuple[nn.Module, ComponentEntry],
-    facts: Mapping[str, Any],
-    data: Mapping[str, Any],
+    generator: Any,
+    beside: Mapping[str, tuple[Any, ComponentEntry]],
+    data: DataRecord,
 ) -> None:
     """Write a trained stage into a model folder and note it in the manifest.
 
     Args:
         folder: of the model; its text encoder is there already.
         stage: 1 or 2.
-        generator: with averaged weights, and its entry.
-        discriminator: and its entry.
-        facts: about the training, such as steps, resolution and recipe.
-        data: name and fingerprint of the data.
+        record: the entry of the generator, and how it was trained.
+        generator: with averaged weights.
+        beside: discriminators and objectives, each with its entry, by the name of its folder within the stage's.
+        data: that it was trained on.
     """
     with atomic_folder(folder / f"stage{stage}") as target:
-        save_component(target, generator[1], generator[0])
-        (target / "discriminator").mkdir()
-        save_component(target / "discriminator", discriminator[1], discriminator[0])
-    manifest: dict[str, Any] = {"format": FORMAT, "stages": {}}
-    if (folder / MANIFEST).is_file():
-        manifest = dict(ModelFolder(folder).manifest)
-    manifest |= {
-        "data": dict(data),
-        "text_encoder": read_json(folder / _TEXT_ENCODER / CONFIG),
-        "stages": {**manifest["stages"], str(stage): {"generator": generator[1].as_json(), **facts}},
-        "saved": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+        save_component(target, record.generator, generator)
+        for name, (component, entry) in beside.items():
+            (target / name).mkdir()
+            save_component(target / name, entry, component)
+    stages = dict(read_model_manifest(folder).stages) if (folder / MANIFEST).is_file() else {}
+    stages["1" if stage == 1 else "2"] = record
+    manifest = ModelManifest(
+        stages=dict(sorted(stages.items())),
+        data=data,
+        text_encoder=read_entry(Kind.TEXT_ENCODER, folder / _TEXT_ENCODER),
+        saved=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
     write_card(folder, manifest)
-    write_text(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+    write_json(folder / MANIFEST, manifest.as_json())
 
 
 def forget_stage(folder: Path, stage: int) -> None:
     """Take a stage, whose folder is gone, out of a model's manifest, so that the model stays one that draws."""
-    manifest = dict(ModelFolder(folder).manifest)
-    manifest["stages"] = {number: facts for number, facts in manifest["stages"].items() if number != str(stage)}
-    write_text(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+    manifest = read_model_manifest(folder)
+    stages = {number: record for number, record in manifest.stages.items() if number != str(stage)}
+    write_json(folder / MANIFEST, manifest.model_copy(update={"stages": stages}).as_json())
 
 
 def set_aside(path: Path) -> Path | None:
@@ -187,22 +244,3 @@ def set_aside(path: Path) -> Path | None:
         number += 1
     path.rename(aside)
     return aside
-
-
-def _checked(path: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Trust nothing in a manifest but what has the right type."""
-    version = manifest.get("format")
-    if isinstance(version, int) and version > FORMAT:
-        raise ModelError(f"{path} was written by a later version.", hint="pip install --upgrade stackgan-cli")
-    stages, data = manifest.get("stages"), manifest.get("data")
-    whole = (
-        version == FORMAT
-        and isinstance(stages, dict)
-        and set(stages) <= {"1", "2"}
-        and all(isinstance(facts, dict) for facts in stages.values())
-        and isinstance(data, dict)
-        and isinstance(data.get("name"), str)
-    )
-    if not whole:
-        raise ModelError(f"{path} is no manifest of a model.", hint="Get the model again from where it came from.")
-    return manifest

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,13 +18,23 @@ import torch.distributed as dist
 from stackgan_cli.errors import StackganError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
 Result = TypeVar("Result")
 
 _MESSAGE_BYTES = 16384
+
+
+class LostRankError(StackganError):
+    """Another process of the run is gone."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another process of this run has ended, so this one cannot go on.",
+            hint="the same command goes on from the last checkpoint, on any number of processes",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +56,29 @@ class Ranks:
         each = len(rows) // self.count
         return rows[self.rank * each : (self.rank + 1) * each]
 
+    @contextmanager
+    def sharing(self) -> Iterator[None]:
+        """Do something that takes all ranks at once.
+
+        Raises:
+            LostRankError: it failed, which it does where another rank is gone. The libraries below have one kind of
+                error for this and for everything else; but what is done here alone fails for no other reason, a full
+                memory aside.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            if self.count == 1 or isinstance(error, torch.OutOfMemoryError):
+                raise
+            raise LostRankError from error
+
     def all_rows(self, rows: Tensor) -> Tensor:
         """Return the rows of all ranks, in their order; no gradient flows back."""
         if self.count == 1:
             return rows
         parts = [torch.empty_like(rows) for _ in range(self.count)]
-        dist.all_gather(parts, rows.contiguous())
+        with self.sharing():
+            dist.all_gather(parts, rows.contiguous())
         return torch.cat(parts)
 
     def any(self, flag: bool) -> bool:
@@ -59,7 +87,8 @@ class Ranks:
             return flag
         # On the processor, so that no device has to be waited for.
         votes = torch.tensor([int(flag)])
-        dist.all_reduce(votes)
+        with self.sharing():
+            dist.all_reduce(votes)
         return bool(votes.item())
 
     def from_main(self, words: dict[str, str]) -> dict[str, str]:
@@ -138,11 +167,3 @@ def leave_ranks() -> None:
     """Leave the group of processes, where there is one."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
-
-
-def lost_another(error: BaseException) -> bool:
-    """Whether an error says that another process of the run is gone."""
-    words = str(error).lower()
-    return isinstance(error, dist.DistBackendError) or any(
-        sign in words for sign in ("connection closed by peer", "connection reset by peer", "gloo", "nccl")
-    )

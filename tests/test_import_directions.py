@@ -18,12 +18,12 @@ PACKAGE = Path(stackgan_cli.__file__).parent
 MODULES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")}
 
 FLOORS = (
-    ("errors", "randomness"),
+    ("errors", "progress", "randomness"),
     ("files", "formats", "console"),
     ("home", "manifests", "machine", "ranks", "pictures", "downloads"),
     ("components", "recipes"),
     ("model_card", "model_folder"),
-    ("readers", "drawn_birds", "text_encoders", "generators", "discriminators", "extractors"),
+    ("readers", "drawn_birds", "text_encoders", "generators", "discriminators", "objectives", "extractors"),
     ("dataset",),
     ("preparing",),
     ("training", "evaluation", "pipeline"),

@@ -78,6 +78,10 @@ class ComponentEntry(Manifest):
         """Its name without the package."""
         return self.name.partition(":")[2]
 
+    def described(self, kind: Kind) -> str:
+        """Kind, name, package and version for the beginning of a sentence."""
+        return f"The {kind.title} {self.bare_name!r} of {self.package} {self.version}"
+
     def bind(self, kind: Kind) -> Binding:
         """Find the component and bind what is stored of it.
 

@@ -101,6 +101,12 @@ class StreamedBatches:
         return int(self._index["features"]["sentence"]["shape"][0])
 
     @property
+    def word_width(self) -> int | None:
+        """Width of a word's vector, or None where words are not described."""
+        words = self._index["features"].get("words")
+        return int(words["shape"][1]) if words else None
+
+    @property
     def pictures(self) -> int:
         """How many pictures the shards hold."""
         return int(self._index["rows"])

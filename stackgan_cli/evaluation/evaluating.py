@@ -116,8 +116,8 @@ def _reading(pipeline: Pipeline, data: PreparedData, split: Split) -> Callable[[
     """Say how captions are read: by the model's encoder, or from the features that came with the data."""
     if pipeline.reads_captions:
         return lambda part: pipeline.encode([split.captions[sample.picture][sample.caption] for sample in part])
-    encoder = pipeline.model.manifest["text_encoder"]
-    table = split.features(data.encoder_folder(encoder["name"], encoder["options"]))
+    encoder = pipeline.model.manifest.text_encoder
+    table = split.features(data.encoder_folder(encoder.name, encoder.options))
 
     def look_up(part: Sequence[Sample]) -> TextFeatures:
         places = [torch.tensor([getattr(sample, name) for sample in part]) for name in ("picture", "caption")]
@@ -184,7 +184,7 @@ def _protocol(
 ) -> dict[str, Any]:
     return {
         "model": pipeline.model.name,
-        "stages": {stage: facts.get("steps") for stage, facts in pipeline.model.manifest["stages"].items()},
+        "stages": {stage: record.steps for stage, record in pipeline.model.manifest.stages.items()},
         "data": {"name": data.name, "fingerprint": data.fingerprint, "split": split.name},
         "captions": "one at random for each picture of the split, in turn",
         "generated": len(samples),

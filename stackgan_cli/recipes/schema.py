@@ -34,13 +34,21 @@ class OptimizerSettings(_Strict):
     """Share of the run after which the learning rate falls linearly to a tenth; 1 keeps it."""
 
 
-class GradientPenalty(_Strict):
-    """Penalty on the discriminator's gradient at real pictures with their own text (Tao et al. 2020, section 3.2)."""
+class DiscriminatorChoice(ComponentChoice):
+    """A discriminator, with its weight in the generator's loss."""
 
-    weight: NotNegative = 0.0
-    power: Annotated[float, Field(ge=1.0)] = 6.0
+    weight: Annotated[float, Field(gt=0.0)] = 1.0
+
+
+class ObjectiveChoice(ComponentChoice):
+    """An objective, with its weight and its rhythm."""
+
+    weight: NotNegative = 1.0
+    """What its terms are multiplied with; 0 switches it off."""
     every: Positive = 1
-    """Steps from one penalised step to the next."""
+    """Steps from one in which it is due to the next."""
+    discriminators: tuple[str, ...] | None = None
+    """Names of the discriminators that it concerns; all of them where it is not said."""
 
 
 class StageSettings(_Strict):
@@ -48,7 +56,11 @@ class StageSettings(_Strict):
 
     resolution: Positive
     generator: ComponentChoice
-    discriminator: ComponentChoice
+    discriminator: DiscriminatorChoice | None = None
+    """The one discriminator; in its place, ``discriminators`` lists several."""
+    discriminators: tuple[DiscriminatorChoice, ...] = ()
+    objectives: tuple[ObjectiveChoice, ...] = ()
+    """What is trained for beside fooling the discriminators."""
     generator_optimizer: OptimizerSettings = OptimizerSettings()
     discriminator_optimizer: OptimizerSettings = OptimizerSettings()
     batch_size: Positive = 64
@@ -62,7 +74,6 @@ class StageSettings(_Strict):
     kl_weight: NotNegative = 2.0
     kl_reduction: Literal["mean", "sum"] = "mean"
     """Over the condition's dimensions: mean as in the published TensorFlow code, sum as the formula reads."""
-    gradient_penalty: GradientPenalty = GradientPenalty()
     judge_by: Literal["text", "condition"] = "text"
     """What the discriminator reads: the text features, or the mean of the generator's conditioning distribution."""
     averaging: Decay = 0.0
@@ -84,11 +95,31 @@ class StageSettings(_Strict):
     stream_buffer: Positive = 2048
     """Pictures that a stream is shuffled among."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _penalty_of_before(cls, values: Any) -> Any:
+        """Read the table ``gradient_penalty``, which was a setting before there were objectives."""
+        if isinstance(values, dict) and isinstance(penalty := values.get("gradient_penalty"), dict):
+            values = {key: value for key, value in values.items() if key != "gradient_penalty"}
+            if penalty.get("weight", 0.0):
+                options = {"power": penalty.get("power", 6.0)}
+                rhythm = {key: penalty[key] for key in ("weight", "every") if key in penalty}
+                before = {"name": "gradient-penalty", "options": options, **rhythm}
+                values["objectives"] = [*values.get("objectives", ()), before]
+        return values
+
     @model_validator(mode="after")
-    def _one_length(self) -> StageSettings:
+    def _one_of_two(self) -> StageSettings:
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("exactly one of steps and epochs says how long to train")
+        if (self.discriminator is None) == (not self.discriminators):
+            raise ValueError("either discriminator or discriminators says which judge")
         return self
+
+    @property
+    def judges(self) -> tuple[DiscriminatorChoice, ...]:
+        """The discriminators, one or several."""
+        return self.discriminators if self.discriminator is None else (self.discriminator,)
 
 
 class Recipe(_Strict):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
+from pydantic import Field
 
 from stackgan_cli.components.storage import load_weights, read_weights, weights_of, write_tensors
+from stackgan_cli.errors import ModelError
 from stackgan_cli.files import atomic_folder
+from stackgan_cli.manifests import Manifest, checked, read_json
 from stackgan_cli.training.watching import DivergedError
 
 if TYPE_CHECKING:
@@ -20,36 +22,58 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from stackgan_cli.training.adversarial import StageTask
+    from stackgan_cli.training.loop import StageTask
 
 RECORD = "checkpoint.json"
 _PREFIX = "step-"
 
 
-def save_checkpoint(folder: Path, task: StageTask, step: int, facts: Mapping[str, Any]) -> Path:
-    """Write a checkpoint after ``step`` steps.
+class Rollback(Manifest):
+    """A time that a run went back, because something was no number."""
+
+    step: int
+    what: str
+
+
+class CheckpointRecord(Manifest):
+    """``checkpoint.json``: what a checkpoint says of itself."""
+
+    step: Annotated[int, Field(ge=0)]
+    """Steps trained."""
+    distance: float | None = None
+    """Sliced Wasserstein distance of its pictures from real ones, where it was measured."""
+    rollbacks: tuple[Rollback, ...] = ()
+    machine: str | None = None
+    precision: str | None = None
+    forms: dict[str, str] | None = None
+    """Form of each upsampling convolution, by its name in the generator."""
+    sha256: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")], str] = Field(default_factory=dict)
+    """Of every file beside it."""
+
+
+def save_checkpoint(folder: Path, task: StageTask, record: CheckpointRecord) -> Path:
+    """Write a checkpoint.
 
     Args:
         folder: of the checkpoints.
         task: whose state is written.
-        step: steps trained.
-        facts: more to write into its record.
+        record: what to write into its record, but for the hashes.
 
     Raises:
         DivergedError: a weight is no finite number, so that this would be no good checkpoint.
         StackganError: the disk is full or refuses.
     """
-    target = checkpoint_path(folder, step)
+    target = checkpoint_path(folder, record.step)
     state = _state(task)
-    _refuse_broken(state, step)
+    _refuse_broken(state, record.step)
     with atomic_folder(target) as temporary:
         hashes = {}
         for name, tensors in state.items():
             path = temporary / f"{name}.safetensors"
             write_tensors(path, tensors)
             hashes[path.name] = _hash(path)
-        record = {"step": step, **facts, "sha256": hashes}
-        (temporary / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        whole = record.model_copy(update={"sha256": hashes}).as_json()
+        (temporary / RECORD).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
     return target
 
 
@@ -89,10 +113,9 @@ def keep_best(checkpoint: Path, best: Path) -> bool:
 def distance_of(checkpoint: Path) -> float | None:
     """Read how far a checkpoint's pictures were from real ones; None where that was not measured."""
     try:
-        distance = read_record(checkpoint).get("distance")
-    except (OSError, ValueError):
+        return read_record(checkpoint).distance
+    except ModelError:
         return None
-    return float(distance) if isinstance(distance, int | float) and math.isfinite(distance) else None
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
@@ -104,27 +127,25 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
     complaints: list[str] = []
     for path in _checkpoints(folder):
         try:
-            hashes = read_record(path)["sha256"]
+            hashes = read_record(path).sha256
             damaged = [name for name, digest in hashes.items() if _hash(path / name) != digest]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            damaged = [f"{RECORD}: {error}"]
+        except ModelError as error:
+            damaged = [error.message.rstrip(".")]
+        except OSError as error:
+            damaged = [str(error)]
         if not damaged:
             return path, complaints
         complaints.append(f"The checkpoint {path} is damaged ({', '.join(damaged)}) and is passed over.")
     return None, complaints
 
 
-def read_record(path: Path) -> dict[str, Any]:
+def read_record(path: Path) -> CheckpointRecord:
     """Read what a checkpoint says of itself.
 
     Raises:
-        OSError: there is no record.
-        ValueError: it is no JSON object.
+        ModelError: there is no record, or it is damaged or malformed.
     """
-    record = json.loads((path / RECORD).read_text(encoding="utf-8"))
-    if not isinstance(record, dict):
-        raise ValueError("no JSON object")
-    return record
+    return checked(CheckpointRecord, read_json(path / RECORD), what=str(path / RECORD))
 
 
 def load_checkpoint(path: Path, task: StageTask) -> None:
@@ -133,10 +154,9 @@ def load_checkpoint(path: Path, task: StageTask) -> None:
     Raises:
         ModelError: the state does not fit the task's networks.
     """
-    networks = {"generator": task.generator, "discriminator": task.discriminator, "averaged": task.averaged.network}
-    for name, network in networks.items():
+    for name, network in {**task.networks, **task.averages}.items():
         load_weights(network, read_weights(path / f"{name}.safetensors"), what=str(path / name))
-    for name, optimizer in _optimizers(task).items():
+    for name, optimizer in task.optimizers.items():
         _restore(optimizer, read_weights(path / f"{name}.safetensors"))
 
 
@@ -157,20 +177,9 @@ def _refuse_broken(state: Mapping[str, Mapping[str, Tensor]], step: int) -> None
                 raise DivergedError(f"a number in the {name.replace('_', ' ')}", value, step)
 
 
-def _optimizers(task: StageTask) -> dict[str, torch.optim.Optimizer]:
-    return {
-        "generator_optimizer": task.generator_optimizer,
-        "discriminator_optimizer": task.discriminator_optimizer,
-    }
-
-
 def _state(task: StageTask) -> dict[str, dict[str, Tensor]]:
-    state = {
-        "generator": weights_of(task.generator),
-        "discriminator": weights_of(task.discriminator),
-        "averaged": weights_of(task.averaged.network),
-    }
-    for name, optimizer in _optimizers(task).items():
+    state = {name: weights_of(network) for name, network in {**task.networks, **task.averages}.items()}
+    for name, optimizer in task.optimizers.items():
         slots: dict[int, dict[str, Tensor]] = optimizer.state_dict()["state"]
         state[name] = {
             f"{index}.{slot}": tensor.detach().cpu().contiguous()

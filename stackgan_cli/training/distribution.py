@@ -10,6 +10,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from stackgan_cli.ranks import Ranks
@@ -40,10 +42,31 @@ def averaging_gradients(network: nn.Module, ranks: Ranks) -> Any:
     return nn.parallel.DistributedDataParallel(network, forward_sync_buffers=False)
 
 
+def backward(loss: Tensor, ranks: Ranks) -> None:
+    """Compute the gradients of a loss, all of whose ranks do so at once.
+
+    Raises:
+        LostRankError: another rank is gone, so that no mean over all of them can be had.
+    """
+    with ranks.sharing():
+        torch.autograd.backward(loss)
+
+
+def average_gradients(weights: Sequence[nn.Parameter], ranks: Ranks) -> None:
+    """Average gradients of weights that no wrapper averages over all ranks."""
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    if ranks.count == 1 or not gradients:
+        return
+    flat = mean_over_ranks(torch.cat([gradient.flatten() for gradient in gradients]), ranks)
+    for gradient, averaged in zip(gradients, torch.split(flat, [each.numel() for each in gradients]), strict=True):
+        gradient.copy_(averaged.view_as(gradient))
+
+
 def mean_over_ranks(values: Tensor, ranks: Ranks) -> Tensor:
     """Average a tensor over all ranks."""
     if ranks.count > 1:
-        dist.all_reduce(values)
+        with ranks.sharing():
+            dist.all_reduce(values)
         values /= ranks.count
     return values
 

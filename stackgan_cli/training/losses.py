@@ -1,7 +1,9 @@
-"""Adversarial losses over matching-aware judgements, in float32."""
+"""What the two players of StackGAN minimise, over matching-aware judgements."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,46 +15,66 @@ if TYPE_CHECKING:
     from stackgan_cli.components.protocols import Generated, Judgement
 
 
-def says_real(logits: Tensor, kind: str) -> Tensor:
-    """Loss of a discriminator that should have called these pairs (batch,) real; mean over the batch."""
-    logits = logits.float()
-    return F.softplus(-logits).mean() if kind == "bce" else F.relu(1.0 - logits).mean()
+@dataclass(frozen=True, slots=True)
+class AdversarialLoss:
+    """What the players make of logits (batch,), each the mean over the batch, in float32."""
+
+    says_real: Callable[[Tensor], Tensor]
+    """Loss of a discriminator that should have called these pairs real."""
+    says_fake: Callable[[Tensor], Tensor]
+    """Loss of a discriminator that should have called these pairs fake or mismatched."""
+    fools: Callable[[Tensor], Tensor]
+    """Loss of a generator whose pictures got these logits."""
 
 
-def says_fake(logits: Tensor, kind: str) -> Tensor:
-    """Loss of a discriminator that should have called these pairs (batch,) fake or mismatched; mean over the batch."""
-    logits = logits.float()
-    return F.softplus(logits).mean() if kind == "bce" else F.relu(1.0 + logits).mean()
+ADVERSARIAL: Mapping[str, AdversarialLoss] = {
+    # softplus(-x) is -log sigmoid(x), and softplus(x) is -log(1 - sigmoid(x)), without their overflow.
+    "bce": AdversarialLoss(
+        says_real=lambda logits: F.softplus(-logits).mean(),
+        says_fake=lambda logits: F.softplus(logits).mean(),
+        fools=lambda logits: F.softplus(-logits).mean(),
+    ),
+    # Lim and Ye 2017, Geometric GAN: pairs beyond the margin teach the discriminator nothing more.
+    "hinge": AdversarialLoss(
+        says_real=lambda logits: F.relu(1.0 - logits).mean(),
+        says_fake=lambda logits: F.relu(1.0 + logits).mean(),
+        fools=lambda logits: -logits.mean(),
+    ),
+}
 
 
-def discriminator_loss(right: Judgement, wrong: Judgement, fake: Judgement, kind: str) -> Tensor:
-    """Loss over three kinds of pair: real picture and its text, real and another's text, generated and its text.
+def discriminator_loss(real: Judgement, mismatched: Judgement, generated: Judgement, kind: str) -> Tensor:
+    """Loss of a discriminator over the three kinds of pair.
 
-    Mismatched and generated pairs weigh half each (Reed et al. 2016, algorithm 1; StackGAN's stageI/trainer.py). For a
-    discriminator with a second head for realism alone, the terms weigh as in the authors' PyTorch code
-    (miscc/utils.py): the mean of both real terms and the mean of the three others.
+    Mismatched and generated pairs weigh half each, so that real and unreal weigh the same (Reed et al. 2016, algorithm
+    1; StackGAN's stageI/trainer.py). A discriminator with a second head for realism alone is weighed as in the authors'
+    PyTorch code (miscc/utils.py): the mean of both real terms and the mean of the three others.
     """
-    matching = says_real(right.matching, kind)
-    mismatched, generated = says_fake(wrong.matching, kind), says_fake(fake.matching, kind)
-    if right.realism is None or fake.realism is None:
-        return matching + 0.5 * (mismatched + generated)
-    real, unreal = says_real(right.realism, kind), says_fake(fake.realism, kind)
-    return (matching + real) / 2 + (mismatched + generated + unreal) / 3
+    loss = ADVERSARIAL[kind]
+    matching = loss.says_real(real.matching.float())
+    wrong, fake = loss.says_fake(mismatched.matching.float()), loss.says_fake(generated.matching.float())
+    if real.realism is None or generated.realism is None:
+        return matching + 0.5 * (wrong + fake)
+    says_real, says_fake = loss.says_real(real.realism.float()), loss.says_fake(generated.realism.float())
+    return (matching + says_real) / 2 + (wrong + fake + says_fake) / 3
 
 
-def generator_loss(fake: Judgement, kind: str) -> Tensor:
-    """Non-saturating loss (bce) or negated logit (hinge) of a generator whose pictures were judged so."""
-    loss = _fools(fake.matching, kind)
-    return loss if fake.realism is None else loss + _fools(fake.realism, kind)
+def generator_loss(generated: Judgement, kind: str) -> Tensor:
+    """Loss of a generator whose pictures were judged so, over both heads where there are two."""
+    loss = ADVERSARIAL[kind].fools(generated.matching.float())
+    return loss if generated.realism is None else loss + ADVERSARIAL[kind].fools(generated.realism.float())
 
 
 def kl_loss(generated: Generated, reduction: str) -> Tensor:
-    """KL term of conditioning augmentation, mean over the batch.
+    """KL term of conditioning augmentation, mean over the batch; 0 for a generator that draws no condition.
+
+    It keeps the conditioning distribution near N(0, I), so that the space of conditions has no holes between the
+    captions of the data.
 
     Args:
-        generated: a generator's result; without a KL the loss is 0.
+        generated: a generator's result.
         reduction: over the condition's dimensions, ``sum`` as the formula reads (paper, equation 2) or ``mean`` as in
-            the published TensorFlow code (stageI/trainer.py).
+            the published TensorFlow code (stageI/trainer.py), a weight smaller by the condition's width.
     """
     if generated.kl is None:
         return torch.zeros((), device=generated.images.device)
@@ -60,7 +82,3 @@ def kl_loss(generated: Generated, reduction: str) -> Tensor:
     if reduction == "mean" and generated.condition is not None:
         return divergence / generated.condition.shape[1]
     return divergence
-
-
-def _fools(logits: Tensor, kind: str) -> Tensor:
-    return F.softplus(-logits.float()).mean() if kind == "bce" else -logits.float().mean()

@@ -28,16 +28,17 @@ def plan(run: TrainingRun) -> dict[str, Any]:
         # Reading the losses waits for the device.
         losses = {name: float(value) for name, value in run.task.step(step, run.batches.at(step)).items()}
         seconds.append(time.perf_counter() - started)
-    best, settings, machine = min(seconds), run.settings, run.how.machine
+    best, settings, machine = min(seconds), run.settings, run.options.machine
     return {
         "stage": run.stage,
         "recipe": run.recipe,
         "generator": settings.generator.name,
-        "discriminator": settings.discriminator.name,
+        "discriminator": ", ".join(choice.name for choice in settings.judges),
+        "objectives": ", ".join(choice.name for choice in settings.objectives),
         "parameters": run.parameters(),
         "resolution": settings.resolution,
         "batch_size": settings.batch_size,
-        "ranks": run.how.ranks.count,
+        "ranks": run.options.ranks.count,
         "steps": run.steps,
         "from_step": run.step,
         "steps_per_epoch": run.batches.steps_per_epoch,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stackgan_cli.errors import ModelError, SettingsError
 from stackgan_cli.home import MANIFEST
-from stackgan_cli.model_folder import ModelFolder, hash_of
+from stackgan_cli.model_folder import ModelFolder, hash_of, stage_record
 from stackgan_cli.recipes.loading import check, read_toml
 from stackgan_cli.recipes.schema import MAY_CHANGE, StageSettings
 
@@ -24,7 +24,7 @@ def refuse_other_data(folder: Path, data: PreparedData, encoder_folder: Path, st
     """
     if (folder / MANIFEST).is_file():
         model = ModelFolder(folder)
-        same_data = model.manifest["data"].get("fingerprint") == data.fingerprint
+        same_data = model.manifest.data.fingerprint == data.fingerprint
         if not same_data or model.encoder_hash() != hash_of(encoder_folder):
             changed = "text encoder" if same_data else "data"
             raise ModelError(
@@ -52,7 +52,8 @@ def refuse_other_stage1(folder: Path) -> None:
         ModelError: it was.
     """
     now = hash_of(folder / "stage1")
-    if ModelFolder(folder).manifest["stages"].get("2", {}).get("stage1", now) != now:
+    record = stage_record(folder, 2)
+    if record is not None and record.stage1 not in (None, now):
         raise ModelError(
             f"The Stage-II of {folder.name!r} was trained on another Stage-I than the model has now.",
             hint="--restart to train Stage-II anew (the old one is kept beside it)",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stackgan_cli.components.protocols import TextFeatures
     from stackgan_cli.dataset.prepared import PreparedData
     from stackgan_cli.recipes.schema import StageSettings
-    from stackgan_cli.training.adversarial import StageTask
+    from stackgan_cli.training.loop import StageTask
 
 _CAPTIONS = 8
 _EACH = 2

@@ -26,9 +26,11 @@ from stackgan_cli.dataset.batches import Batch
 from stackgan_cli.generators.upsampling import UpsampleConvolution
 from stackgan_cli.machine import Machine, choose_machine
 from stackgan_cli.recipes.loading import load_recipe, stage_settings
-from stackgan_cli.training.adversarial import Length, StageTask
-from stackgan_cli.training.building import build_networks
+from stackgan_cli.training.assembly import TextWidths, assemble
+from stackgan_cli.training.loop import StageTask
 from stackgan_cli.training.losses import discriminator_loss, generator_loss, kl_loss
+from stackgan_cli.training.optimizing import Length
+from stackgan_cli.training.parts import Part
 from stackgan_cli.training.tuning import quickest_forms, set_forms, shapes_of
 
 TEXT_WIDTH = 1024
@@ -41,7 +43,7 @@ class Sketcher(nn.Module):
     def __init__(self, settings_seed: int) -> None:
         super().__init__()
         settings = stage_settings(load_recipe("paper"), 1, {"seed": settings_seed}, ())
-        self.network = build_networks(settings, 1, TEXT_WIDTH, None)[0].network
+        self.network = assemble(settings, 1, TextWidths(TEXT_WIDTH)).parts.generator.component
         self.resolution, self.noise_width = SKETCH, self.network.noise_width
 
     def forward(self, noise: torch.Tensor, text: TextFeatures) -> object:
@@ -51,9 +53,9 @@ class Sketcher(nn.Module):
 def task(stage: int, batch: int, machine: Machine) -> StageTask:
     """A stage of the ``paper`` recipe at the published widths, untrained."""
     settings = stage_settings(load_recipe("paper"), stage, {"batch_size": batch}, ())
-    stage1 = Sketcher(0) if stage == 2 else None
-    generator, discriminator = build_networks(settings, stage, TEXT_WIDTH, stage1)  # type: ignore[arg-type]
-    return StageTask(settings, generator.network, discriminator.network, machine, Length(1000, 100), stage1)
+    stage1 = Part(Sketcher(0)) if stage == 2 else None
+    parts = assemble(settings, stage, TextWidths(TEXT_WIDTH), stage1).parts
+    return StageTask(settings, parts, machine, Length(1000, 100))
 
 
 def default_step(stage: int, batch: int, machine: Machine, compiled: bool) -> Callable[[int, Batch], object]:
@@ -69,19 +71,20 @@ def default_step(stage: int, batch: int, machine: Machine, compiled: bool) -> Ca
 def plain_step(stage: int, batch: int, device: torch.device) -> Callable[[int, Batch], object]:
     """The step as the published PyTorch code writes it."""
     made = task(stage, batch, Machine(device, None))
-    for network in filter(None, (made.generator, made.discriminator, made.stage1)):
+    (discriminator,) = made.discriminators.values()
+    for network in filter(None, (made.generator, discriminator, made.stage1)):
         network.to(memory_format=torch.contiguous_format)
         for layer in network.modules():
             if isinstance(layer, UpsampleConvolution):
                 layer.form = "resized"
     adam = {"lr": 2e-4, "betas": (0.5, 0.999), "foreach": False, "fused": False}
     for_generator = torch.optim.Adam(made.generator.parameters(), **adam)  # type: ignore[arg-type]
-    for_discriminator = torch.optim.Adam(made.discriminator.parameters(), **adam)  # type: ignore[arg-type]
+    for_discriminator = torch.optim.Adam(discriminator.parameters(), **adam)  # type: ignore[arg-type]
 
     def step(number: int, given: Batch) -> object:
-        judge, images = made.discriminator, given.images.contiguous()
+        judge, images = discriminator, given.images.contiguous()
         _, fake = made.generate(made.generator, given.text, "train", number)
-        made.discriminator.zero_grad()
+        discriminator.zero_grad()
         (right,), (wrong,) = judge(images, [given.text]), judge(images, [given.wrong_text])
         (unreal,) = judge(fake.images.detach(), [given.text])
         loss = discriminator_loss(right, wrong, unreal, "bce")

@@ -189,15 +189,15 @@ def test_data_that_is_not_there_names_the_command(stackgan: Callable[..., Any], 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(
     train_tiny: Callable[..., Any], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stackgan_cli.training import adversarial
+    from stackgan_cli.training import loop
 
-    real = adversarial.StageTask.step
+    real = loop.StageTask.step
 
     def spoiled(task: Any, step: int, batch: Any) -> Any:
         losses = real(task, step, batch)
         return {**losses, "generator": losses["generator"] * float("nan")} if step == 5 else losses
 
-    monkeypatch.setattr(adversarial.StageTask, "step", spoiled)
+    monkeypatch.setattr(loop.StageTask, "step", spoiled)
     done = train_tiny(1, "--steps", 9, "--set", "checkpoint_every=4", "--set", "log_every=1")
     assert done.code in (1, 3)
     assert done.says("generator", "nan", "step 6", "step-000004")

@@ -118,13 +118,13 @@ def test_a_batch_that_the_ranks_cannot_divide_is_refused_once(home: Path) -> Non
 DIES_IN_STEP_4 = """
 import os, signal
 from stackgan_cli import app
-from stackgan_cli.training import adversarial
-real = adversarial.StageTask.step
+from stackgan_cli.training import loop
+real = loop.StageTask.step
 def step(task, number, batch):
     if number == 3 and os.environ["RANK"] == "1":
         os.kill(os.getpid(), signal.SIGKILL)
     return real(task, number, batch)
-adversarial.StageTask.step = step
+loop.StageTask.step = step
 app.main()
 """
 

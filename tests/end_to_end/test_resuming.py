@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 
-from stackgan_cli.training import adversarial
+from stackgan_cli.training import loop
 
 OFTEN = ("--set", "checkpoint_every=5", "--set", "log_every=1", "--set", "sample_every=5", "--steps", 10)
 
 KILLED_IN_STEP_8 = """
 import os, signal
 from stackgan_cli import app
-from stackgan_cli.training import adversarial
-real = adversarial.StageTask.step
+from stackgan_cli.training import loop
+real = loop.StageTask.step
 def step(task, number, batch):
     if number == 7:
         os.kill(os.getpid(), signal.SIGKILL)
     return real(task, number, batch)
-adversarial.StageTask.step = step
+loop.StageTask.step = step
 app.main()
 """
 
@@ -108,7 +108,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real = adversarial.StageTask.step
+    real = loop.StageTask.step
 
     def interrupted(task: Any, number: int, batch: Any) -> Any:
         if number == 6:
@@ -117,7 +117,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(
 
     handler = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
-        patch.setattr(adversarial.StageTask, "step", interrupted)
+        patch.setattr(loop.StageTask, "step", interrupted)
         stopped = train_tiny(stage, *OFTEN)
     assert stopped.code == 130
     assert stopped.says("Stopped and saved at step 7", "The same command goes on")

@@ -20,7 +20,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from stackgan_cli.training import adversarial
+from stackgan_cli.training import loop
 from stackgan_cli.training import samples as sampling
 
 OFTEN = ("--set", "checkpoint_every=2", "--set", "log_every=1", "--set", "sample_every=4", "--steps", 10)
@@ -32,7 +32,7 @@ SERVER = """
 import json, os, resource, signal, sys
 import datasets
 from stackgan_cli import app
-from stackgan_cli.training import adversarial
+from stackgan_cli.training import loop
 from stackgan_cli.training import run
 try:
     import torch.utils.tensorboard
@@ -63,7 +63,7 @@ def child(job):
             if paths and (bare or paths[0].startswith(models)) and "tfevents" not in paths[0]:
                 note(" ".join([event, *(path.removeprefix(models) for path in paths)]))
 
-    real = adversarial.StageTask.step
+    real = loop.StageTask.step
 
     def step(task, number, batch):
         note(f"step {number + 1}")
@@ -74,7 +74,7 @@ def child(job):
             resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], resource.RLIM_INFINITY))
         return losses
 
-    adversarial.StageTask.step = step
+    loop.StageTask.step = step
     sys.addaudithook(hook)
     sys.argv = ["stackgan", *job["arguments"]]
     try:
@@ -447,7 +447,7 @@ class Spoiling:
         self.always = False
         """Spoil such a step each time that it comes, and not the first time alone."""
         self.rates: list[tuple[int, float, float]] = []
-        real, spoiling = adversarial.StageTask.step, self
+        real, spoiling = loop.StageTask.step, self
 
         def step(task: Any, number: int, batch: Any) -> Any:
             losses = real(task, number, batch)
@@ -469,7 +469,7 @@ class Spoiling:
                     next(network.parameters()).data.view(-1)[0] = value
             return losses
 
-        monkeypatch.setattr(adversarial.StageTask, "step", step)
+        monkeypatch.setattr(loop.StageTask, "step", step)
 
     def rates_of(self, step: int) -> list[tuple[float, float]]:
         """Learning rates of both networks in a step, each time that it came."""

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from stackgan_cli.components.protocols import Generated, Judgement, TextFeatures
 from stackgan_cli.generators.modulated_stage1 import ModulatedStage1
+from stackgan_cli.objectives.gradient_penalty import matching_aware_penalty
 from stackgan_cli.training.losses import discriminator_loss, generator_loss, kl_loss
-from stackgan_cli.training.regularisers import matching_aware_penalty
 
 
 def bce(logits: torch.Tensor, target: float) -> float:

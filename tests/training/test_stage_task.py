@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from stackgan_cli.components.component import Kind
 from stackgan_cli.components.protocols import TextFeatures
+from stackgan_cli.components.registry import find
 from stackgan_cli.dataset.batches import Batch
 from stackgan_cli.discriminators.residual import ResidualDiscriminator
 from stackgan_cli.errors import UsageError
@@ -12,7 +14,9 @@ from stackgan_cli.generators.modulated_stage1 import ModulatedStage1
 from stackgan_cli.generators.port_stage1 import PortStage1
 from stackgan_cli.machine import choose_machine
 from stackgan_cli.recipes.loading import load_recipe, stage_settings
-from stackgan_cli.training.adversarial import Length, StageTask
+from stackgan_cli.training.loop import StageTask
+from stackgan_cli.training.optimizing import Length
+from stackgan_cli.training.parts import Goal, Judge, Part, StageParts
 
 WIDTH = 12
 
@@ -28,15 +32,27 @@ def task(*options: str, generator: torch.nn.Module | None = None, text_width: in
     settings = stage_settings(load_recipe("quick"), 1, {}, ("resolution=16", *options))
     network = generator or ModulatedStage1(text_width=WIDTH, resolution=16, channels=4, max_channels=8)
     critic = ResidualDiscriminator(text_width=text_width, resolution=16, channels=4, max_channels=8)
-    return StageTask(settings, network, critic, choose_machine("cpu", "float32"), Length(100, 10))
+    goals = {
+        choice.name: Goal.of(
+            choice, find(Kind.OBJECTIVE, choice.name).bind(options=choice.options).build(), choice.name
+        )
+        for choice in settings.objectives
+    }
+    parts = StageParts(Part(network), {"residual": Judge(critic)}, goals)
+    return StageTask(settings, parts, choose_machine("cpu", "float32"), Length(100, 10))
+
+
+def judge_of(stage: StageTask) -> torch.nn.Module:
+    (judge,) = stage.discriminators.values()
+    return judge
 
 
 def test_the_first_losses_are_those_of_the_paper_over_three_kinds_of_pair() -> None:
-    stage, given = task("loss=bce", "gradient_penalty.weight=0"), batch()
+    stage, given = task("loss=bce", "objectives=[]"), batch()
     with torch.no_grad():
         _, fake = stage.generate(stage.generator, given.text, "train", 0)
-        right, wrong = stage.discriminator(given.images, [given.text, given.wrong_text])
-        (fooled,) = stage.discriminator(fake.images, [given.text])
+        right, wrong = judge_of(stage)(given.images, [given.text, given.wrong_text])
+        (fooled,) = judge_of(stage)(fake.images, [given.text])
     real, unreal = torch.ones(4), torch.zeros(4)
     entropy = F.binary_cross_entropy_with_logits
     expected = entropy(right.matching, real) + (entropy(wrong.matching, unreal) + entropy(fooled.matching, unreal)) / 2
@@ -44,26 +60,26 @@ def test_the_first_losses_are_those_of_the_paper_over_three_kinds_of_pair() -> N
     assert float(losses["discriminator"]) == pytest.approx(float(expected), rel=1e-5)
     with torch.no_grad():
         # The generator answers to the discriminator that has just learnt.
-        (after,) = stage.discriminator(fake.images, [given.text])
+        (after,) = judge_of(stage)(fake.images, [given.text])
     assert float(losses["generator"]) == pytest.approx(float(entropy(after.matching, real)), rel=1e-5)
 
 
 def test_a_step_trains_both_networks_and_leaves_no_gradient_of_one_in_the_other() -> None:
     stage = task()
     before = [weight.detach().clone() for weight in stage.generator.parameters()]
-    judged = [weight.detach().clone() for weight in stage.discriminator.parameters()]
+    judged = [weight.detach().clone() for weight in judge_of(stage).parameters()]
     stage.step(0, batch())
     pairs = zip(before, stage.generator.parameters(), strict=True)
     assert any(not torch.equal(old, new) for old, new in pairs)
-    pairs = zip(judged, stage.discriminator.parameters(), strict=True)
+    pairs = zip(judged, judge_of(stage).parameters(), strict=True)
     assert any(not torch.equal(old, new) for old, new in pairs)
-    assert all(weight.requires_grad for weight in stage.discriminator.parameters())
+    assert all(weight.requires_grad for weight in judge_of(stage).parameters())
 
 
 def test_the_penalty_comes_every_so_many_steps() -> None:
-    stage = task("gradient_penalty.every=3", "gradient_penalty.weight=2.0")
-    assert ["penalty" in stage.step(step, batch()) for step in range(6)] == [True, False, False] * 2
-    assert "penalty" not in task("gradient_penalty.weight=0").step(0, batch())
+    stage = task('objectives=[{name="gradient-penalty", weight=2.0, every=3}]')
+    assert ["gradient-penalty" in stage.step(step, batch()) for step in range(6)] == [True, False, False] * 2
+    assert "gradient-penalty" not in task("objectives=[]").step(0, batch())
 
 
 def test_a_step_is_a_function_of_its_number_and_its_batch() -> None:
@@ -86,7 +102,7 @@ def test_the_ports_discriminator_reads_the_condition_and_takes_the_next_for_the_
     generator = PortStage1(text_width=WIDTH, resolution=16, channels=8, condition_width=6, z_width=5)
     stage, given = task("judge_by=condition", generator=generator, text_width=6), batch()
     seen: list[list[torch.Tensor]] = []
-    stage.discriminator.register_forward_pre_hook(lambda _, args: seen.append([each.sentence for each in args[1]]))
+    judge_of(stage).register_forward_pre_hook(lambda _, args: seen.append([each.sentence for each in args[1]]))
     stage.step(0, given)
     right, wrong = seen[0]
     assert right.shape == (4, 6)

@@ -6,8 +6,7 @@ from torch import nn
 
 from stackgan_cli.recipes.loading import load_recipe
 from stackgan_cli.recipes.schema import OptimizerSettings
-from stackgan_cli.training.averaging import Averaged
-from stackgan_cli.training.optimizers import learning_rate, make_adam
+from stackgan_cli.training.optimizing import Averaged, Length, learning_rate, make_adam
 
 
 def test_the_paper_halves_its_learning_rate_every_fifty_epochs() -> None:
@@ -15,14 +14,14 @@ def test_the_paper_halves_its_learning_rate_every_fifty_epochs() -> None:
     steps = 600 * per_epoch
     for epoch, expected in [(0, 2e-4), (49, 2e-4), (50, 1e-4), (99, 1e-4), (100, 5e-5), (599, 2e-4 / 2048)]:
         for step in (epoch * per_epoch, (epoch + 1) * per_epoch - 1):
-            assert learning_rate(settings, step, steps, per_epoch) == pytest.approx(expected)
+            assert learning_rate(settings, step, Length(steps, per_epoch)) == pytest.approx(expected)
 
 
 def test_a_linear_decay_ends_at_a_tenth() -> None:
     settings = OptimizerSettings(learning_rate=1e-3, decay_from=0.5)
     for step, expected in [(0, 1e-3), (500, 1e-3), (750, 5.5e-4), (1000, 1e-4), (5000, 1e-4)]:
-        assert learning_rate(settings, step, 1000, 10) == pytest.approx(expected)
-    assert learning_rate(OptimizerSettings(learning_rate=1e-3), 999, 1000, 10) == 1e-3
+        assert learning_rate(settings, step, Length(1000, 10)) == pytest.approx(expected)
+    assert learning_rate(OptimizerSettings(learning_rate=1e-3), 999, Length(1000, 10)) == 1e-3
 
 
 def test_adam_is_torchs_plain_adam() -> None:
@@ -30,7 +29,7 @@ def test_adam_is_torchs_plain_adam() -> None:
     ours, plain = nn.Linear(5, 3), nn.Linear(5, 3)
     plain.load_state_dict(ours.state_dict())
     settings = OptimizerSettings(learning_rate=1e-2, beta1=0.5, beta2=0.9)
-    one = make_adam(ours, settings)
+    one = make_adam(list(ours.parameters()), settings)
     other = torch.optim.Adam(plain.parameters(), lr=1e-2, betas=(0.5, 0.9), foreach=False, fused=False)
     for _ in range(5):
         inputs = torch.randn(4, 5)

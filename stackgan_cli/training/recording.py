@@ -3,49 +3,57 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
 
 from stackgan_cli.errors import StackganError
 from stackgan_cli.files import write_text
 from stackgan_cli.pictures.loss_plot import draw_losses
-from stackgan_cli.training.events import open_event_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from torch.utils.tensorboard import SummaryWriter
 
-class Records:
+
+class Recorder:
     """The records of a run that goes on from a step; what an earlier process wrote of later steps is dropped.
 
     Args:
-        folder: of the run.
+        folder: of the run; it is made if need be.
         step: that the run goes on from.
         title: of the plot.
     """
 
     def __init__(self, folder: Path, step: int, title: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self._log, self._plot, self._title = folder / "log.jsonl", folder / "losses.png", title
         if self._log.is_file():
             lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
             kept = [line for line in lines if line.endswith("\n") and _step_in(line) <= step]
             write_text(self._log, "".join(kept))
         self._file = self._log.open("a", encoding="utf-8")
-        self._events = open_event_log(folder, step)
+        self._events = open_events(folder, step)
 
     def line(self, step: int, values: Mapping[str, float]) -> None:
-        """Write the numbers of a step."""
+        """Write the numbers of a step; TensorBoard marks those that are no finite number."""
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._file.flush()
         if self._events is not None:
-            self._events.scalars(step, values)
+            for name, value in values.items():
+                self._events.add_scalar(name, value, step)
 
     def picture(self, step: int, path: Path) -> None:
         """Show a sheet of samples in TensorBoard, and the losses so far in their plot."""
         draw_losses(self._log, self._plot, self._title)
         if self._events is not None:
-            self._events.picture(step, "samples", path)
+            with Image.open(path) as picture:
+                self._events.add_image("samples", np.asarray(picture.convert("RGB")), step, dataformats="HWC")
 
     def flush(self) -> None:
         """Hand everything to the system, so that a killed process loses nothing of it."""
@@ -62,8 +70,34 @@ class Records:
             self._events.close()
 
 
+def open_events(folder: Path, step: int) -> SummaryWriter | None:
+    """Open TensorBoard's events of a run, in a new file beside those that earlier processes wrote.
+
+    Args:
+        folder: that TensorBoard is pointed to.
+        step: that the run goes on from, 0 at its beginning. Events of later steps, which a killed process left and
+            which will come again, are hidden.
+
+    Returns:
+        The writer, or None where TensorBoard is not installed or cannot be imported: a run does not need it.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except Exception:
+        # Whatever keeps it from being imported, a protobuf of another release say, must not keep a run from training.
+        return None
+    if any(folder.glob(f"events.out.tfevents.{int(time.time()):010d}.*")):
+        # Files are read in the order of their names, which tell the second, and only a later one hides earlier events.
+        time.sleep(1)
+    # Hidden is what was logged from this step on; what was logged at the step of the checkpoint will not come again.
+    return SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
+
+
 def _step_in(line: str) -> float:
     try:
         return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return float("inf")

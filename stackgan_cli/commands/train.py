@@ -1,0 +1,255 @@
+"""``stackgan train-stage1`` and ``train-stage2``: two commands with the same options."""
+
+from __future__ import annotations
+
+import os
+import signal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stackgan_cli.commands.options import Data, Device, Json, Precision, Seed, Set
+from stackgan_cli.errors import INTERRUPTED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from stackgan_cli.training.train import Trained, TrainRequest
+
+STAGE1_EPILOG = """Examples:
+
+stackgan train-stage1 --data drawn-birds
+
+stackgan train-stage1 --data flowers --recipe quick --steps 200
+
+stackgan train-stage1 --data cub --recipe paper --set batch_size=32"""
+
+STAGE2_EPILOG = STAGE1_EPILOG.replace("train-stage1", "train-stage2").replace("--steps 200", "--steps 50")
+
+Name = Annotated[
+    str | None, typer.Option("--name", help="Name of the model; by default the data's.", show_default=False)
+]
+RecipeName = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe",
+        help="A recipe's name (stackgan recipes list), or a .toml file.",
+        show_default="what suits the data",
+    ),
+]
+Encoder = Annotated[
+    str | None, typer.Option("--encoder", help="Text encoder, as the data was prepared with.", show_default=False)
+]
+Generator = Annotated[str | None, typer.Option("--generator", help="Generator component.", show_default=False)]
+GeneratorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--generator-option", metavar="KEY=VALUE", help="Option of the generator; repeatable.", show_default=False
+    ),
+]
+Discriminator = Annotated[
+    str | None, typer.Option("--discriminator", help="Discriminator component.", show_default=False)
+]
+DiscriminatorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--discriminator-option",
+        metavar="KEY=VALUE",
+        help="Option of the discriminator; repeatable.",
+        show_default=False,
+    ),
+]
+Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Steps to train in all.", show_default=False)]
+Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Epochs to train in all.", show_default=False)]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, help="Pictures a step.", show_default=False)]
+Stream = Annotated[
+    str | None,
+    typer.Option(
+        "--stream",
+        metavar="PLACE",
+        help="Read the pictures as a stream of shards from this folder or address (see prepare --shards).",
+        show_default=False,
+    ),
+]
+Compile = Annotated[bool, typer.Option("--compile", help="Compile the networks with torch.compile.")]
+CudaGraphs = Annotated[bool, typer.Option("--cuda-graphs", help="Compile, and record CUDA graphs.")]
+Restart = Annotated[bool, typer.Option("--restart", help="Begin anew; the old run is kept beside the new one.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Build everything, try a step, show the plan, save nothing.")]
+
+
+class OnNan(StrEnum):
+    """What to do when a loss is no number any more."""
+
+    STOP = "stop"
+    ROLLBACK = "rollback"
+
+
+OnNanOption = Annotated[
+    OnNan,
+    typer.Option(
+        "--on-nan",
+        help="A loss that is no number: stop, or go back to the last good checkpoint and halve the learning rate.",
+    ),
+]
+
+
+def _command(stage: int, help_text: str) -> Callable[..., None]:
+    """Make the command that trains a stage."""
+
+    def train(
+        data: Data,
+        name: Name = None,
+        recipe: RecipeName = None,
+        encoder: Encoder = None,
+        generator: Generator = None,
+        generator_option: GeneratorOption = None,
+        discriminator: Discriminator = None,
+        discriminator_option: DiscriminatorOption = None,
+        steps: Steps = None,
+        epochs: Epochs = None,
+        batch_size: BatchSize = None,
+        stream: Stream = None,
+        device: Device = "auto",
+        precision: Precision = "auto",
+        compile_: Compile = False,
+        cuda_graphs: CudaGraphs = False,
+        seed: Seed = None,
+        set_: Set = None,
+        on_nan: OnNanOption = OnNan.STOP,
+        restart: Restart = False,
+        dry_run: DryRun = False,
+        json: Json = False,
+    ) -> None:
+        from stackgan_cli.training.train import TrainRequest
+
+        changes = {
+            "generator.name": generator,
+            "discriminator.name": discriminator,
+            "steps": steps,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "stream": stream,
+            "seed": seed,
+        }
+        options = [f"generator.options.{each}" for each in generator_option or ()]
+        options += [f"discriminator.options.{each}" for each in discriminator_option or ()]
+        request = TrainRequest(
+            stage=1 if stage == 1 else 2,
+            data=data,
+            name=name,
+            recipe=recipe,
+            encoder=encoder,
+            changes=changes,
+            settings=(*options, *(set_ or ())),
+            device=device,
+            precision=precision,
+            on_nan=on_nan.value,
+            compile=compile_,
+            cuda_graphs=cuda_graphs,
+            restart=restart,
+            dry_run=dry_run,
+        )
+        _run(request, json)
+
+    train.__doc__ = help_text
+    return train
+
+
+train_stage1 = _command(1, "Train Stage-I, the generator that sketches small pictures from text.")
+train_stage2 = _command(
+    2, "Train Stage-II, the generator that corrects and refines the sketches of the model's Stage-I."
+)
+
+
+def _run(request: TrainRequest, json: bool) -> None:
+    """Train as asked for, and tell what came of it."""
+    from stackgan_cli.console import TALK, hush, speak
+    from stackgan_cli.errors import StackganError
+    from stackgan_cli.training.train import train
+
+    if os.environ.get("RANK", "0") != "0":
+        # What the main process of a distributed run says is enough.
+        hush()
+    try:
+        with _StopRequests() as stopping:
+            trained = train(request, TALK, stopping=stopping)
+    except StackganError:
+        raise
+    except Exception:
+        # What happens to this process alone nobody else can tell.
+        speak()
+        raise
+    _tell(request, trained, json)
+    if trained.plan is None and trained.steps < trained.of:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _tell(request: TrainRequest, trained: Trained, json: bool) -> None:
+    from stackgan_cli.console import print_json, say
+
+    if trained.plan is not None:
+        _show_plan(trained.folder.name, trained.plan, json)
+        return
+    if trained.steps < trained.of:
+        say(f"Stopped and saved at step {trained.steps:,}. The same command goes on from here.")
+        return
+    say(f"The model is in {trained.folder}.")
+    if json:
+        print_json({"model": str(trained.folder), "stage": trained.stage, "steps": trained.steps})
+    elif trained.stage == 1:
+        say(f"Next: stackgan train-stage2 --data {request.data}" + (f" --name {request.name}" if request.name else ""))
+    else:
+        say(f'Next: stackgan generate "{trained.caption}" --model {request.name or trained.folder.name}')
+
+
+class _StopRequests:
+    """Takes SIGINT and SIGTERM: before training has begun they interrupt, then they ask it to save and stop.
+
+    A second one of a kind acts as it always did. Calling the object asks whether to stop, and says that training has
+    begun.
+    """
+
+    def __init__(self) -> None:
+        self._received = self._begun = False
+        self._before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def __call__(self) -> bool:
+        self._begun = True
+        return self._received
+
+    def __enter__(self) -> _StopRequests:
+        for number in self._before:
+            signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: object) -> None:  # noqa: ARG002
+        if not self._begun:
+            raise KeyboardInterrupt
+        self._received = True
+        signal.signal(number, self._before[number])
+
+
+def _show_plan(name: str, plan: Mapping[str, Any], json: bool) -> None:
+    from stackgan_cli.console import print_json, table
+
+    if json:
+        print_json(plan)
+    else:
+        rows = [[key.replace("_", " "), _plain(value)] for key, value in plan.items()]
+        table(f"Plan for {name}", ["", ""], rows)
+
+
+def _plain(value: Any) -> str:
+    """A value of the plan as people write it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(number)}" for name, number in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Objectives: what a stage may be trained for beside fooling its discriminators."""

@@ -1,0 +1,75 @@
+"""From a run to the model folder that draws: averaged weights, discriminators and objectives, and what made them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stackgan_cli.model_folder import DataRecord, StageRecord, hash_of, save_stage, save_text_encoder, stage_record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from stackgan_cli.components.entries import ComponentEntry
+    from stackgan_cli.dataset.prepared import PreparedData
+    from stackgan_cli.recipes.schema import StageSettings
+    from stackgan_cli.training.loop import StageTask
+
+
+class Publisher:
+    """Writes a stage into its model's folder.
+
+    Args:
+        folder: of the model.
+        stage: 1 or 2.
+        recipe: name of the recipe.
+        settings: of the stage.
+        steps: of the whole run.
+        data: that it is trained on.
+        encoder_folder: of the text encoder whose features it reads.
+        entries: of the stage's components, by the names of their files.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        stage: int,
+        *,
+        recipe: str,
+        settings: StageSettings,
+        steps: int,
+        data: PreparedData,
+        encoder_folder: Path,
+        entries: Mapping[str, ComponentEntry],
+    ) -> None:
+        self._folder, self._stage, self._encoder_folder, self._entries = folder, stage, encoder_folder, entries
+        self._recipe, self._settings, self._of = recipe, settings, steps
+        self._data = DataRecord(name=data.name, fingerprint=data.fingerprint)
+
+    @property
+    def published(self) -> int | None:
+        """Steps of the stage that the model folder holds; None where it holds none."""
+        record = stage_record(self._folder, self._stage)
+        return None if record is None else record.steps
+
+    def publish(self, task: StageTask, step: int) -> None:
+        """Write the stage as it is after ``step`` steps.
+
+        Raises:
+            StackganError: the disk is full or refuses.
+        """
+        if not (self._folder / "text_encoder").is_dir():
+            save_text_encoder(self._folder, self._encoder_folder)
+        record = StageRecord(
+            generator=self._entries["generator"],
+            recipe=self._recipe,
+            resolution=self._settings.resolution,
+            steps=step,
+            of=self._of,
+            batch_size=self._settings.batch_size,
+            seed=self._settings.seed,
+            precision=task.machine.precision,
+            stage1=hash_of(self._folder / "stage1") if self._stage == 2 else None,
+        )
+        beside = {name: (task.networks[name], self._entries[name]) for name in task.networks if name != "generator"}
+        save_stage(self._folder, self._stage, record, generator=task.averaged.network, beside=beside, data=self._data)

@@ -1,0 +1,139 @@
+"""Where a run goes on: its newest whole checkpoint, loaded; and back to it where a loss is no number any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stackgan_cli.files import sweep
+from stackgan_cli.training.checkpoints import (
+    CheckpointRecord,
+    Rollback,
+    checkpoint_path,
+    keep_best,
+    load_checkpoint,
+    newest_checkpoint,
+    read_record,
+    save_checkpoint,
+    thin_out,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stackgan_cli.errors import StackganError
+    from stackgan_cli.machine import Machine
+    from stackgan_cli.training.loop import StageTask
+    from stackgan_cli.training.watching import DivergedError
+
+MOST_ROLLBACKS = 8
+
+
+class Trail:
+    """The checkpoints of a run, and what they say of its past.
+
+    Args:
+        run_folder: of the run; it need not exist.
+        machine: that the run goes on with.
+    """
+
+    def __init__(self, run_folder: Path, machine: Machine) -> None:
+        self.folder, self.best = run_folder / "checkpoints", run_folder / "best"
+        self._run_folder, self._machine = run_folder, machine
+        self.rollbacks: tuple[Rollback, ...] = ()
+        self.forms: dict[str, str] | None = None
+        """Forms of the upsampling convolutions that the run has chosen on this machine; another form rounds
+        differently."""
+        self.newest: int | None = None
+        """Step of the newest checkpoint."""
+
+    def sweep(self) -> None:
+        """Undo what killed processes left half written in the folders of the run and of its model."""
+        model = self._run_folder.parent.parent
+        for folder in (self.folder, self._run_folder, self._run_folder / "samples", model):
+            sweep(folder)
+
+    def resume(self, task: StageTask) -> tuple[Path | None, list[str]]:
+        """Load the newest whole checkpoint, where there is one.
+
+        Returns:
+            The checkpoint, and a sentence for each newer one that is damaged.
+
+        Raises:
+            ModelError: it does not fit the task's networks.
+        """
+        path, complaints = newest_checkpoint(self.folder)
+        if path is not None:
+            self._load(path, task)
+        return path, complaints
+
+    def changes_since(self, checkpoint: Path) -> list[str]:
+        """Say what the run went on with so far that is another now."""
+        record = read_record(checkpoint)
+        pairs = [
+            ("precision", record.precision, self._machine.precision),
+            ("machine", record.machine, self._machine.name),
+        ]
+        return [
+            f"So far it was trained with another {what} ({before}, now {now}), which rounds differently."
+            for what, before, now in pairs
+            if before not in (None, now)
+        ]
+
+    def roll_back(self, task: StageTask, broken: DivergedError) -> bool:
+        """Go back to the newest checkpoint, and go on with half the learning rate.
+
+        Returns:
+            Whether there was one; else the run has to be built anew.
+        """
+        self.rollbacks = (*self.rollbacks, Rollback(step=broken.step, what=broken.what))
+        after = self.rollbacks
+        path, _ = newest_checkpoint(self.folder)
+        if path is not None:
+            self._load(path, task)
+        self.rollbacks = after
+        return path is not None
+
+    @property
+    def rate_scale(self) -> float:
+        """What the learning rates are multiplied with after all the times that the run went back."""
+        return float(0.5 ** len(self.rollbacks))
+
+    def save(self, task: StageTask, step: int, distance: float | None, keep: int) -> None:
+        """Write a checkpoint unless it is there, keep the best one, and delete those that are too many.
+
+        Raises:
+            DivergedError: a weight is no finite number.
+            StackganError: the disk is full or refuses.
+        """
+        if self.newest != step:
+            record = CheckpointRecord(
+                step=step,
+                distance=distance,
+                rollbacks=self.rollbacks,
+                machine=self._machine.name,
+                precision=self._machine.precision,
+                forms=self.forms,
+            )
+            save_checkpoint(self.folder, task, record)
+            self.newest = step
+        self.keep_best()
+        thin_out(self.folder, keep)
+
+    def keep_best(self) -> None:
+        """Keep the newest checkpoint as the best one, if it is; a killed process may not have come to this."""
+        if self.newest is not None:
+            keep_best(checkpoint_path(self.folder, self.newest), self.best)
+
+    def with_last_good(self, error: StackganError) -> StackganError:
+        """Add to an error which checkpoint the run can go on from."""
+        path, _ = newest_checkpoint(self.folder)
+        error.message += f" The last good checkpoint is {path}." if path else " There is no checkpoint yet."
+        return error
+
+    def _load(self, path: Path, task: StageTask) -> None:
+        record = read_record(path)
+        load_checkpoint(path, task)
+        self.newest = record.step
+        self.rollbacks = record.rollbacks
+        if (record.machine, record.precision) == (self._machine.name, self._machine.precision):
+            self.forms = record.forms

@@ -1,0 +1,233 @@
+"""Training as a whole: from what was asked for to a trained stage in a model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from stackgan_cli.components.component import Kind
+from stackgan_cli.components.registry import find
+from stackgan_cli.dataset.prepared import PreparedData
+from stackgan_cli.errors import ComponentError, StackganError, UsageError
+from stackgan_cli.home import existing_data, model_folder
+from stackgan_cli.machine import choose_machine, missing_compiler
+from stackgan_cli.model_folder import STAGES, ModelFolder, stage_record
+from stackgan_cli.progress import SILENT
+from stackgan_cli.ranks import LostRankError, join_ranks, leave_ranks
+from stackgan_cli.recipes.loading import load_recipe, stage_settings
+from stackgan_cli.training.planning import plan
+from stackgan_cli.training.run import RunOptions, TrainingRun
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stackgan_cli.machine import Machine
+    from stackgan_cli.progress import Progress
+    from stackgan_cli.ranks import Ranks
+    from stackgan_cli.recipes.schema import ComponentChoice, StageSettings
+
+DEFAULT_RECIPE = "paper"
+"""For data whose reader names none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRequest:
+    """What to train, on what, and how; whatever is None is settled by the recipe, and the recipe by the data."""
+
+    stage: Literal[1, 2]
+    data: str
+    """Name or path of prepared data."""
+    name: str | None = None
+    """Name or path of the model; by default the data's."""
+    recipe: str | None = None
+    """Name of a recipe, or path of a TOML file."""
+    encoder: str | None = None
+    """Text encoder, as the data was prepared with."""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Settings by dotted key, such as ``{"steps": 100, "generator.name": "paper"}``; None leaves one as it is."""
+    settings: tuple[str, ...] = ()
+    """More of them as people type them, each ``KEY=VALUE``."""
+    device: str = "auto"
+    precision: str = "auto"
+    on_nan: Literal["stop", "rollback"] = "stop"
+    """What to do when a loss is no number any more."""
+    compile: bool = False
+    cuda_graphs: bool = False
+    restart: bool = False
+    """Begin anew, and keep an earlier run beside the new one."""
+    dry_run: bool = False
+    """Build everything and try a few steps, and save nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What training came to."""
+
+    folder: Path
+    """Of the model."""
+    stage: int
+    steps: int
+    """Steps that the stage is trained."""
+    of: int
+    """Steps that it is to be trained in all; fewer are done where it was told to stop."""
+    caption: str
+    """A caption of the data, to draw a first picture of."""
+    plan: Mapping[str, Any] | None = None
+    """For a dry run: what would be trained, and what it costs here."""
+
+
+def train(
+    request: TrainRequest, progress: Progress = SILENT, *, stopping: Callable[[], bool] = lambda: False
+) -> Trained:
+    """Train a stage as asked for, from the start or from where an earlier run stopped.
+
+    Under ``torchrun`` every process calls this; the main one writes.
+
+    Args:
+        request: what was asked for.
+        progress: told how it goes.
+        stopping: asked after every step; where it says yes, the run saves and ends, and the same request goes on.
+
+    Raises:
+        StackganError: something asked for cannot be done.
+    """
+    ranks = join_ranks()
+    try:
+        trained = _trained(request, ranks, progress if ranks.main else SILENT, stopping)
+    except LostRankError:
+        # The group is broken, and leaving it would wait for whoever is gone.
+        raise
+    except StackganError:
+        # A process that ends while its group is still there may be aborted by the group's threads.
+        leave_ranks()
+        raise
+    leave_ranks()
+    return trained
+
+
+def _trained(request: TrainRequest, ranks: Ranks, progress: Progress, stopping: Callable[[], bool]) -> Trained:
+    run = ranks.in_turn(lambda: _run(request, ranks, progress))
+    found = None
+    if request.dry_run:
+        found = plan(run)
+    elif run.step >= run.steps:
+        progress.say(f"This run is done: {run.step:,} of {run.steps:,} steps. More with --steps or --epochs.")
+        _save_if_needed(run)
+    else:
+        _go(run, progress, stopping)
+    return Trained(
+        folder=run.folder,
+        stage=request.stage,
+        steps=run.step,
+        of=run.steps,
+        caption=run.samples.captions[0],
+        plan=found,
+    )
+
+
+def _run(request: TrainRequest, ranks: Ranks, progress: Progress) -> TrainingRun:
+    data = PreparedData(existing_data(request.data))
+    folder = model_folder(request.name or data.name)
+    recipe, encoder, settings = _settled(request, data)
+    machine = choose_machine(request.device, request.precision, ranks.local_rank if ranks.count > 1 else None)
+    compiled, graphs = _compiler(request, machine, progress)
+    if stage_record(folder, 1) is not None:
+        for note in ModelFolder(folder).version_notes():
+            progress.warn(note)
+    return TrainingRun(
+        request.stage,
+        settings,
+        data,
+        encoder=encoder,
+        folder=folder,
+        options=RunOptions(machine=machine, ranks=ranks, on_nan=request.on_nan, compile=compiled, cuda_graphs=graphs),
+        recipe=recipe,
+        restart=request.restart and not request.dry_run,
+        progress=progress,
+    )
+
+
+def _settled(request: TrainRequest, data: PreparedData) -> tuple[str, str | None, StageSettings]:
+    """Recipe, text encoder and settings: what was asked for, over the recipe, over what suits the data."""
+    if request.changes.get("steps") is not None and request.changes.get("epochs") is not None:
+        raise UsageError("--steps and --epochs both say how long to train.", hint="one of the two")
+    name = request.recipe or data.manifest.get("recipe") or DEFAULT_RECIPE
+    recipe = load_recipe(name)
+    settings = stage_settings(recipe, request.stage, request.changes, request.settings)
+    return name, request.encoder or recipe.encoder, with_full_names(settings, request.stage)
+
+
+def with_full_names(settings: StageSettings, stage: int) -> StageSettings:
+    """Write every component of a stage as ``package:name``, which a second package of one bare name cannot change.
+
+    A component that is not installed keeps the name that it has: whoever builds it says so.
+    """
+
+    def full(kind: Kind, choice: Any) -> Any:
+        return choice.model_copy(update={"name": full_name(kind, choice)})
+
+    return settings.model_copy(
+        update={
+            "generator": full(STAGES[stage], settings.generator),
+            "discriminator": settings.discriminator and full(Kind.DISCRIMINATOR, settings.discriminator),
+            "discriminators": tuple(full(Kind.DISCRIMINATOR, choice) for choice in settings.discriminators),
+            "objectives": tuple(full(Kind.OBJECTIVE, choice) for choice in settings.objectives),
+        }
+    )
+
+
+def full_name(kind: Kind, choice: ComponentChoice) -> str:
+    """``package:name`` of a component, where it is installed."""
+    try:
+        return find(kind, choice.name).full_name
+    except ComponentError:
+        return choice.name
+
+
+def _compiler(request: TrainRequest, machine: Machine, progress: Progress) -> tuple[bool, bool]:
+    """Whether to compile, and to record CUDA graphs: as asked for, where this machine can."""
+    device = machine.device.type
+    graphs = request.cuda_graphs and device == "cuda"
+    if request.cuda_graphs and not graphs:
+        progress.warn(f"CUDA graphs need an NVIDIA GPU, and this run is on {device}; it goes on without them.")
+    if not (request.compile or graphs):
+        return False, False
+    if missing := missing_compiler(device):
+        progress.warn(f"--compile needs {missing}, which is not here; the run goes on uncompiled.")
+        return False, False
+    return True, graphs
+
+
+def _go(run: TrainingRun, progress: Progress, stopping: Callable[[], bool]) -> None:
+    progress.say(_announcement(run))
+    ranks = run.options.ranks
+    with progress.phase(f"Stage-{'I' * run.stage}", run.steps, unit="steps", start=run.step) as advance:
+        for step in run.go():
+            advance(step, words=_words(run))
+            if ranks.any(stopping()):
+                break
+        _save_if_needed(run)
+
+
+def _words(run: TrainingRun) -> str:
+    """Speed and losses, as last read."""
+    speed = f"{run.images_per_second:,.1f} images/s" if run.images_per_second else ""
+    return "  ".join(filter(None, [speed, *(f"{name} {value:.3f}" for name, value in run.losses.items())]))
+
+
+def _save_if_needed(run: TrainingRun) -> None:
+    ranks = run.options.ranks
+    if ranks.any(ranks.main and not run.saved):
+        run.save()
+
+
+def _announcement(run: TrainingRun) -> str:
+    settings, options = run.settings, run.options
+    sizes = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in run.parameters().items())
+    shared = f" shared by {options.ranks.count} processes" if options.ranks.count > 1 else ""
+    return (
+        f"Training Stage-{'I' * run.stage} of {run.folder.name} ({run.recipe}) at {settings.resolution} px on"
+        f" {run.data.name}, {len(run.data.train):,} pictures: {sizes}; {options.machine.device},"
+        f" {options.machine.precision}; {run.steps:,} steps of {settings.batch_size}{shared}."
+    )
