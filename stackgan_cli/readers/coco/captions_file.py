@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import ijson
+
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import relative_name
-from stackgan_cli.formats.json_stream import items
 from stackgan_cli.readers.captions import mended, text_lines
 from stackgan_cli.readers.left_out import Notes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 WHICH_FILE = (
@@ -26,6 +30,13 @@ _PEEK = 500
 _LONGEST_NAME, _LONGEST_ID = 1024, 100
 _MOST_TEXT = 1 << 16
 """Characters of all captions of one picture; what is beyond is left out."""
+
+_KEPT = {"images": ("id", "file_name"), "annotations": ("image_id", "caption")}
+"""What is kept of each entry of a list."""
+_DEEPEST = 500
+_CHUNK, _LONGEST = 1 << 16, 1 << 22
+"""Bytes read at a time, and bytes of one text or number after which a file is given up: the parser holds all of it."""
+_AGAIN = "Get the file again: a broken transfer or an editor may have damaged it."
 
 _Id = int | str
 
@@ -53,10 +64,10 @@ class CaptionsFile:
         """
         counts = {"images": 0, "annotations": 0}
         kept = {"images": (self.names, "id"), "annotations": (self.captions, "caption")}
-        for member, item in items(self.path, counts):
+        for member, item in _Entries(self.path):
             counts[member] += 1
             place = f"{self.shown} {member} {counts[member]:,}"
-            if not isinstance(item, dict):
+            if item is None:
                 self.notes.add(place, "entries", "it is no JSON object")
             elif member == "images":
                 self._image(item, place)
@@ -128,3 +139,92 @@ class CaptionsFile:
             return None
         self.notes.add(place, "ids", "kept; it is not written as a whole number")
         return int(text) if re.fullmatch("-?[0-9]+", text) else text
+
+
+class _Entries:
+    """The entries of a captions file, one after the other: memory stays flat however large the file or long its lines.
+
+    An entry is what `_KEPT` names of a JSON object, or None for anything else in a list. UTF-8, UTF-16 and UTF-32 are
+    read, with or without a byte order mark; damaged bytes become U+FFFD. Whatever comes before damage is yielded before
+    the DataError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._depth = self._count = 0
+        self._member = self._name = ""
+        self._entry: dict[str, Any] = {}
+
+    def __iter__(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
+        for kind, value in self._events():
+            if kind == "map_key":
+                self._name = value
+                if self._depth == 1:
+                    self._member, self._count = value, 0
+            elif kind.startswith("end_"):
+                self._depth -= 1
+                if self._depth == 2 and kind == "end_map" and self._member in _KEPT:
+                    yield self._member, self._entry
+            else:
+                if self._depth == 2 and kind != "start_map" and self._member in _KEPT:
+                    yield self._member, None
+                self._begin(kind, value)
+
+    def _begin(self, kind: str, value: Any) -> None:
+        """Take a plain value, or the beginning of an array or object."""
+        kept = _KEPT.get(self._member, ())
+        if self._depth == 0 and kind != "start_map":
+            raise self._refusal("is no JSON object")
+        if self._depth == 1 and kept and kind != "start_array":
+            raise self._refusal(f"has something else than a list for {self._member!r}")
+        if self._depth == 2:
+            self._entry = {}
+            self._count += 1
+        elif self._depth == 3 and self._name in kept:
+            self._entry[self._name] = value
+        if kind.startswith("start_"):
+            self._depth += 1
+            if self._depth > _DEEPEST:
+                raise self._refusal("is nested too deeply")
+
+    def _events(self) -> Iterator[tuple[str, Any]]:
+        """Yield what ijson finds, and raise the DataError after all that comes before the damage."""
+        events = ijson.sendable_list()
+        parser = ijson.basic_parse_coro(events, use_float=True)
+        damage, size, waiting = None, 0, 0
+        for data in self._chunks():
+            size += len(data)
+            try:
+                parser.send(data)
+            except (ijson.JSONError, ValueError) as error:
+                damage = error
+            waiting = 0 if events else waiting + len(data)
+            yield from events
+            events.clear()
+            if damage:
+                raise self._refusal(f"is no JSON object: {_words(damage)}") from damage
+            if waiting > _LONGEST:
+                raise self._refusal(f"has something of more than {_LONGEST >> 20} MiB in one piece")
+        try:
+            parser.close()
+        except (ijson.JSONError, ValueError) as error:
+            what = "ends too early: it is not a whole JSON object" if size else "is empty"
+            raise self._refusal(what) from error
+
+    def _chunks(self) -> Iterator[bytes]:
+        """Yield the file piece by piece, in UTF-8."""
+        with self._path.open("rb") as file:
+            encoding = json.detect_encoding(file.read(4))
+            file.seek(0)
+            text = codecs.EncodedFile(file, "utf-8", encoding, "replace")
+            yield from iter(lambda: text.read(_CHUNK), b"")
+
+    def _refusal(self, what: str) -> DataError:
+        where = f" (in or after entry {self._count:,} of {self._member[:60]!r})" if self._count else ""
+        return DataError(f"{self._path} {what}{where}.", _AGAIN)
+
+
+def _words(error: Exception) -> str:
+    """Say in a few words what ijson found: its message goes on to show the place, over several lines."""
+    found = re.search(r"error: ([^\n\\]+)", str(error))
+    return (found[1] if found else str(error))[:100].strip(" .")

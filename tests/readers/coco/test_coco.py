@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import ijson
 import pytest
 from PIL import Image
 
@@ -193,7 +195,7 @@ def test_a_partial_copy_is_told_in_one_line(tmp_path: Path) -> None:
 def test_odd_captions(tmp_path: Path) -> None:
     picture(tmp_path / "a.jpg")
     picture(tmp_path / "mute.jpg")
-    captions = [" A  dog.\n", "one\r\ntwo\nthree", "", " \n\t", None, 7, ["x"], "red\ufffd\ufffdbird", "\ud800cat"]
+    captions = [" A  dog.\n", "one\r\ntwo\nthree", "", " \n\t", None, 7, ["x"], "red\ufffd\ufffdbird", "\0cat"]
     pairs = [(1, caption) for caption in [*captions, "x" * 70_000]]
     extract(tmp_path, {1: "a.jpg", 2: "mute.jpg"}, [*pairs, (99, "lost"), (99, "lost")])
     examples, _ = read(tmp_path)
@@ -215,7 +217,7 @@ def test_odd_images(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg"):
         picture(tmp_path / name)
     (tmp_path / "folder.jpg").mkdir()
-    names = {1: "a.jpg", "2": "b.jpg", 3.0: "./c.jpg", 4: 5, 5: " ", 6: "\ud800.jpg", 7: "n" * 5000, 8: "folder.jpg"}
+    names = {1: "a.jpg", "2": "b.jpg", 3.0: "./c.jpg", 4: 5, 5: " ", 6: "e.jpg", 7: "n" * 5000, 8: "folder.jpg"}
     holding = content(names, [])
     again = ((1, "a.jpg"), (1, "d.jpg"), (9, "c.jpg"))
     holding["images"] += [{"id": number, "file_name": name} for number, name in again]
@@ -231,7 +233,7 @@ def test_odd_images(tmp_path: Path) -> None:
     }
     assert told(tmp_path) == {
         "it has no file_name": "2 images",
-        "its name is not UTF-8": "?.jpg",
+        "listed in the captions file, but the picture is not there": "e.jpg",
         "its name has more than 1,024 characters": "captions.json images 7",
         "it is no file": "folder.jpg",
         "it repeats an earlier image": "captions.json images 9",
@@ -324,16 +326,52 @@ def test_a_damaged_file_is_an_error_and_not_a_smaller_data_set(tmp_path: Path) -
     path = tmp_path / "annotations" / "captions_val2014.json"
     whole = path.read_bytes()
     for data, words in (
-        (whole[:-30], "ends too early"),
+        *((whole[:cut], "ends too early") for cut in range(1, len(whole), 11)),
         (b"", "is empty"),
         (b"\x1f\x8b\x08\x00", "no JSON object"),
-        (whole.replace(b'"id": 1', b'"id" 1'), "character"),
+        (b"<!DOCTYPE html>", "no JSON object"),
+        (whole + b"{}", "no JSON object"),
+        (whole.replace(b'"id": 1', b'"id" 1'), "entry 1 of 'licenses'"),
+        (whole.replace(b'"id": 1', b'"id": 01'), "entry 1 of 'licenses'"),
+        (whole.replace(b'"id": 1', b'"id": NaN'), "entry 1 of 'licenses'"),
+        (whole.replace(b'"id": 1', b'"id": ' + b"9" * 5000), "entry 1 of 'licenses'"),
+        (whole.replace(b'"two"', b'"two\n"'), "entry 2 of 'annotations'"),
         (b'{"annotations": ' + b"[" * 200_000, "too deeply"),
+        (b'{"annotations": [' + b'{"a":[' * 100_000, "too deeply"),
+        (b'{"info": "' + b"x" * (5 << 20), "more than 4 MiB"),
+        (b'{"info": ' + b"1" * (5 << 20), "more than 4 MiB"),
     ):
         path.write_bytes(data)
         message = refusal(tmp_path)
         assert words in message
         assert str(path) in message
+        assert len(message) < 500
+
+
+def test_what_is_not_needed_is_passed_over_and_memory_stays_flat(tmp_path: Path) -> None:
+    picture(tmp_path / "a.jpg")
+    more = {"segmentation": [[1.5, {"id": 9, "caption": "no"}]], "url": "x" * 1000, "caption": "a bird", "id": 1}
+    listed = content({1: "a.jpg"}, [])
+    listed["annotations"] = [{"image_id": 1, **more}]
+    write(tmp_path / "captions.json", {"boxes": [more] * 5_000, **listed, "images.id": {"images": 1}})
+    tracemalloc.start()
+    try:
+        assert [item.captions for item in read(tmp_path)[0].values()] == [("a bird",)]
+        assert tracemalloc.get_traced_memory()[1] < (tmp_path / "captions.json").stat().st_size / 2
+    finally:
+        tracemalloc.stop()
+
+
+def test_half_characters_and_damage_without_the_parser_in_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ijson, "basic_parse_coro", ijson.get_backend("python").basic_parse_coro)
+    picture(tmp_path / "a.jpg")
+    extract(tmp_path, {1: "a.jpg", 2: "\ud800.jpg"}, [(1, "a\udcffbird")])
+    assert [item.captions for item in read(tmp_path)[0].values()] == [("a bird",)]
+    assert told(tmp_path)["its name is not UTF-8"] == "?.jpg"
+    path = tmp_path / "captions.json"
+    for damage in (b"{}", b'{"images": [1,]}', b'{"images": ["\n"]}', b'{"images": [' + b"9" * 5000 + b"]}"):
+        path.write_bytes(damage + b"{}")
+        assert f"{path} is no JSON object" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
