@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.registry import Component, Kind, available, find
-from stackgan_cli.errors import DataError, StackganError
+from stackgan_cli.errors import ComponentError, DataError, StackganError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from stackgan_cli.components.protocols import DatasetReader
     from stackgan_cli.downloads.addresses import PublishedData
+
+_TORCH7 = "stackgan-torch7:torch7"
+"""A reader that this project offers in a package of its own."""
 
 
 def recognise(source: Path) -> tuple[Component, str]:
@@ -43,10 +46,19 @@ def recognise(source: Path) -> tuple[Component, str]:
         options = "; ".join(f"{component.name} ({reason})" for component, reason in found)
         choices = " or ".join(f"--reader {component.name}" for component, _ in found)
         raise DataError(f"More than one reader fits {source}: {options}.", hint=choices)
-    raise DataError(
-        f"No reader recognises the layout of {source}.",
-        hint="put a metadata.jsonl beside the pictures, or a .txt with captions beside each; --reader names a layout",
-    )
+    raise DataError(f"No reader recognises the layout of {source}.", hint=_advice(source))
+
+
+def _advice(source: Path) -> str:
+    """Say what to do about a source that no reader recognises."""
+    holds_torch7 = source.suffix == ".t7" or any(next(source.glob("*/" * n + "*.t7"), None) for n in range(3))
+    if not holds_torch7:
+        return "put a metadata.jsonl beside the pictures, or a .txt with captions beside each; --reader names a layout"
+    try:
+        find(Kind.DATASET_READER, _TORCH7)
+    except ComponentError as error:
+        return f"Torch-7 files are read by the package stackgan-torch7. {error.hint}"
+    return "--reader torch7 says what is wrong with its Torch-7 files"
 
 
 def _member(component: Component, name: str) -> Any:
@@ -74,9 +86,11 @@ def reader_for(name: str, reader: str | None, source: Path | None) -> tuple[Comp
     Raises:
         DataError: none can be chosen.
     """
+    known = available(Kind.DATASET_READER)
     if reader is not None:
-        return find(Kind.DATASET_READER, reader), "--reader names it"
-    for component in available(Kind.DATASET_READER):
+        absent = reader == "torch7" and all(component.name != reader for component in known)
+        return find(Kind.DATASET_READER, _TORCH7 if absent else reader), "--reader names it"
+    for component in known:
         if component.built_in and component.name == name:
             if source is None and _member(component, "published") is not None:
                 raise DataError(

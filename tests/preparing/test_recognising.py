@@ -6,7 +6,6 @@ import io
 import json
 import os
 import pickle
-import struct
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -69,32 +68,6 @@ def metadata(root: Path) -> None:
         put(root / "text" / f"{key}.txt", "a meal\n" * 5)
 
 
-def torch7(root: Path) -> None:
-    """One table {img = name, txt = 1 x 4 floats, char = 201 x 1 longs}, as Torch-7 writes it."""
-
-    def text(value: str) -> bytes:
-        return struct.pack("<ii", 2, len(value)) + value.encode()
-
-    def torch(index: int, kind: str, body: bytes) -> bytes:
-        return struct.pack("<iii", 4, index, 3) + b"V 1" + struct.pack("<i", len(kind)) + kind.encode() + body
-
-    def tensor(index: int, kind: str, shape: tuple[int, ...], data: bytes, count: int) -> bytes:
-        strides = [int(np.prod(shape[at + 1 :])) for at in range(len(shape))]
-        head = struct.pack("<i", len(shape)) + struct.pack(f"<{2 * len(shape) + 1}q", *shape, *strides, 1)
-        storage = torch(index + 1, f"torch.{kind}Storage", struct.pack("<q", count) + data)
-        return torch(index, f"torch.{kind}Tensor", head + storage)
-
-    for number, key in enumerate((BIRD, OTHER)):
-        codes = np.zeros((201, 1), np.int64)
-        codes[:2, 0] = (1, 2 + number)
-        table = struct.pack("<iii", 3, 1, 3)
-        table += text("img") + text(f"{key}.jpg")
-        table += text("txt") + tensor(2, "Float", (1, 4), np.ones(4, np.float32).tobytes(), 4)
-        table += text("char") + tensor(4, "Long", (201, 1), codes.tobytes(), 201)
-        put(root / "cub_icml" / f"{key}.t7", table)
-        put(root / "images" / f"{key}.jpg", jpeg())
-
-
 def pairs(root: Path) -> None:
     for index in range(3):
         put(root / f"{index}.jpg", jpeg())
@@ -143,7 +116,6 @@ LAYOUTS = {
     "flowers": [flowers],
     "coco": [coco],
     "stackgan-metadata": [metadata],
-    "torch7": [torch7],
     "folder": [pairs, listed, class_folders],
     "webdataset": [shards],
     "hub": [saved, parquet],
@@ -235,6 +207,21 @@ def test_a_slip_in_the_encoders_options_is_told_before_pictures_are_read(
         assert done.code == 4
         assert done.says("wdith")
         assert not (empty_home / "data").exists()
+
+
+def test_torch7_files_name_the_package_that_reads_them(
+    stackgan: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever works on that package has it installed.
+    monkeypatch.setenv("STACKGAN_PLUGINS", "")
+    put(tmp_path / "birds" / "cub_icml" / f"{BIRD}.t7")
+    for source in (tmp_path / "birds", tmp_path / "birds" / "cub_icml", tmp_path / "birds" / "cub_icml" / f"{BIRD}.t7"):
+        refused = stackgan("prepare", "--data", "mine", "--source", source)
+        assert refused.code == 3
+        assert refused.says("Torch-7 files are read by the package stackgan-torch7")
+        asked = stackgan("prepare", "--data", "mine", "--source", source, "--reader", "torch7")
+        assert asked.code == 4
+        assert asked.says("comes from", "stackgan-torch7")
 
 
 def test_known_data_without_a_source_offers_both_ways(stackgan: Callable[..., Any]) -> None:

@@ -15,7 +15,6 @@ import numpy as np
 from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import relative_name
-from stackgan_cli.formats.torch7 import UnreadableTorch7, load_torch7
 from stackgan_cli.readers.birds_and_flowers.boxes import boxes_by_key, cub_home
 from stackgan_cli.readers.birds_and_flowers.splits import (
     CUB_TEST_CLASSES,
@@ -25,7 +24,8 @@ from stackgan_cli.readers.birds_and_flowers.splits import (
 )
 from stackgan_cli.readers.layout import Boundary, at_least_one, file_named, opening, source_folder
 from stackgan_cli.readers.left_out import Tally
-from stackgan_cli.readers.published.torch7_tables import (
+from stackgan_torch7.binary_files import UnreadableTorch7, load_torch7
+from stackgan_torch7.tables import (
     MOST_BYTES,
     TEXTS,
     Captions,

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import shutil
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from stackgan_torch7 import Torch7Reader
 
+from stackgan_cli.app import main
+from stackgan_cli.components.conformance import assert_conforms
 from stackgan_cli.components.protocols import Example, Skipped
+from stackgan_cli.components.registry import Kind
 from stackgan_cli.errors import DataError
-from stackgan_cli.readers.published.torch7 import Torch7Reader
+from stackgan_cli.preparing.recognising import recognise
 from stackgan_cli.text_encoders.characters import characters
 
 ALBATROSS = "001.Black_footed_Albatross/Black_Footed_Albatross_0046_18"
@@ -122,6 +128,36 @@ def test_birds_with_boxes_split_and_features(tmp_path: Path, monkeypatch: pytest
         rows = Torch7Reader().features(source)["char-cnn-rnn"](first.name)
         assert rows.dtype == np.float32
         assert rows.tolist() == vectors(2).tolist()
+
+
+def test_keeps_the_contract_and_is_alone_in_recognising_tables(tmp_path: Path) -> None:
+    home = birds(tmp_path)
+    assert_conforms(Kind.DATASET_READER, "torch7", source=home)
+    component, why = recognise(home)
+    assert component.full_name == "stackgan-torch7:torch7"
+    assert "Torch-7 table" in why
+
+
+def test_data_that_are_prepared_train_without_this_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = birds(tmp_path / "source")
+    add(home, "003.X/a", "one", img="a.jpg")
+    picture(home / "images" / "a.jpg")
+    monkeypatch.setenv("STACKGAN_HOME", str(tmp_path / "home"))
+    networks = ("generator.options", "discriminator.options")
+    tiny = " ".join(f"--set {each}.{width}=4" for each in networks for width in ("channels", "max_channels"))
+    tiny += " --recipe quick --set resolution=16 --steps 1 --batch-size 2"
+    for plugins, line in (
+        ("stackgan-torch7", f"prepare --data mine --resolution 16 --source {home}"),
+        ("", f"train-stage1 --data mine --encoder precomputed {tiny}"),
+    ):
+        monkeypatch.setenv("STACKGAN_PLUGINS", plugins)
+        monkeypatch.setattr(sys, "argv", ["stackgan", *line.split()])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 0
+    manifest = json.loads((tmp_path / "home" / "data" / "mine" / "data.json").read_text())
+    assert manifest["counts"] == {"train": 2, "test": 1}
+    assert (tmp_path / "home" / "models" / "mine" / "stackgan.json").is_file()
 
 
 def test_birds_without_the_lists_of_cub_are_cropped_in_the_middle(tmp_path: Path) -> None:

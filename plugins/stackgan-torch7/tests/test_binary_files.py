@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stackgan_torch7.binary_files import load_torch7
 
 from stackgan_cli.errors import DataError
-from stackgan_cli.formats.torch7 import load_torch7
 
 FRACTIONS = {"Float": "f4", "Double": "f8", "Half": "f2"}
 CODES = {**FRACTIONS, "Int": "i4", "Long": "i8", "Short": "i2", "Byte": "u1", "Char": "i1"}

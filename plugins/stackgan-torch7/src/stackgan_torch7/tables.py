@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import relative_name
-from stackgan_cli.formats.torch7 import UnreadableTorch7, load_torch7
 from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions, mended
 from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, file_named
 from stackgan_cli.readers.left_out import Tally
 from stackgan_cli.text_encoders.characters import ALPHABET
+from stackgan_torch7.binary_files import UnreadableTorch7, load_torch7
 
 MOST_BYTES = 1 << 24
 """A larger file is no table of a picture; a published one takes about 60 kB."""
