@@ -10,9 +10,7 @@ import math
 import re
 import stat
 import struct
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,12 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+MOST_BYTES = 1 << 24
+"""A larger file is no table of a picture; a published one takes about 60 kB."""
 
-MOST_BYTES = 1 << 32
-"""Largest file that is read unless another limit is asked for, in bytes."""
-
-_NIL, _TABLE, _OBJECT = 0, 3, 4
-_FUNCTIONS = (6, 7, 8)
+_NIL, _TABLE, _OBJECT, _LAST_TYPE = 0, 3, 4, 8
 _DEEPEST = 100
 _MOST_DIMENSIONS = 32
 _SHORTEST_ENTRY = 12
@@ -37,22 +33,20 @@ _SHORTEST_ENTRY = 12
 _COPIES, _ROOM = 4, 1 << 22
 _LONGEST_NAME_SHOWN = 60
 _CONFUSED = "it takes one object for another"
+_NO_STORAGE = "a tensor in it has no storage"
 
-_ELEMENTS = {
-    "Float": "<f4",
-    "Double": "<f8",
-    "Half": "<f2",
-    "Int": "<i4",
-    "Long": "<i8",
-    "Short": "<i2",
-    "Byte": "|u1",
-    "Char": "|i1",
+_TYPES = {
+    "Float": "f4",
+    "Double": "f8",
+    "Half": "f2",
+    "Int": "i4",
+    "Long": "i8",
+    "Short": "i2",
+    "Byte": "u1",
+    "Char": "i1",
 }
-_CUDA_ELEMENTS = {"Cuda": "<f4", **{f"Cuda{name}": code for name, code in _ELEMENTS.items() if name != "Float"}}
-_DTYPES = {f"torch.{name}": np.dtype(code) for name, code in {**_ELEMENTS, **_CUDA_ELEMENTS}.items()}
-_CLASS = re.compile(r"(torch\.\w+)(Tensor|Storage)", re.ASCII)
-
-_Kind = TypeVar("_Kind")
+_CLASS = re.compile(rf"torch\.(Cuda)?({'|'.join(_TYPES)}|)(Tensor|Storage)")
+"""A class of Torch; ``torch.CudaTensor`` holds floats."""
 
 _AGAIN = "Get the file again, and copy it in binary mode."
 _IN_BINARY = "Save it again with Torch 7 in binary mode, which is what it does unless told otherwise."
@@ -72,7 +66,7 @@ class UnreadableTorch7(DataError):  # noqa: N818
         self.reason = reason
 
 
-def load_torch7(path: Path, *, most_bytes: int = MOST_BYTES) -> Any:
+def load_torch7(path: Path) -> Any:
     """Read the first object of a binary Torch-7 file.
 
     Numbers become floats. Text is decoded as UTF-8, with U+FFFD for damaged bytes. A table becomes a list where its
@@ -81,76 +75,48 @@ def load_torch7(path: Path, *, most_bytes: int = MOST_BYTES) -> Any:
     object in the result, and a table may hold itself; tensors that share a storage become arrays apart.
 
     Expanded and overlapping tensors are written out in full, so a file may ask for more memory than it fills: all
-    arrays of a file together may take four times its size and 4 MiB more.
-
-    Args:
-        path: the file.
-        most_bytes: a larger file is refused.
+    tensors of a file together may take four times its size and 4 MiB more.
 
     Raises:
         UnreadableTorch7: the file cannot be opened, is too large, damaged or hostile, in ASCII mode, from a big-endian
             machine, or holds a function or an object of a class other than tensors and storages.
     """
     try:
-        data = _content(path, most_bytes)
-        if foreign := _foreign(data):
-            raise UnreadableTorch7(path, *foreign)
-        return _Parser(data).read()
+        return _Parser(_content(path)).read()
     except _DamageError as damage:
-        raise UnreadableTorch7(path, str(damage)) from None
+        raise UnreadableTorch7(path, *damage.args) from None
     except MemoryError:
         raise UnreadableTorch7(path, "it is too large for the memory", "Free some memory.") from None
     except OSError as error:
         raise UnreadableTorch7(path, f"it cannot be opened ({error.strerror or error})", "Check the file.") from error
 
 
-def _content(path: Path, most_bytes: int) -> bytes:
+def _content(path: Path) -> bytes:
+    state = path.stat()
     # Before it is opened, because opening a pipe waits for somebody to write into it.
-    if not stat.S_ISREG(path.stat().st_mode):
+    if not stat.S_ISREG(state.st_mode):
         raise _DamageError("it is not a file")
+    if state.st_size > MOST_BYTES:
+        raise _DamageError(f"it is larger than {MOST_BYTES:,} bytes")
     with path.open("rb") as file:
-        size = path.stat().st_size
-        if size > most_bytes:
-            raise _DamageError(f"it is larger than {most_bytes:,} bytes")
-        return file.read(size)
-
-
-def _foreign(data: bytes) -> tuple[str, str] | None:
-    """Say why the beginning is not that of a binary file, and what to do, or return None."""
+        data = file.read(state.st_size)
     if not data:
-        return "it is empty", _AGAIN
+        raise _DamageError("it is empty")
     if re.match(rb"[0-8]\r?\n", data):
-        return "it is in ASCII mode", _IN_BINARY
+        raise _DamageError("it is in ASCII mode", _IN_BINARY)
     if data.startswith((b"PK\x03\x04", b"\x80\x02")):
-        return "PyTorch saved it, not Torch 7", _AGAIN
-    if len(data) >= 4 and data[:3] == b"\0\0\0" and 0 < data[3] <= max(_FUNCTIONS):
-        return "it comes from a big-endian machine", "Save it again on a usual machine, which is little-endian."
-    if len(data) >= 4 and int.from_bytes(data[:4], "little") > max(_FUNCTIONS):
-        return "it does not begin like one", _AGAIN
-    return None
+        raise _DamageError("PyTorch saved it, not Torch 7")
+    if len(data) >= 4 and 0 < int.from_bytes(data[:4], "big") <= _LAST_TYPE:
+        raise _DamageError(
+            "it comes from a big-endian machine", "Save it again on a usual machine, which is little-endian."
+        )
+    if len(data) >= 4 and int.from_bytes(data[:4], "little") > _LAST_TYPE:
+        raise _DamageError("it does not begin like one")
+    return data
 
 
 class _DamageError(Exception):
-    """The file is damaged or refused; the message is a short reason."""
-
-
-@dataclass(eq=False, slots=True)
-class _Table:
-    """A table while the file is read; what becomes of it is known when all of it is there."""
-
-    pairs: dict[str | float, Any] = field(default_factory=dict)
-    made: dict[str | float, Any] | list[Any] = field(default_factory=dict)
-
-
-class _Storage:
-    """Numbers where they lie in the file."""
-
-    def __init__(self, numbers: NDArray[Any]) -> None:
-        self.numbers = numbers
-
-    @cached_property
-    def copy(self) -> NDArray[Any]:
-        return _native(self.numbers)
+    """The file is damaged or refused; what it holds is a short reason and, if it is not to get it again, a hint."""
 
 
 class _Parser:
@@ -161,8 +127,7 @@ class _Parser:
         self._at = 0
         self._depth = 0
         self._room = _COPIES * len(data) + _ROOM
-        self._known: dict[int, _Table | _Storage | NDArray[Any]] = {}
-        self._tables: list[_Table] = []
+        self._known: dict[int, dict[Any, Any] | NDArray[Any]] = {}
         self._readers: dict[int, Callable[[], Any]] = {
             _NIL: lambda: None,
             1: lambda: self._number("<d"),
@@ -175,24 +140,25 @@ class _Parser:
     def read(self) -> Any:
         """Read the whole object, tables and all."""
         content = self._value()
-        for table in self._tables:
-            count = len(table.pairs)
-            is_list = count > 0 and all(place in table.pairs for place in range(1, count + 1))
-            table.made = [None] * count if is_list else {}
-        for table in self._tables:
-            if isinstance(table.made, list):
-                table.made[:] = (_finished(table.pairs[place]) for place in range(1, len(table.pairs) + 1))
-            else:
-                table.made.update((key, _finished(value)) for key, value in table.pairs.items())
-        return _finished(content)
+        # A table is known to be a list when all of it is there, and others may hold it by then.
+        tables = [each for each in self._known.values() if isinstance(each, dict)]
+        lists: dict[int, list[Any]] = {
+            id(table): [] for table in tables if table and all(place in table for place in range(1, len(table) + 1))
+        }
+        for table in tables:
+            for key, value in table.items():
+                table[key] = lists.get(id(value), value)
+            if id(table) in lists:
+                lists[id(table)] += (table[place] for place in range(1, len(table) + 1))
+        return lists.get(id(content), content)
 
     def _value(self) -> Any:
         code = self._integer()
-        if code in _FUNCTIONS:
+        if code in self._readers:
+            return self._readers[code]()
+        if 0 <= code <= _LAST_TYPE:
             raise _DamageError("it holds a function, and functions are not read")
-        if code not in self._readers:
-            raise _DamageError(f"there is no type {code} of objects (at byte {self._at - 4:,})")
-        return self._readers[code]()
+        raise _DamageError(f"there is no type {code} of objects (at byte {self._at - 4:,})")
 
     def _take(self, length: int) -> int:
         """Move on by a length, and return where it begins."""
@@ -215,12 +181,14 @@ class _Parser:
         start = self._take(self._integer())
         return self._data[start : self._at].decode("utf-8", "replace")
 
-    def _table(self) -> _Table:
+    def _table(self) -> dict[Any, Any]:
         index = self._integer()
         if index in self._known:
-            return self._same(index, _Table)
-        table = self._known[index] = _Table()
-        self._tables.append(table)
+            known = self._known[index]
+            if not isinstance(known, dict):
+                raise _DamageError(_CONFUSED)
+            return known
+        table = self._known[index] = {}
         count = self._integer()
         if not 0 <= count * _SHORTEST_ENTRY <= len(self._data) - self._at:
             raise _DamageError("a table in it claims more entries than the file holds")
@@ -229,7 +197,7 @@ class _Parser:
             raise _DamageError(f"its tables are nested more than {_DEEPEST} deep")
         for _ in range(count):
             key = self._key()
-            table.pairs[key] = self._value()
+            table[key] = self._value()
         self._depth -= 1
         return table
 
@@ -242,71 +210,54 @@ class _Parser:
             raise _DamageError("a table in it has a key that is neither text nor a number")
         return int(key) if key.is_integer() else key
 
-    def _object(self) -> _Storage | NDArray[Any]:
+    def _object(self, only: str = "") -> NDArray[Any]:
+        """Read a tensor or a storage, new or from before, or ``only`` a new one of the two."""
         index = self._integer()
         if index in self._known:
             known = self._known[index]
-            if isinstance(known, _Table):
+            if isinstance(known, dict):
                 raise _DamageError(_CONFUSED)
             return known
         dtype, kind = self._class()
-        made = self._tensor(dtype) if kind == "Tensor" else self._storage(dtype)
-        self._known[index] = made
+        if only not in ("", kind):
+            raise _DamageError(_NO_STORAGE)
+        made = self._known[index] = self._tensor(dtype) if kind == "Tensor" else self._storage(dtype)
         return made
-
-    def _same(self, index: int, kind: type[_Kind]) -> _Kind:
-        known = self._known[index]
-        if not isinstance(known, kind):
-            raise _DamageError(_CONFUSED)
-        return known
 
     def _class(self) -> tuple[np.dtype[Any], str]:
         name = self._text()
         if re.fullmatch(r"V -?\d+", name, re.ASCII):
             name = self._text()
         match = _CLASS.fullmatch(name)
-        if match is None or match[1] not in _DTYPES:
+        if match is None or not (match[1] or match[2]):
             shown = ascii(name[:_LONGEST_NAME_SHOWN])
             raise _DamageError(f"it holds an object of the class {shown}, and only tensors and storages are read")
-        return _DTYPES[match[1]], match[2]
+        return np.dtype(_TYPES[match[2] or "Float"]), match[3]
 
-    def _storage(self, dtype: np.dtype[Any]) -> _Storage:
+    def _storage(self, dtype: np.dtype[Any]) -> NDArray[Any]:
         (count,) = self._longs(1)
         start = self._take(count * dtype.itemsize)
-        return _Storage(np.frombuffer(self._data, dtype, count, start) if count else np.empty(0, dtype))
-
-    def _storage_of(self, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Read the storage that follows a tensor: nil, one from before, or a new one of the tensor's own type."""
-        code = self._integer()
-        if code == _NIL:
-            return np.empty(0, dtype)
-        if code != _OBJECT:
-            raise _DamageError("a tensor in it has no storage")
-        index = self._integer()
-        if index in self._known:
-            storage = self._same(index, _Storage)
-        else:
-            found, kind = self._class()
-            if kind != "Storage":
-                raise _DamageError("a tensor in it has no storage")
-            storage = self._known[index] = self._storage(found)
-        if storage.numbers.dtype != dtype:
-            raise _DamageError("a tensor in it has a storage of another type")
-        return storage.numbers
+        little = dtype.newbyteorder("<")
+        return np.frombuffer(self._data, little, count, start).astype(dtype) if count else np.empty(0, dtype)
 
     def _tensor(self, dtype: np.dtype[Any]) -> NDArray[Any]:
         dimensions = self._integer()
         if not 0 <= dimensions <= _MOST_DIMENSIONS:
             raise _DamageError(f"a tensor in it has {dimensions:,} dimensions")
         sizes, strides, (offset,) = self._longs(dimensions), self._longs(dimensions), self._longs(1)
-        numbers = self._storage_of(dtype)
+        code = self._integer()
+        if code not in (_NIL, _OBJECT):
+            raise _DamageError(_NO_STORAGE)
+        numbers = np.empty(0, dtype) if code == _NIL else self._object(only="Storage")
+        if numbers.ndim != 1 or numbers.dtype != dtype:
+            raise _DamageError("a tensor in it has a storage of another type")
         if min((0, *sizes, *strides)) < 0:
             raise _DamageError("a tensor in it has a negative size or stride")
         self._room -= math.prod(max(size, 1) for size in sizes) * dtype.itemsize
         if self._room < 0:
             raise _DamageError("its tensors ask for far more memory than the file fills")
         if not sizes or 0 in sizes:
-            return np.empty(sizes or (0,), dtype.newbyteorder("="))
+            return np.empty(sizes or (0,), dtype)
         return _view(numbers, sizes, strides, offset - 1)
 
 
@@ -316,14 +267,4 @@ def _view(numbers: NDArray[Any], sizes: tuple[int, ...], strides: tuple[int, ...
         raise _DamageError("a tensor in it reaches beyond its storage")
     # The stride of a dimension of one is never used, and numpy may not be able to hold it.
     steps = [stride * numbers.itemsize if size > 1 else 0 for size, stride in zip(sizes, strides, strict=True)]
-    return _native(np.lib.stride_tricks.as_strided(numbers[start:], sizes, steps, writeable=False))
-
-
-def _native(numbers: NDArray[Any]) -> NDArray[Any]:
-    return numbers.astype(numbers.dtype.newbyteorder("="), order="C")
-
-
-def _finished(value: Any) -> Any:
-    if isinstance(value, _Table):
-        return value.made
-    return value.copy if isinstance(value, _Storage) else value
+    return np.lib.stride_tricks.as_strided(numbers[start:], sizes, steps).copy()

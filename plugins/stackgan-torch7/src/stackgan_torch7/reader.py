@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import PurePosixPath
@@ -23,10 +22,9 @@ from stackgan_cli.readers.birds_and_flowers.splits import (
     published_split,
 )
 from stackgan_cli.readers.layout import Boundary, at_least_one, file_named, opening, source_folder
-from stackgan_cli.readers.left_out import Tally
+from stackgan_cli.readers.left_out import Notes
 from stackgan_torch7.binary_files import UnreadableTorch7, load_torch7
 from stackgan_torch7.tables import (
-    MOST_BYTES,
     TEXTS,
     Captions,
     Pictures,
@@ -34,6 +32,7 @@ from stackgan_torch7.tables import (
     UnusableTable,
     class_of,
     near,
+    table_names,
 )
 
 if TYPE_CHECKING:
@@ -97,8 +96,8 @@ class Torch7Reader:
             ``crop``: ``squash`` for flowers, ``bbox`` for birds where the lists of CUB-200-2011 are near, otherwise
             ``center``; ``encoder`` and ``recipe``, the same for all.
         """
-        tables = self._tables(source)
-        crop = "squash" if tables.are_flowers else "bbox" if _cub(tables) else "center"
+        tables = _Tables.of(source)
+        crop = "squash" if tables.are_flowers else "bbox" if tables.cub else "center"
         return {"crop": crop, "encoder": self.encoder, "recipe": self.recipe}
 
     def features(self, source: Path) -> Mapping[str, Callable[[str], NDArray[np.float32]]]:
@@ -107,8 +106,8 @@ class Torch7Reader:
         Raises:
             DataError: the source is no folder, or cannot be opened.
         """
-        tables = self._tables(source)
-        return {_FEATURES: _Features(tables.home, Boundary(tables.home), Captions.near(tables.home, tables.classes))}
+        tables = _Tables.of(source)
+        return {_FEATURES: _Features(tables.home, Boundary(tables.home), tables.captions)}
 
     def examples(self, source: Path | None) -> Iterator[Example | Skipped]:
         """Yield every captioned picture, in the order of the tables' names, and what had to be left out.
@@ -122,28 +121,16 @@ class Torch7Reader:
         with opening(root):
             yield from at_least_one(self._found(root), root, _LAYOUT)
 
-    def _tables(self, source: Path) -> _Tables:
-        root = source_folder(source, _LAYOUT)
-        with opening(root):
-            return _Tables.of(_home(root))
-
     def _found(self, root: Path) -> Iterator[Example | Skipped]:
-        tables = self._tables(root)
+        tables = _Tables.of(root)
         _refuse_other_files(_peeked(tables.home))
-        yield from tables.problems
-        captions = Captions.near(tables.home, tables.classes)
-        pictures = Pictures.near(tables.home, self._images)
-        cub = _cub(tables)
-        boxes = {} if cub is None else boxes_by_key(cub)
+        boxes = {} if tables.cub is None else boxes_by_key(tables.cub)
         split = _split(tables)
-        for item in _pairs(tables, captions, pictures):
-            if isinstance(item, Skipped):
-                yield item
-                continue
-            name, picture, words = item
+        for name, picture, captions in _pairs(tables, Pictures.near(tables.home, self._images)):
             box = boxes.get(picture_key(name, 2))
-            yield Example(name + picture.suffix, picture, words, split(name), class_of(name), box)
-        yield from chain(pictures.absent.lines(), *(tally.lines() for tally in captions.tallies))
+            yield Example(name + picture.suffix, picture, captions, split(name), class_of(name), box)
+        yield from tables.notes.lines()
+        yield from tables.captions.reading.notes()
 
 
 def _homes(source: Path) -> list[Path]:
@@ -152,24 +139,16 @@ def _homes(source: Path) -> list[Path]:
     return [source, *(folder for folder in inner if folder.is_dir() and boundary.holds(folder))]
 
 
-def _home(root: Path) -> Path:
-    """The folder of tables: the source, or one in it that has a published name."""
-    return next((home for home in _homes(root) if any(map(_is_table, _peeked(home)))), root)
-
-
 def _peeked(home: Path) -> list[Path]:
     """A few files of Torch 7 that show what a folder holds: some of its own, and one each of some folders in it."""
     boundary = Boundary(home)
-    paths = _listed(home)
-    found = [path for path in paths if path.suffix == ".t7" and boundary.holds(path)][:_PEEKED_TABLES]
-    if len(found) < _PEEKED_TABLES:
-        firsts = (
-            next((path for path in _listed(folder) if path.suffix == ".t7" and boundary.holds(path)), None)
-            for folder in paths
-            if folder.is_dir() and boundary.holds(folder)
-        )
-        found += islice((path for path in firsts if path is not None), _PEEKED_TABLES)
-    return found
+    folders = (path for path in _listed(home) if path.is_dir() and boundary.holds(path))
+    firsts = chain.from_iterable(islice(_files_in(folder, boundary), 1) for folder in folders)
+    return list(islice(chain(_files_in(home, boundary), firsts), _PEEKED_TABLES))
+
+
+def _files_in(folder: Path, boundary: Boundary) -> Iterator[Path]:
+    return (path for path in _listed(folder) if path.suffix == ".t7" and boundary.holds(path))
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -187,29 +166,18 @@ def _is_table(path: Path) -> bool:
 
 def _what_it_is(path: Path) -> str | None:
     """Say what a file holds that is no picture's table, or return None for such a table."""
-    sentences = "sentences and their features, and no pictures"
-    try:
-        content = load_torch7(path, most_bytes=MOST_BYTES)
-    except UnreadableTorch7:
-        if _begins_with_sentences(path):
-            return sentences
-        raise
-    if isinstance(content, dict) and "raw_txt" in content and "fea_txt" in content:
-        return sentences
+    if path.is_file():
+        with path.open("rb") as file:
+            beginning = file.read(64)
+        # The file of all sentences of a data set is too large to be read.
+        if b"raw_txt" in beginning or b"fea_txt" in beginning:
+            return "sentences and their features, and no pictures"
+    content = load_torch7(path)
     if isinstance(content, dict) and ("txt" in content or "char" in content):
         return None
     if isinstance(content, np.ndarray) and content.ndim == 3:
         return "numbers of all pictures of a class, and not which picture is which"
     return "something else than the table of a picture"
-
-
-def _begins_with_sentences(path: Path) -> bool:
-    """Look at the first key alone: the file of all sentences of a data set is large."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        beginning = file.read(64)
-    return b"raw_txt" in beginning or b"fea_txt" in beginning
 
 
 def _refuse_other_files(paths: list[Path]) -> None:
@@ -226,59 +194,33 @@ def _refuse_other_files(paths: list[Path]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Tables:
-    """Names of all tables in a folder, without suffix and in composed form, and what is none."""
+    """The tables of a folder, and what lies beside them."""
 
     home: Path
     names: list[str]
-    problems: list[Skipped]
+    classes: set[str]
+    notes: Notes
+    captions: Captions
 
     @classmethod
-    def of(cls, home: Path) -> _Tables:
-        names: dict[str, None] = {}
-        problems: list[Skipped] = []
-        boundary = Boundary(home)
-        for relative in _table_files(home, problems):
-            name = unicodedata.normalize("NFC", relative.removesuffix(".t7"))
-            shown = relative.encode("utf-8", "replace").decode()
-            if shown != relative:
-                problems.append(Skipped(shown, "its name is not UTF-8"))
-            elif not boundary.holds(home / relative):
-                problems.append(Skipped(relative, "a link that leads out of the folder"))
-            elif name in names:
-                problems.append(Skipped(relative, "another table has this name in another spelling"))
-            else:
-                names[name] = None
-        return cls(home, sorted(names), problems)
-
-    @property
-    def classes(self) -> set[str]:
-        return {class_name for name in self.names if (class_name := class_of(name))}
+    def of(cls, source: Path) -> _Tables:
+        notes, root = Notes(), source_folder(source, _LAYOUT)
+        with opening(root):
+            home = next((home for home in _homes(root) if any(map(_is_table, _peeked(home)))), root)
+            names = table_names(home, notes)
+            classes = set(filter(None, map(class_of, names)))
+            return cls(home, names, classes, notes, Captions.near(home, classes, notes))
 
     @property
     def are_flowers(self) -> bool:
         return any(map(_FLOWERS.fullmatch, self.classes))
 
-
-def _table_files(home: Path, problems: list[Skipped]) -> Iterator[str]:
-    for name in sorted(path.name for path in home.iterdir() if not path.name.startswith(".")):
-        if name.endswith(".t7"):
-            yield name
-        elif (home / name).is_symlink() and (home / name).is_dir():
-            problems.append(Skipped(name, "a link to a folder, which is not followed"))
-        elif (home / name).is_dir():
-            try:
-                files = sorted(path.name for path in (home / name).iterdir())
-            except OSError as error:
-                problems.append(Skipped(name, f"this folder cannot be opened: {error.strerror or error}"))
-                continue
-            yield from (f"{name}/{file}" for file in files if file.endswith(".t7") and not file.startswith("."))
-
-
-def _cub(tables: _Tables) -> Path | None:
-    """Find the lists of CUB-200-2011, in or beside a folder of birds."""
-    if tables.are_flowers or not any(map(_NUMBERED.match, tables.classes)):
-        return None
-    return next((cub for place in near(tables.home, ("", "CUB_200_2011")) if (cub := cub_home(place)) == place), None)
+    @property
+    def cub(self) -> Path | None:
+        """The lists of CUB-200-2011, in or beside a folder of birds."""
+        if self.are_flowers or not any(map(_NUMBERED.match, self.classes)):
+            return None
+        return next((place for place in near(self.home, ("", "CUB_200_2011")) if cub_home(place) == place), None)
 
 
 def _split(tables: _Tables) -> Callable[[str], str | None]:
@@ -297,31 +239,24 @@ def _split(tables: _Tables) -> Callable[[str], str | None]:
     return lambda name: found.of(picture_key(name, parts), class_of(name) or "")
 
 
-def _pairs(
-    tables: _Tables, captions: Captions, pictures: Pictures
-) -> Iterator[tuple[str, Path, tuple[str, ...]] | Skipped]:
-    """Yield name, picture and captions of every table that can be used, and what cannot."""
+def _pairs(tables: _Tables, pictures: Pictures) -> Iterator[tuple[str, Path, tuple[str, ...]]]:
+    """Yield name, picture and captions of every table that can be used, and note the others."""
     width = 0
     taken: dict[Path, str] = {}
-    unusable: dict[str, Tally] = {}
     for name in tables.names:
         try:
             table = PictureTable.read(file_named(tables.home, f"{name}.t7") or tables.home / f"{name}.t7")
-            words, vectors = captions.of(name, table)
+            captions, vectors = tables.captions.of(name, table)
             width = width or vectors.shape[1]
             if vectors.shape[1] != width:
                 raise UnusableTable(f"its features are {vectors.shape[1]:,} wide, and those before it {width:,}")
             picture = pictures.of(name, table)
+            if taken.setdefault(picture, name) != name:
+                raise UnusableTable(f"its picture is that of {taken[picture]}.t7 too")
         except UnusableTable as problem:
-            unusable.setdefault(str(problem), Tally("tables", str(problem))).add(f"{name}.t7")
-            continue
-        if picture is None:
-            continue
-        if taken.setdefault(picture, name) == name:
-            yield name, picture, words
+            tables.notes.add(f"{name}.t7", "tables", str(problem))
         else:
-            yield Skipped(f"{name}.t7", f"its picture is that of {taken[picture]}.t7 too")
-    yield from chain.from_iterable(tally.lines() for tally in unusable.values())
+            yield name, picture, captions
 
 
 @dataclass(frozen=True, slots=True)

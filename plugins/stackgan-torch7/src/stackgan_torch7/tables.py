@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import relative_name
 from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions, mended
 from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, file_named
-from stackgan_cli.readers.left_out import Tally
 from stackgan_cli.text_encoders.characters import ALPHABET
 from stackgan_torch7.binary_files import UnreadableTorch7, load_torch7
 
-MOST_BYTES = 1 << 24
-"""A larger file is no table of a picture; a published one takes about 60 kB."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from stackgan_cli.readers.left_out import Notes
 
 TEXTS = ("text_c10", "text")
 """Published folders of captions."""
@@ -40,7 +43,40 @@ def near(home: Path, names: tuple[str, ...]) -> list[Path]:
 
 def class_of(name: str) -> str | None:
     """Return the folder that a table lies in, None where it lies in no folder of its own class."""
-    return name.partition("/")[0] if "/" in name else None
+    return name.rpartition("/")[0] or None
+
+
+def table_names(home: Path, notes: Notes) -> list[str]:
+    """List all tables in a folder, without suffix and in composed form, and note what looks like one and is none."""
+    names: set[str] = set()
+    boundary = Boundary(home)
+    for relative in _table_files(home, notes):
+        name = unicodedata.normalize("NFC", relative.removesuffix(".t7"))
+        shown = relative.encode("utf-8", "replace").decode()
+        if shown != relative:
+            notes.add(shown, "tables", "its name is not UTF-8")
+        elif not boundary.holds(home / relative):
+            notes.add(relative, "tables", "a link that leads out of the folder")
+        elif name in names:
+            notes.add(relative, "tables", "another table has this name in another spelling")
+        else:
+            names.add(name)
+    return sorted(names)
+
+
+def _table_files(home: Path, notes: Notes) -> Iterator[str]:
+    for path in sorted(path for path in home.iterdir() if not path.name.startswith(".")):
+        if path.suffix == ".t7":
+            yield path.name
+        elif path.is_dir() and path.is_symlink():
+            notes.add(path.name, "folders", "a link to a folder, which is not followed")
+        elif path.is_dir():
+            try:
+                files = sorted(file.name for file in path.iterdir())
+            except OSError as error:
+                notes.add(path.name, "folders", f"this folder cannot be opened: {error.strerror or error}")
+                continue
+            yield from (f"{path.name}/{file}" for file in files if file.endswith(".t7") and not file.startswith("."))
 
 
 class UnusableTable(Exception):  # noqa: N818
@@ -67,7 +103,7 @@ class PictureTable:
                 of characters.
         """
         try:
-            content = load_torch7(file, most_bytes=MOST_BYTES)
+            content = load_torch7(file)
         except UnreadableTorch7 as problem:
             raise UnusableTable(problem.reason) from problem
         if not isinstance(content, dict):
@@ -102,34 +138,20 @@ def _codes(content: Any, captions: int) -> NDArray[np.int64] | None:
 
 @dataclass(frozen=True, slots=True)
 class Captions:
-    """Finds the captions of tables, and remembers which of them are odd."""
+    """Finds the captions of tables, and notes which of them are odd."""
 
     folder: Path | None
     """Folder of text files, with a folder for each class; None where there is none."""
+    notes: Notes
     boundary: Boundary
     reading: CaptionFiles = field(default_factory=CaptionFiles)
-    unused: Tally = field(
-        default_factory=lambda: Tally(
-            "caption files", "not used, but the table's own: unreadable, or not as many as the table has features of"
-        )
-    )
-    empty: Tally = field(default_factory=lambda: Tally("tables", "kept, without captions that are empty"))
-    damaged: Tally = field(
-        default_factory=lambda: Tally("tables", "kept; characters that are not in the alphabet were read as spaces")
-    )
 
     @classmethod
-    def near(cls, home: Path, classes: set[str]) -> Captions:
+    def near(cls, home: Path, classes: set[str], notes: Notes) -> Captions:
         """Look for text files in the published places."""
-        for folder in near(home, TEXTS):
-            if any((folder / name).is_dir() for name in classes):
-                return cls(folder, Boundary(folder))
-        return cls(None, Boundary())
-
-    @property
-    def tallies(self) -> tuple[Tally, ...]:
-        """What was odd."""
-        return self.unused, self.empty, self.damaged, self.reading.damaged
+        folders = (folder for folder in near(home, TEXTS) if any((folder / name).is_dir() for name in classes))
+        folder = next(folders, None)
+        return cls(folder, notes, Boundary(*filter(None, [folder])))
 
     def of(self, name: str, table: PictureTable) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         """Return a table's captions and their features (captions, width).
@@ -148,9 +170,9 @@ class Captions:
         if not kept:
             raise UnusableTable("its captions are empty")
         if len(kept) < len(captions):
-            self.empty.add(f"{name}.t7")
+            self.notes.add(f"{name}.t7", "tables", "kept, without captions that are empty")
         if any(captions[row][1] for row in kept):
-            self.damaged.add(f"{name}.t7")
+            self.notes.add(f"{name}.t7", "tables", "kept; characters that are not in the alphabet were read as spaces")
         return tuple(captions[row][0] for row in kept), table.vectors[kept]
 
     def _written(self, name: str, count: int) -> tuple[str, ...] | None:
@@ -163,17 +185,17 @@ class Captions:
             captions = ()
         if len(captions) == count:
             return captions
-        self.unused.add(f"{name}.txt")
+        why = "not used, but the table's own: unreadable, or not as many as the table has features of"
+        self.notes.add(f"{name}.txt", "caption files", why)
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Finds the pictures of tables, and remembers which are not there."""
+    """Finds the pictures of tables."""
 
     places: list[tuple[Path, Boundary]]
     """Folders to look in, in order."""
-    absent: Tally = field(default_factory=lambda: Tally("tables", "its picture is not there"))
 
     @classmethod
     def near(cls, home: Path, images: str | None) -> Pictures:
@@ -190,24 +212,21 @@ class Pictures:
                 return cls([(place, Boundary(place))])
         raise DataError(f"There is no folder of pictures {images}.", "Check the reader's option images.")
 
-    def of(self, name: str, table: PictureTable) -> Path | None:
-        """Return the picture of a table, or None where there is none.
+    def of(self, name: str, table: PictureTable) -> Path:
+        """Return the picture of a table.
 
         Raises:
-            UnusableTable: the table, or a link, leads out of the folder of pictures.
+            UnusableTable: there is none, or the table, or a link, leads out of the folder of pictures.
         """
         written = f"{name}.jpg" if table.picture is None else relative_name(table.picture)
         if written is None:
             raise UnusableTable("it names a picture outside the folder")
-        tried = (written, PurePosixPath(written).name, f"{name}.jpg", f"{PurePosixPath(name).name}.jpg")
-        outside = False
-        for each in dict.fromkeys(tried):
+        reason = "its picture is not there"
+        for each in (written, PurePosixPath(written).name, f"{name}.jpg", f"{PurePosixPath(name).name}.jpg"):
             for place, boundary in self.places if PurePosixPath(each).suffix.lower() in PICTURE_SUFFIXES else ():
                 file = file_named(place, each)
                 if file is not None and boundary.holds(file):
                     return file
-                outside |= file is not None
-        if outside:
-            raise UnusableTable("its picture is a link that leads out of the folder")
-        self.absent.add(f"{name}.t7")
-        return None
+                if file is not None:
+                    reason = "its picture is a link that leads out of the folder"
+        raise UnusableTable(reason)
