@@ -20,7 +20,7 @@ try:
 except SystemExit as ended:
     assert not ended.code, ended.code
 used = resource.getrusage(resource.RUSAGE_SELF)
-heavy = sorted({"torch", "numpy", "datasets", "PIL", "torchmetrics", "pyarrow"} & set(sys.modules))
+heavy = sorted({"torch", "numpy", "datasets", "PIL", "torchmetrics", "pyarrow", "matplotlib"} & set(sys.modules))
 print(heavy, used.ru_utime + used.ru_stime, file=sys.stderr)
 """
 
@@ -73,7 +73,7 @@ for arguments in {calls!r}:
     sys.argv = ["stackgan", *arguments]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
         main()
-print(sorted({{"torch", "numpy", "datasets", "PIL", "torchmetrics", "pyarrow"}} & set(sys.modules)))
+print(sorted({{"torch", "numpy", "datasets", "PIL", "torchmetrics", "pyarrow", "matplotlib"}} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

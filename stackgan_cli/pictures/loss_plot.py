@@ -1,80 +1,40 @@
-"""The losses of a run as one picture, drawn with Pillow alone so that a run needs no plotting library."""
+"""The losses of a run as one picture; matplotlib is imported when one is drawn, and not before."""
 
 from __future__ import annotations
 
 import json
-import math
+import logging
+import warnings
 from collections import defaultdict
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-
+from stackgan_cli.errors import StackganError
 from stackgan_cli.files import atomic_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    Numbers = NDArray[np.float64]
+    from matplotlib.axes import Axes
 
 # Whole numbers become floats too, so that a number of a thousand digits is infinite, not an error.
 _DECODER = json.JSONDecoder(parse_int=float)
-_MOST_CURVES = 16
-_LARGEST = 1e300
+_MOST_CURVES, _MOST_BYTES, _LARGEST = 16, 2_000_000, 1e300
 _AVERAGED_OVER = 1 / 20  # of a curve's length
-
-# Everything is drawn twice as large and reduced at the end: Pillow's own lines have hard edges.
-_FINER = 2
-_WIDTH, _MARGIN, _GAP = 1080 * _FINER, 28 * _FINER, 8 * _FINER
-_TOP, _HEAD, _PLOT, _FOOT = 62 * _FINER, 44 * _FINER, 150 * _FINER, 60 * _FINER
-_SMALL, _MIDDLE, _LARGE = (ImageFont.load_default(size * _FINER) for size in (12, 15, 20))
-_INK, _MUTED, _GRID, _PAPER = "#222222", "#6b6b6b", "#e6e6e6", "#ffffff"
 # Okabe and Ito, "Color Universal Design" (2008): told apart with every kind of colour vision; the darker ones first.
-_COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233))
-
-
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    """Numbers from ``low`` to ``high`` laid over the pixels from ``start`` to ``end``, with a tick every ``tick``."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-    tick: float
-
-    def place(self, numbers: Numbers) -> list[float]:
-        share = (numbers - self.low) / (self.high - self.low)
-        # Rounded, so that a steady curve does not flicker between two rows of pixels.
-        return [round(place, 3) for place in (self.start + share * (self.end - self.start)).tolist()]
-
-    def ticks(self) -> list[tuple[float, str]]:
-        """Pixel and label of every tick."""
-        first, last = math.ceil(self.low / self.tick), math.floor(self.high / self.tick)
-        numbers = np.array([count * self.tick for count in range(first, last + 1)])
-        decimals = max(0, -math.floor(math.log10(self.tick) + 1e-9))
-        short = decimals <= 4 and max(abs(self.low), abs(self.high)) < 1e7
-        labels = [f"{number:,.{decimals}f}" if short else f"{number:,.12g}" for number in numbers]
-        return list(zip(self.place(numbers), labels, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class _Curve:
-    name: str
-    steps: Numbers
-    values: Numbers
-    smooth: Numbers
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_GREY = dict.fromkeys(("xtick.color", "ytick.color", "axes.labelcolor", "axes.edgecolor"), "#6b6b6b")
+_LOOKS = {"text.parse_math": False, "font.size": 9, "axes.grid": True, "grid.color": "#e6e6e6", **_GREY}
 
 
 def draw_losses(log: Path, target: Path, title: str) -> None:
     """Draw the losses of a log below each other, all over the same steps and each on a scale of its own.
 
     Pale are the logged values, solid is their exponential moving average. Lines that are no whole entry and values that
-    are no finite number are left out; where nothing remains, nothing is written. At most 16 curves are drawn.
+    are no finite number are left out; where nothing remains, nothing is written. At most 16 curves are drawn, and of a
+    log beyond 2 MB only every second, third ... line is read.
 
     Args:
         log: the ``log.jsonl`` of a run; all that it holds beside the steps and the speed is a curve.
@@ -82,50 +42,75 @@ def draw_losses(log: Path, target: Path, title: str) -> None:
         title: printed on top.
 
     Raises:
-        StackganError: the picture cannot be written.
+        StackganError: the picture cannot be written, or matplotlib cannot be used.
     """
     curves = _curves(log)
     if not curves:
         return
-    tops = [_TOP + at * (_HEAD + _PLOT) + _HEAD for at in range(len(curves))]
-    downs = [_axis(curve.values, top + _PLOT, top, most=6) for curve, top in zip(curves, tops, strict=True)]
-    left = _MARGIN + _GAP + max(_SMALL.getlength(label) for down in downs for _, label in down.ticks())
-    steps = np.concatenate([curve.steps for curve in curves])
-    across = _axis(steps, left, _WIDTH - _MARGIN, most=8, padding=0, smallest=1)
-    bottom = tops[-1] + _PLOT
-    page = Image.new("RGB", (_WIDTH, bottom + _FOOT), _PAPER)
-    draw = ImageDraw.Draw(page)
-    draw.text((_MARGIN, 30 * _FINER), _fitting(title, _LARGE, _WIDTH - 2 * _MARGIN), _INK, _LARGE, "ls")
-    draw.text((_MARGIN, 52 * _FINER), "pale: as logged, solid: exponential moving average", _MUTED, _SMALL, "ls")
-    for at, (curve, down) in enumerate(zip(curves, downs, strict=True)):
-        _draw_frame(draw, curve, across, down)
-        _draw_curve(draw, curve, across, down, _COLOURS[at % len(_COLOURS)])
-    for place, label in across.ticks():
-        draw.text((place, bottom + 20 * _FINER), label, _MUTED, _SMALL, "ms")
-    draw.text(((across.start + across.end) / 2, bottom + 42 * _FINER), "step", _MUTED, _SMALL, "ms")
-    with atomic_file(target) as temporary:
-        page.reduce(_FINER).save(temporary, "PNG")
+    with _plain_matplotlib(), atomic_file(target) as temporary:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
+
+        figure = Figure(figsize=(9, 0.8 + 1.7 * len(curves)), dpi=120, layout="constrained")
+        figure.suptitle(_printable(title), x=0.01, ha="left", fontsize=13)
+        panels = figure.subplots(len(curves), sharex=True, squeeze=False)[:, 0]
+        for at, (axes, (name, points)) in enumerate(zip(panels, curves.items(), strict=True)):
+            _draw_curve(axes, name, points, _COLOURS[at % len(_COLOURS)])
+        panels[-1].xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
+        panels[-1].xaxis.set_major_formatter("{x:,.12g}")
+        panels[-1].set_xlabel("step (pale: as logged, solid: exponential moving average)")
+        FigureCanvasAgg(figure).print_figure(temporary, format="png")
 
 
-def _curves(log: Path) -> list[_Curve]:
-    if not log.is_file():
-        return []
-    points: defaultdict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
-    with log.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            entry = _entry(line)
-            step = entry.pop("step", None)
-            entry.pop("images_per_second", None)
-            if isinstance(step, float):
+@contextmanager
+def _plain_matplotlib() -> Iterator[None]:
+    """Matplotlib in its own defaults, whatever a person's ``matplotlibrc`` says, and silent about caches and fonts."""
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        try:
+            import matplotlib.style
+        except Exception as error:
+            raise StackganError(
+                f"The losses cannot be plotted, because matplotlib does not start: {error}.",
+                hint="Check the variable MPLBACKEND and the file matplotlibrc, or reinstall matplotlib.",
+            ) from error
+        with warnings.catch_warnings(action="ignore"), matplotlib.style.context(["default", _LOOKS]):
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _draw_curve(axes: Axes, name: str, points: dict[float, float], colour: str) -> None:
+    steps = sorted(points)
+    values = [points[step] for step in steps]
+    smooth = _average(values)
+    axes.plot(steps, values, color=colour, alpha=0.35, linewidth=0.8)
+    axes.plot(steps, smooth, color=colour, linewidth=1.6)
+    axes.plot(steps[-1], smooth[-1], "o", color=colour, markersize=4)
+    axes.spines[["right", "top"]].set_visible(False)
+    axes.set_title(_printable(name), loc="left", fontsize=10)
+    axes.set_title(f"latest {values[-1]:,.4g}", loc="right", fontsize=9)
+
+
+def _curves(log: Path) -> dict[str, dict[float, float]]:
+    """Values by step, by name. A step that was trained twice counts as it was the last time."""
+    curves: defaultdict[str, dict[float, float]] = defaultdict(dict)
+    if log.is_file():
+        with log.open(encoding="utf-8", errors="replace") as lines:
+            for line in islice(lines, 0, None, 1 + log.stat().st_size // _MOST_BYTES):
+                entry = _entry(line)
+                step = entry.pop("step", None)
+                entry.pop("images_per_second", None)
                 for name, value in entry.items():
-                    if isinstance(value, float):
-                        points[name][0].append(step)
-                        points[name][1].append(value)
-    curves = (_curve(name, np.array(steps), np.array(values)) for name, (steps, values) in points.items())
-    return [curve for curve in curves if len(curve.steps)][:_MOST_CURVES]
+                    if _drawable(step) and _drawable(value):
+                        curves[name][step] = value
+    return dict(islice(curves.items(), _MOST_CURVES))
 
 
-def _entry(line: str) -> dict[str, object]:
+def _entry(line: str) -> dict[str, Any]:
     try:
         entry = _DECODER.decode(line)
     except (ValueError, RecursionError):
@@ -133,76 +118,20 @@ def _entry(line: str) -> dict[str, object]:
     return entry if isinstance(entry, dict) else {}
 
 
-def _curve(name: str, steps: Numbers, values: Numbers) -> _Curve:
-    drawable = (np.abs(steps) < _LARGEST) & (np.abs(values) < _LARGEST)
-    # A step that was trained twice counts as it was the last time.
-    steps, last = np.unique(steps[drawable][::-1], return_index=True)
-    values = values[drawable][::-1][last]
-    smooth, shown = _average(values), _shown(values, most=_WIDTH // _FINER)
-    return _Curve(name, steps[shown], values[shown], smooth[shown])
+def _drawable(value: object) -> bool:
+    return isinstance(value, float) and abs(value) < _LARGEST
 
 
-def _average(values: Numbers) -> Numbers:
+def _average(values: list[float]) -> list[float]:
     """The exponential moving average, corrected at its beginning as Adam corrects its moments."""
     decay = 1 - 1 / max(1.0, len(values) * _AVERAGED_OVER)
     total = weight = 0.0
     averages = []
-    for value in values.tolist():
+    for value in values:
         total, weight = decay * total + (1 - decay) * value, decay * weight + (1 - decay)
         averages.append(total / weight)
-    return np.array(averages)
+    return averages
 
 
-def _shown(values: Numbers, most: int) -> list[int]:
-    """Where the points to draw are: the lowest and the highest of each stretch of a long curve, so no spike is lost."""
-    if len(values) <= most:
-        return list(range(len(values)))
-    bounds = np.linspace(0, len(values), most // 2).astype(int).tolist()
-    stretches = [(first, values[first:end]) for first, end in pairwise(bounds)]
-    extremes = {first + int(place) for first, part in stretches for place in (part.argmin(), part.argmax())}
-    return sorted(extremes | {len(values) - 1})
-
-
-def _axis(
-    numbers: Numbers, start: float, end: float, *, most: int, padding: float = 0.06, smallest: float = 0
-) -> _Axis:
-    """Make an axis that holds all numbers, with about ``most`` ticks at 1, 2 or 5 times a power of ten."""
-    low, high = float(numbers.min()), float(numbers.max())
-    largest = max(abs(low), abs(high))
-    if high - low > max(largest * 1e-12, 1 / _LARGEST):
-        around = padding * (high - low)
-    else:
-        # A number that stays the same has no range of its own.
-        around = max(largest / 10, smallest) if largest > 1 / _LARGEST else 1.0
-    low, high = low - around, high + around
-    rough = max((high - low) / most, smallest)
-    power = 10.0 ** math.floor(math.log10(rough))
-    tick = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
-    return _Axis(low, high, start, end, tick)
-
-
-def _draw_frame(draw: ImageDraw.ImageDraw, curve: _Curve, across: _Axis, down: _Axis) -> None:
-    for place, label in down.ticks():
-        draw.line((across.start, place, across.end, place), _GRID, _FINER)
-        draw.text((across.start - _GAP, place), label, _MUTED, _SMALL, "rm")
-    for place, _ in across.ticks():
-        draw.line((place, down.start, place, down.end), _GRID, _FINER)
-    name = _fitting(curve.name, _MIDDLE, (across.end - across.start) * 0.75)
-    draw.text((across.start, down.end - _GAP), name, _INK, _MIDDLE, "ls")
-    draw.text((across.end, down.end - _GAP), f"latest {curve.values[-1]:,.4g}", _INK, _MIDDLE, "rs")
-
-
-def _draw_curve(draw: ImageDraw.ImageDraw, curve: _Curve, across: _Axis, down: _Axis, colour: tuple[int, ...]) -> None:
-    pale = tuple(255 - round((255 - part) * 0.4) for part in colour)
-    steps = across.place(curve.steps)
-    logged, solid = (list(zip(steps, down.place(each), strict=True)) for each in (curve.values, curve.smooth))
-    draw.line(logged, pale, _FINER, joint="curve")
-    draw.line(solid, colour, 2 * _FINER, joint="curve")
-    draw.circle(solid[-1], 3.5 * _FINER, colour)
-
-
-def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: float) -> str:
-    """One line of what can be printed of a text, cut short where it is wider than its room."""
-    whole = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    ends = (whole[:length] + "..." for length in range(min(len(whole), 200), -1, -1))
-    return whole if font.getlength(whole[:300]) <= room else next(end for end in ends if font.getlength(end) <= room)
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text[:90])
