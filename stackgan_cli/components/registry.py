@@ -15,11 +15,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
+from pathlib import Path
 
 from stackgan_cli.components.component import BUILT_IN_PACKAGE, GROUP_PREFIX, Component, Kind, join
 from stackgan_cli.errors import ComponentError, UsageError
 
 LIMIT_VARIABLE = "STACKGAN_PLUGINS"
+RESOURCE_GROUPS = ("stackgan.recipes", "stackgan.models")
+"""Groups whose entries name files of a package instead of factories."""
 
 COMPONENT_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 PACKAGE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -36,6 +39,23 @@ class Broken:
     entry: str
     """The name, or the whole line where it has no name."""
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advertised:
+    """One line of a package's entry points in a group of ours, well formed or not."""
+
+    package: str
+    version: str
+    group: str
+    name: str
+    target: str
+    root: Path
+    """The folder that the package was installed into; of an editable install only its metadata lies there."""
+
+    def broken(self, reason: str) -> Broken:
+        """Say that it cannot be used, and why."""
+        return Broken(self.package, self.version, self.group, self.name or self.target, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +89,19 @@ def broken() -> list[Broken]:
     ]
 
 
+def entries(group: str) -> list[Advertised]:
+    """List what packages that ``STACKGAN_PLUGINS`` lets through advertise in a group, importing none of them."""
+    allowed = _allowed_packages()
+    return [
+        entry
+        for entry in _advertised(tuple(sys.path))
+        if entry.group == group and (allowed is None or entry.package in (BUILT_IN_PACKAGE, *allowed))
+    ]
+
+
 def absent_plugins() -> list[str]:
     """List the packages that ``STACKGAN_PLUGINS`` names and that offer nothing here."""
-    found = _scan(tuple(sys.path))
-    present = {each.package for each in found.components} | {each.package for each in found.broken}
+    present = {each.package for each in _advertised(tuple(sys.path))}
     return sorted((_allowed_packages() or frozenset()) - present)
 
 
@@ -118,6 +147,7 @@ def find_any(name: str, kind: Kind | None = None) -> Component:
 def clear_cache() -> None:
     """Forget what was read, so that packages installed since are seen."""
     importlib.invalidate_caches()
+    _advertised.cache_clear()
     _scan.cache_clear()
 
 
@@ -204,13 +234,12 @@ def _allowed_packages() -> frozenset[str] | None:
 
 
 @lru_cache(maxsize=8)
-def _scan(_path: tuple[str, ...]) -> _Found:
+def _advertised(_path: tuple[str, ...]) -> tuple[Advertised, ...]:
     """Read the metadata of everything on ``sys.path``, which is also the key under which the answer is remembered.
 
     ``importlib.metadata.entry_points()`` is of no use here: one malformed line in one package makes it raise for all.
     """
-    components: list[Component] = []
-    wrong: list[Broken] = []
+    found: list[Advertised] = []
     seen: set[str] = set()
     for distribution in metadata.distributions():
         try:
@@ -223,14 +252,26 @@ def _scan(_path: tuple[str, ...]) -> _Found:
         if package in seen:
             continue
         seen.add(package)
-        for group, name, target in _entries(text):
-            read = _read_entry(package, version, group, name, target)
-            if isinstance(read, Component) and any(_same(read, each) for each in components):
-                read = Broken(package, version, group, name, "the package advertises this name twice")
-            if isinstance(read, Component):
-                components.append(read)
-            else:
-                wrong.append(read)
+        root = Path(str(distribution.locate_file("")))
+        found += [Advertised(package, version, *entry, root) for entry in _entries(text)]
+    return tuple(found)
+
+
+@lru_cache(maxsize=8)
+def _scan(path: tuple[str, ...]) -> _Found:
+    """Tell the components among what is advertised from what cannot be one."""
+    components: list[Component] = []
+    wrong: list[Broken] = []
+    for entry in _advertised(path):
+        if entry.group in RESOURCE_GROUPS:
+            continue
+        read = _read_entry(entry)
+        if isinstance(read, Component) and any(_same(read, each) for each in components):
+            read = entry.broken("the package advertises this name twice")
+        if isinstance(read, Component):
+            components.append(read)
+        else:
+            wrong.append(read)
     order = list(Kind)
     components.sort(key=lambda each: (order.index(each.kind), not each.built_in, each.package, each.name))
     wrong.sort(key=lambda each: (each.package, each.group, each.entry))
@@ -265,19 +306,16 @@ def _entries(text: str) -> Iterator[tuple[str, str, str]]:
             yield group, name.strip(), target.strip()
 
 
-def _read_entry(package: str, version: str, group: str, name: str, target: str) -> Component | Broken:
-    def wrong(reason: str) -> Broken:
-        return Broken(package, version, group, name or target, reason)
-
+def _read_entry(entry: Advertised) -> Component | Broken:
     kinds = {kind.group: kind for kind in Kind}
-    if group not in kinds:
-        close = difflib.get_close_matches(group, kinds, n=1)
-        return wrong(f"there is no group {group!r}" + (f"; did they mean {close[0]!r}" if close else ""))
-    if not COMPONENT_NAME.fullmatch(name):
-        return wrong("names are lower-case words with dashes")
-    if not _TARGET.fullmatch(target):
-        return wrong(f"{target!r} does not name a factory as module:attribute")
-    return Component(kinds[group], name, package, version, target)
+    if entry.group not in kinds:
+        close = difflib.get_close_matches(entry.group, [*kinds, *RESOURCE_GROUPS], n=1)
+        return entry.broken(f"there is no group {entry.group!r}" + (f"; did they mean {close[0]!r}" if close else ""))
+    if not COMPONENT_NAME.fullmatch(entry.name):
+        return entry.broken("names are lower-case words with dashes")
+    if not _TARGET.fullmatch(entry.target):
+        return entry.broken(f"{entry.target!r} does not name a factory as module:attribute")
+    return Component(kinds[entry.group], entry.name, entry.package, entry.version, entry.target)
 
 
 __all__ = [
@@ -285,6 +323,8 @@ __all__ = [
     "COMPONENT_NAME",
     "LIMIT_VARIABLE",
     "PACKAGE_NAME",
+    "RESOURCE_GROUPS",
+    "Advertised",
     "Broken",
     "Component",
     "Kind",
@@ -293,6 +333,7 @@ __all__ = [
     "broken",
     "canonical",
     "clear_cache",
+    "entries",
     "find",
     "find_any",
 ]
