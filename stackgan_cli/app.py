@@ -10,6 +10,7 @@ import typer
 
 from stackgan_cli.commands import environment, evaluate, generate, info, prepare, train
 from stackgan_cli.commands.components import app as components
+from stackgan_cli.commands.recipes import app as recipes
 from stackgan_cli.errors import INTERRUPTED, StackganError
 
 HELP = """Turn a sentence into a picture with a two-stage GAN, and train one on your own captioned pictures.
@@ -53,6 +54,7 @@ app.command("train-stage1", epilog=train.STAGE1_EPILOG)(train.train_stage1)
 app.command("train-stage2", epilog=train.STAGE2_EPILOG)(train.train_stage2)
 app.command("generate", epilog=generate.EPILOG)(generate.generate)
 app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
+app.add_typer(recipes, name="recipes")
 app.add_typer(components, name="components")
 app.command("info", epilog=info.EPILOG)(info.info)
 app.command("environment", epilog=environment.EPILOG)(environment.environment)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-COMMANDS = ("prepare", "train-stage1", "train-stage2", "generate", "evaluate", "components", "info", "environment")
+GROUPS = ("components", "recipes")
+COMMANDS = ("prepare", "train-stage1", "train-stage2", "generate", "evaluate", *GROUPS, "info", "environment")
 
 WATCHED = """
 import resource, sys
@@ -55,7 +56,7 @@ def test_the_version_is_the_packages(stackgan: Callable[..., Any]) -> None:
     assert stackgan("--version").out.strip() == f"stackgan {version('stackgan-cli')}"
 
 
-@pytest.mark.parametrize("command", [*(each for each in COMMANDS if each != "components"), "components list"])
+@pytest.mark.parametrize("command", [f"{each} list" if each in GROUPS else each for each in COMMANDS])
 def test_help_of_every_command_shows_examples(stackgan: Callable[..., Any], command: str) -> None:
     done = stackgan(*command.split(), "--help")
     assert done.code == 0

@@ -126,8 +126,8 @@ def check_command(
 ) -> None:
     """Check that a component keeps its contract; exit code 4 where it does not."""
     from stackgan_cli import console
-    from stackgan_cli.components.binding import parse_option
     from stackgan_cli.components.conformance import check
+    from stackgan_cli.components.key_values import parse_option
 
     component = registry.find_any(name, Kind.parse(kind) if kind else None)
     options = dict(parse_option(each) for each in option or [])

@@ -7,6 +7,14 @@ from typing import Annotated
 
 import typer
 
+
+def complete_recipe() -> list[str]:
+    """Names of the recipes that are installed, for completion."""
+    from stackgan_cli.recipes.finding import recipes
+
+    return sorted({recipe.name for recipe in recipes()})
+
+
 Data = Annotated[str, typer.Option("--data", help="Name of the data, or the path of its folder.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps ...")]

@@ -56,7 +56,7 @@ def run(asked: Asked, json: bool) -> None:
         StackganError: something asked for cannot be done.
     """
     from stackgan_cli.commands.data_table import show_data
-    from stackgan_cli.components.binding import parse_option
+    from stackgan_cli.components.key_values import parse_option
     from stackgan_cli.console import print_json, say
     from stackgan_cli.dataset.prepared import PreparedData
     from stackgan_cli.home import data_folder
@@ -91,7 +91,7 @@ def _exists(target: Path) -> bool:
 
 
 def _plan(asked: Asked, name: str) -> Plan:
-    from stackgan_cli.components.binding import parse_option
+    from stackgan_cli.components.key_values import parse_option
     from stackgan_cli.console import say
     from stackgan_cli.preparing.recognising import reader_for, reader_of_address, suited
     from stackgan_cli.preparing.surveying import Plan

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stackgan_cli.commands.options import Data, Device, Json, Precision, Seed, Set
+from stackgan_cli.commands.options import Data, Device, Json, Precision, Seed, Set, complete_recipe
 from stackgan_cli.errors import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ STAGE1_EPILOG = """Examples:
 
 stackgan train-stage1 --data drawn-birds
 
-stackgan train-stage1 --data flowers --recipe quick --steps 200
+stackgan train-stage1 --data flowers --steps 200
 
-stackgan train-stage1 --data cub --recipe paper --set batch_size=32"""
+stackgan train-stage1 --data cub --recipe mine.toml --set batch_size=32"""
 
 STAGE2_EPILOG = STAGE1_EPILOG.replace("train-stage1", "train-stage2").replace("--steps 200", "--steps 50")
 
@@ -34,7 +34,8 @@ RecipeName = Annotated[
     str | None,
     typer.Option(
         "--recipe",
-        help="A recipe's name (stackgan recipes list), or a .toml file.",
+        help="A recipe's name (stackgan recipes list) or a .toml file.",
+        autocompletion=complete_recipe,
         show_default="what suits the data",
     ),
 ]

@@ -11,7 +11,6 @@ import functools
 import inspect
 import json
 import sys
-import tomllib
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from typing import Any
 
 from stackgan_cli.components.component import Component, Kind, cause_of, talk_on_stderr
 from stackgan_cli.components.entries import ComponentEntry, is_plain
-from stackgan_cli.errors import ComponentError, StackganError, UsageError
+from stackgan_cli.errors import ComponentError, StackganError
 
 _NETWORK = ("text_width", "word_width", "resolution")
 HOST_GIVEN: Mapping[Kind, tuple[str, ...]] = {
@@ -218,24 +217,6 @@ def signature_of(factory: Callable[..., Any], described: str) -> inspect.Signatu
             f"{described} does not tell its options: {error}.",
             "Its factory must be a Python class or function with keyword-only parameters.",
         ) from error
-
-
-def parse_option(text: str) -> tuple[str, Any]:
-    """Read ``key=value`` from the command line; the value is TOML, and a bare word is a string.
-
-    Raises:
-        UsageError: there is no ``=``, or no key before it.
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise UsageError(f"{text!r} does not set anything.", "Write options as key=value, for example width=256.")
-    key, value = key.strip(), value.strip()
-    try:
-        values = tomllib.loads(f"value = {value}")
-    except (ValueError, RecursionError):
-        return key, value
-    # A line break in the value could begin another TOML key.
-    return key, values["value"] if len(values) == 1 else value
 
 
 def _named(signature: inspect.Signature) -> dict[str, inspect.Parameter]:

@@ -1,46 +1,44 @@
-"""From a recipe's name or file and ``--set`` options to checked settings: recipe <- file <- options."""
+"""From a recipe's name or file and ``--set`` options to checked settings: recipe <- extending file <- options."""
 
 from __future__ import annotations
 
 import difflib
-import tomllib
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+import re
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from stackgan_cli.components.binding import parse_option
-from stackgan_cli.errors import SettingsError
-from stackgan_cli.recipes.schema import Recipe, StageSettings
+from stackgan_cli.components.component import Kind
+from stackgan_cli.components.key_values import parse_option, parse_toml
+from stackgan_cli.components.registry import find
+from stackgan_cli.errors import ComponentError, SettingsError
+from stackgan_cli.recipes.finding import recipe_file
+from stackgan_cli.recipes.schema import ComponentChoice, Recipe, StageSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 Checked = TypeVar("Checked", bound=BaseModel)
 
-_FOLDER = Path(__file__).parent
+_MOST_LAYERS = 10
+_EITHER = (("steps", "epochs"), ("discriminator", "discriminators"))
+_RUN_FOLDER = re.compile(r"stage([12])(-old-\d+)?")
 
 
-def recipe_names() -> list[str]:
-    """Names of the recipes that come with the package, sorted."""
-    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+def load_recipe(name_or_path: str, stage: int = 1) -> Recipe:
+    """Read a recipe by its name, or from a TOML file of one's own, together with what it extends.
 
-
-def load_recipe(name_or_path: str) -> Recipe:
-    """Read a recipe by its name, or from a TOML file of one's own.
+    Args:
+        name_or_path: a name, ``package:name``, or the path of a ``.toml`` file. The ``settings.toml`` of a run is a
+            recipe for its stage alone.
+        stage: that a ``settings.toml`` is for where the folder it lies in does not tell.
 
     Raises:
         SettingsError: there is no such recipe, or it says something that no recipe may say.
     """
-    path = _FOLDER / f"{name_or_path}.toml"
-    if name_or_path not in recipe_names():
-        path = Path(name_or_path).expanduser()
-        if path.suffix != ".toml" or not path.is_file():
-            raise SettingsError(
-                f"There is no recipe called {name_or_path!r}.",
-                hint=f"one of {', '.join(recipe_names())}, or the path of a .toml file",
-            )
-    return check(Recipe, read_toml(path), what=f"The recipe {path.name}")
+    path = recipe_file(name_or_path)
+    return check(Recipe, _layered(path, stage, ()), what=f"The recipe {path.name}")
 
 
 def stage_settings(recipe: Recipe, stage: int, changes: Mapping[str, Any], options: Iterable[str]) -> StageSettings:
@@ -53,13 +51,58 @@ def stage_settings(recipe: Recipe, stage: int, changes: Mapping[str, Any], optio
         options: ``key=value`` texts as people type them; values are TOML, or plain text.
 
     Raises:
-        SettingsError: a key is unknown or a value is none that it takes.
+        SettingsError: the recipe lacks that stage, a key is unknown, or a value is none that it takes.
         UsageError: an option is not of the form key=value.
     """
-    settings = (recipe.stage1 if stage == 1 else recipe.stage2).model_dump()
+    chosen = recipe.stage1 if stage == 1 else recipe.stage2
+    if chosen is None:
+        raise SettingsError(
+            f"There is nothing for Stage-{'I' * stage} in this recipe: {recipe.summary}.",
+            hint="Name another recipe for this stage (stackgan recipes list).",
+        )
+    settings = chosen.model_dump()
     for key, value in [*((k, v) for k, v in changes.items() if v is not None), *map(parse_option, options)]:
-        _put(settings, key, value)
+        for part in reversed(key.split(".")):
+            value = {part: value}  # noqa: PLW2901
+        settings = merge(settings, value)
     return check(StageSettings, settings, what="The settings")
+
+
+def with_full_names(settings: StageSettings, stage: int) -> StageSettings:
+    """Write every component of a stage as ``package:name``, which a second package of one bare name cannot change.
+
+    A component that is not installed keeps the name that it has: whoever builds it says so.
+    """
+
+    def full(kind: Kind, choice: Any) -> Any:
+        return choice.model_copy(update={"name": _full_name(kind, choice)})
+
+    return settings.model_copy(
+        update={
+            "generator": full(Kind.STAGE1_GENERATOR if stage == 1 else Kind.STAGE2_GENERATOR, settings.generator),
+            "discriminator": settings.discriminator and full(Kind.DISCRIMINATOR, settings.discriminator),
+            "discriminators": tuple(full(Kind.DISCRIMINATOR, choice) for choice in settings.discriminators),
+            "objectives": tuple(full(Kind.OBJECTIVE, choice) for choice in settings.objectives),
+        }
+    )
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay values over others: tables are merged, lists and all else replaced.
+
+    Another ``name`` takes the options of the component before with it; ``steps`` and ``epochs`` replace each other, and
+    so do ``discriminator`` and ``discriminators``.
+    """
+    merged = dict(base)
+    if over.get("name", base.get("name")) != base.get("name"):
+        merged.pop("options", None)
+    for one, other in _EITHER:
+        if one in over or other in over:
+            merged.pop(other if one in over else one, None)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -69,8 +112,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         SettingsError: it cannot be read or is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        # Opening a pipe or a device could wait for ever.
+        if not path.is_file():
+            raise ValueError("it is a folder, a pipe or a device")
+        return parse_toml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise SettingsError(
             f"{path} is no readable TOML file: {error}.", hint="Mend that line, or name another."
         ) from error
@@ -93,65 +139,58 @@ def check(schema: type[Checked], values: Mapping[str, Any], *, what: str) -> Che
             close = difflib.get_close_matches(str(first["loc"][-1]), siblings, n=1)
             hint = f"did you mean {close[0]}?" if close else f"one of: {', '.join(siblings)}"
             raise SettingsError(f"{what} cannot have {where!r}: there is no such setting.", hint=hint) from error
+        shown = repr(first["input"])
+        shown = shown if len(shown) <= 200 else f"{shown[:200]} ..."
+        raise SettingsError(f"{what} cannot have {where} = {shown}: {reason}.", hint=f"Change {where}.") from error
+
+
+def _full_name(kind: Kind, choice: ComponentChoice) -> str:
+    """``package:name`` of a component, where it is installed."""
+    try:
+        return find(kind, choice.name).full_name
+    except ComponentError:
+        return choice.name
+
+
+def _layered(path: Path, stage: int, above: tuple[Path, ...]) -> dict[str, Any]:
+    """The values of a recipe file, laid over those that it extends."""
+    if path in above:
+        raise SettingsError(f"{path} extends itself, by way of {above[-1]}.", hint="Take one 'extends' out.")
+    if len(above) >= _MOST_LAYERS:
         raise SettingsError(
-            f"{what} cannot have {where} = {first['input']!r}: {reason}.", hint=f"Change {where}."
-        ) from error
+            f"{above[0]} extends a recipe that extends another, more than {_MOST_LAYERS} deep.",
+            hint="Write what the recipes in between say into fewer files.",
+        )
+    values = _as_recipe(read_toml(path), path, stage)
+    base = values.pop("extends", None)
+    if base is None:
+        return values
+    if not isinstance(base, str):
+        raise SettingsError(f"{path} extends {base!r}.", hint="extends = a recipe's name, or the path of a .toml file")
+    try:
+        below = recipe_file(base, path.parent)
+    except SettingsError as error:
+        raise SettingsError(f"{path} extends what is not there. {error.message}", error.hint) from error
+    return merge(_layered(below, stage, (*above, path)), values)
 
 
-def to_toml(settings: BaseModel) -> str:
-    """Write settings as TOML that :func:`read_toml` reads back; settings that are None are left out."""
-    lines: list[str] = []
-    _write_table(lines, settings.model_dump(exclude_none=True), "")
-    return "\n".join(lines) + "\n"
-
-
-def _write_table(lines: list[str], values: Mapping[str, Any], prefix: str) -> None:
-    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
-    lines += [f"{_key(key)} = {_value(value)}" for key, value in values.items() if key not in tables]
-    for key, table in tables.items():
-        if table:
-            lines += ["", f"[{prefix}{_key(key)}]"]
-            _write_table(lines, table, f"{prefix}{_key(key)}.")
-
-
-def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else _value(key)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
-    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else c for c in escaped) + '"'
-
-
-def _put(settings: dict[str, Any], key: str, value: Any) -> None:
-    if key in ("steps", "epochs"):
-        settings["steps"] = settings["epochs"] = None
-    *path, last = key.split(".")
-    table = settings
-    for part in path:
-        inner = table.get(part)
-        if not isinstance(inner, dict):
-            close = difflib.get_close_matches(part, [k for k, v in table.items() if isinstance(v, dict)], n=1)
-            raise SettingsError(
-                f"There is no group of settings called {part!r} in {key!r}.",
-                hint=f"did you mean {close[0]}?" if close else f"one of: {', '.join(table)}",
-            )
-        table = inner
-    if last == "name" and path and table.get("name") != value:
-        table["options"] = {}
-    table[last] = value
+def _as_recipe(values: dict[str, Any], path: Path, stage: int) -> dict[str, Any]:
+    """Make the settings of one stage, as a run keeps them, a recipe for that stage."""
+    if values.keys() & {"extends", *Recipe.model_fields} or not values.keys() & StageSettings.model_fields.keys():
+        return values
+    run = _RUN_FOLDER.fullmatch(path.parent.name)
+    return {"summary": f"the settings in {path}", f"stage{run.group(1) if run else stage}": values}
 
 
 def _fields_beside(schema: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     for part in location[:-1]:
-        annotation = schema.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            break
-        schema = annotation
+        if isinstance(part, str):
+            schema = _model_in(schema.model_fields[part].annotation) or schema
     return list(schema.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model in an annotation such as ``StageSettings | None`` or ``list[ComponentChoice]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

@@ -12,22 +12,27 @@ Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class ComponentChoice(_Strict):
     """A component by name, with its options."""
 
     name: str
+    """Its name, or package:name (stackgan components list)."""
     options: dict[str, Any] = {}
+    """What it takes beside its name (stackgan components show NAME)."""
 
 
 class OptimizerSettings(_Strict):
     """Adam (Kingma and Ba 2014)."""
 
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4
+    """Adam's step size at the beginning."""
     beta1: Decay = 0.5
+    """Decay of the running mean of the gradient."""
     beta2: Decay = 0.999
+    """Decay of the running mean of the squared gradient."""
     halve_every: Positive | None = None
     """Epochs after which the learning rate is halved, again and again."""
     decay_from: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
@@ -55,23 +60,33 @@ class StageSettings(_Strict):
     """Everything that decides how one stage is trained."""
 
     resolution: Positive
+    """Side of the generator's pictures in pixels."""
     generator: ComponentChoice
+    """What draws."""
     discriminator: DiscriminatorChoice | None = None
-    """The one discriminator; in its place, ``discriminators`` lists several."""
+    """What judges; in its place, ``discriminators`` lists several."""
     discriminators: tuple[DiscriminatorChoice, ...] = ()
+    """Several that judge, each with its weight."""
     objectives: tuple[ObjectiveChoice, ...] = ()
     """What is trained for beside fooling the discriminators."""
     generator_optimizer: OptimizerSettings = OptimizerSettings()
+    """How the generator learns."""
     discriminator_optimizer: OptimizerSettings = OptimizerSettings()
+    """How the discriminator learns."""
     batch_size: Positive = 64
+    """Pictures in a step, on all devices together."""
     steps: Positive | None = None
+    """How long to train, in steps; either this or epochs."""
     epochs: Positive | None = None
+    """How long to train, in passes over the pictures; either this or steps."""
     captions_averaged: Positive = 4
     """Captions whose features are averaged for a picture (4 of 10 in the published code)."""
     flip: bool = True
     """Mirror pictures at random."""
     loss: Literal["bce", "hinge"] = "bce"
+    """The adversarial loss: binary cross-entropy as published, or hinge."""
     kl_weight: NotNegative = 2.0
+    """Weight of the divergence of the conditioning distribution from the standard normal one."""
     kl_reduction: Literal["mean", "sum"] = "mean"
     """Over the condition's dimensions: mean as in the published TensorFlow code, sum as the formula reads."""
     judge_by: Literal["text", "condition"] = "text"
@@ -81,9 +96,13 @@ class StageSettings(_Strict):
     stage1_batch_norm: Literal["running", "batch"] = "running"
     """Statistics that the frozen Stage-I uses inside Stage-II: its running ones, or each batch's own as published."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Of everything random."""
     log_every: Positive = 50
+    """Steps from one line of log.jsonl to the next."""
     sample_every: Positive = 500
+    """Steps from one sheet of samples to the next."""
     checkpoint_every: Positive = 1000
+    """Steps from one checkpoint to the next."""
     keep_checkpoints: Positive = 2
     """Newest checkpoints that are kept; the best one is kept beside them."""
     measure_pictures: Annotated[int, Field(ge=0)] = 128
@@ -123,13 +142,22 @@ class StageSettings(_Strict):
 
 
 class Recipe(_Strict):
-    """A whole recipe: what it is for, and its two stages."""
+    """A whole recipe: what it is for, and its two stages, of which one may be absent."""
 
     summary: str
+    """What it is for, in one line."""
     encoder: str | None = None
     """The text encoder, where it must be a certain one; else what the data was prepared with."""
-    stage1: StageSettings
-    stage2: StageSettings
+    stage1: StageSettings | None = None
+    """Stage-I, which sketches small pictures."""
+    stage2: StageSettings | None = None
+    """Stage-II, which corrects and refines them."""
+
+    @model_validator(mode="after")
+    def _some_stage(self) -> Recipe:
+        if self.stage1 is None and self.stage2 is None:
+            raise ValueError("it holds neither stage1 nor stage2")
+        return self
 
 
 MAY_CHANGE = frozenset(

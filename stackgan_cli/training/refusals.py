@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from stackgan_cli.errors import ModelError, SettingsError
 from stackgan_cli.home import MANIFEST
 from stackgan_cli.model_folder import ModelFolder, hash_of, stage_record
-from stackgan_cli.recipes.loading import check, read_toml
+from stackgan_cli.recipes.loading import check, read_toml, with_full_names
 from stackgan_cli.recipes.schema import MAY_CHANGE, StageSettings
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def refuse_other_stage1(folder: Path) -> None:
         )
 
 
-def refuse_other_settings(run_folder: Path, settings: StageSettings) -> None:
+def refuse_other_settings(run_folder: Path, stage: int, settings: StageSettings) -> None:
     """Refuse settings that differ from those that a run began with, but for those that may.
 
     Raises:
@@ -69,7 +69,7 @@ def refuse_other_settings(run_folder: Path, settings: StageSettings) -> None:
     path = run_folder / "settings.toml"
     if not path.is_file():
         return
-    before = check(StageSettings, read_toml(path), what=f"{path}").model_dump()
+    before = with_full_names(check(StageSettings, read_toml(path), what=f"{path}"), stage).model_dump()
     now = settings.model_dump()
     differences = [
         f"{key} was {before[key]!r} and is now {now[key]!r}"

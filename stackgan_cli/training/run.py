@@ -11,7 +11,7 @@ from stackgan_cli.files import write_text
 from stackgan_cli.model_folder import ModelFolder, forget_stage, set_aside
 from stackgan_cli.progress import SILENT
 from stackgan_cli.ranks import ALONE
-from stackgan_cli.recipes.loading import to_toml
+from stackgan_cli.recipes.writing import to_toml
 from stackgan_cli.training.assembly import Assembled, Fitting, assemble, build_batches, keep_objectives
 from stackgan_cli.training.checking import check_pixels
 from stackgan_cli.training.distribution import mean_over_ranks
@@ -91,7 +91,7 @@ class TrainingRun:
         if not (restart and stage == 1):
             refuse_other_data(folder, data, self._encoder_folder, stage)
         if not restart:
-            refuse_other_settings(self.run_folder, settings)
+            refuse_other_settings(self.run_folder, stage, settings)
             if stage == 2:
                 refuse_other_stage1(folder)
         self.batches, self._widths = build_batches(settings, data, self._encoder_folder, options.machine, options.ranks)

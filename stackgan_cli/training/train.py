@@ -6,16 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from stackgan_cli.components.component import Kind
-from stackgan_cli.components.registry import find
 from stackgan_cli.dataset.prepared import PreparedData
-from stackgan_cli.errors import ComponentError, StackganError, UsageError
+from stackgan_cli.errors import StackganError, UsageError
 from stackgan_cli.home import existing_data, model_folder
 from stackgan_cli.machine import choose_machine, missing_compiler
-from stackgan_cli.model_folder import STAGES, ModelFolder, stage_record
+from stackgan_cli.model_folder import ModelFolder, stage_record
 from stackgan_cli.progress import SILENT
 from stackgan_cli.ranks import LostRankError, join_ranks, leave_ranks
-from stackgan_cli.recipes.loading import load_recipe, stage_settings
+from stackgan_cli.recipes.loading import load_recipe, stage_settings, with_full_names
 from stackgan_cli.training.planning import plan
 from stackgan_cli.training.run import RunOptions, TrainingRun
 
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from stackgan_cli.machine import Machine
     from stackgan_cli.progress import Progress
     from stackgan_cli.ranks import Ranks
-    from stackgan_cli.recipes.schema import ComponentChoice, StageSettings
+    from stackgan_cli.recipes.schema import StageSettings
 
 DEFAULT_RECIPE = "paper"
 """For data whose reader names none."""
@@ -153,36 +151,9 @@ def _settled(request: TrainRequest, data: PreparedData) -> tuple[str, str | None
     if request.changes.get("steps") is not None and request.changes.get("epochs") is not None:
         raise UsageError("--steps and --epochs both say how long to train.", hint="one of the two")
     name = request.recipe or data.manifest.get("recipe") or DEFAULT_RECIPE
-    recipe = load_recipe(name)
+    recipe = load_recipe(name, request.stage)
     settings = stage_settings(recipe, request.stage, request.changes, request.settings)
     return name, request.encoder or recipe.encoder, with_full_names(settings, request.stage)
-
-
-def with_full_names(settings: StageSettings, stage: int) -> StageSettings:
-    """Write every component of a stage as ``package:name``, which a second package of one bare name cannot change.
-
-    A component that is not installed keeps the name that it has: whoever builds it says so.
-    """
-
-    def full(kind: Kind, choice: Any) -> Any:
-        return choice.model_copy(update={"name": full_name(kind, choice)})
-
-    return settings.model_copy(
-        update={
-            "generator": full(STAGES[stage], settings.generator),
-            "discriminator": settings.discriminator and full(Kind.DISCRIMINATOR, settings.discriminator),
-            "discriminators": tuple(full(Kind.DISCRIMINATOR, choice) for choice in settings.discriminators),
-            "objectives": tuple(full(Kind.OBJECTIVE, choice) for choice in settings.objectives),
-        }
-    )
-
-
-def full_name(kind: Kind, choice: ComponentChoice) -> str:
-    """``package:name`` of a component, where it is installed."""
-    try:
-        return find(kind, choice.name).full_name
-    except ComponentError:
-        return choice.name
 
 
 def _compiler(request: TrainRequest, machine: Machine, progress: Progress) -> tuple[bool, bool]:

@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from stackgan_cli.components.binding import options_of, parse_option
+from stackgan_cli.components.binding import options_of
 from stackgan_cli.components.component import Kind
 from stackgan_cli.components.entries import stored_entry
+from stackgan_cli.components.key_values import parse_option
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import load_weights
 from stackgan_cli.errors import ComponentError, ModelError, SettingsError, UsageError

@@ -1,24 +1,25 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import re
 import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stackgan_cli.components.binding import parse_option
+from stackgan_cli.components.key_values import parse_option
+from stackgan_cli.components.registry import clear_cache
 from stackgan_cli.errors import SettingsError, UsageError
-from stackgan_cli.recipes.loading import (
-    check,
-    load_recipe,
-    read_toml,
-    recipe_names,
-    stage_settings,
-    to_toml,
-)
-from stackgan_cli.recipes.schema import StageSettings
+from stackgan_cli.recipes.finding import recipes
+from stackgan_cli.recipes.loading import check, load_recipe, merge, read_toml, stage_settings
+from stackgan_cli.recipes.schema import ComponentChoice, OptimizerSettings, Recipe, StageSettings
+from stackgan_cli.recipes.writing import explained, to_toml
+
+NAMES = [recipe.name for recipe in recipes() if recipe.built_in]
 
 
 def settings(*options: str, stage: int = 1, recipe: str = "quick", **changes: Any) -> StageSettings:
@@ -28,8 +29,8 @@ def settings(*options: str, stage: int = 1, recipe: str = "quick", **changes: An
 def test_every_recipe_is_whole_and_names_components_that_are_there() -> None:
     from stackgan_cli.components.registry import Kind, find
 
-    assert {"paper", "port", "quick"} <= set(recipe_names())
-    for name in recipe_names():
+    assert {"paper", "port", "quick"} <= set(NAMES)
+    for name in NAMES:
         recipe = load_recipe(name)
         assert recipe.summary
         if recipe.encoder is not None:
@@ -125,27 +126,180 @@ def test_an_unknown_recipe_is_answered_with_those_there_are(tmp_path: Path) -> N
         assert "quick" in str(error.value.hint)
 
 
-def test_a_recipe_file_of_ones_own_is_read_and_its_faults_are_named(tmp_path: Path) -> None:
-    mine = tmp_path / "mine.toml"
-    source = Path(load_recipe.__code__.co_filename).parent / "quick.toml"
-    mine.write_text(source.read_text().replace("batch_size = 32", "batch_size = 5"))
-    assert load_recipe(str(mine)).stage1.batch_size == 5
-    for text, words in (
+Write = Callable[[str, str], str]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """``write(name, text)`` writes a file and returns its path."""
+
+    def one(name: str, text: str) -> str:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return str(path)
+
+    return one
+
+
+def test_a_recipe_file_says_only_what_differs_from_what_it_extends(write: Write) -> None:
+    below = write(
+        "below/slow.toml",
+        """
+        extends = "quick"
+        summary = "Slower"
+        stage1.generator_optimizer.learning_rate = 1e-5
+        stage1.generator.options = { channels = 8, z_width = 4 }
+        stage2.epochs = 3
+        """,
+    )
+    mine = load_recipe(write("mine.toml", 'extends = "below/slow.toml"\n[stage1]\ngenerator.options.channels = 9'))
+    quick = load_recipe("quick")
+    assert quick.stage1
+    assert quick.stage2
+    assert mine.summary == "Slower"
+    assert mine.stage1 == stage_settings(
+        quick,
+        1,
+        {},
+        ["generator_optimizer.learning_rate=1e-5", "generator.options.channels=9", "generator.options.z_width=4"],
+    )
+    assert mine.stage2 == stage_settings(quick, 2, {"epochs": 3}, [])
+    assert load_recipe(below).stage2 == mine.stage2
+    assert load_recipe(write("absolute.toml", f"extends = {json.dumps(below)}")).stage2 == mine.stage2
+
+
+def test_another_component_in_a_file_starts_without_the_options_that_it_would_inherit(write: Write) -> None:
+    inherited = load_recipe("quick").stage1.discriminator.options
+    assert inherited
+    for name, options in (("other", {}), ("residual", inherited)):
+        recipe = load_recipe(write("mine.toml", f'extends = "quick"\nstage1.discriminator.name = "{name}"'))
+        assert recipe.stage1.discriminator.options == options
+    both = 'extends = "quick"\nstage1.discriminator = { name = "other", options = { channels = 3 } }'
+    assert load_recipe(write("mine.toml", both)).stage1.discriminator.options == {"channels": 3}
+
+
+def test_layers_merge_tables_and_replace_lists() -> None:
+    base = {"tables": {"kept": 1, "changed": {"deep": 1, "beside": 2}}, "list": [{"name": "a"}, {"name": "b"}]}
+    over = {"tables": {"changed": {"deep": 3}, "new": 4}, "list": [{"name": "c"}]}
+    assert merge(base, over) == {
+        "tables": {"kept": 1, "changed": {"deep": 3, "beside": 2}, "new": 4},
+        "list": [{"name": "c"}],
+    }
+    assert base["tables"]["changed"] == {"deep": 1, "beside": 2}
+
+
+def test_recipes_that_extend_each_other_or_too_many_are_refused(write: Write) -> None:
+    write("b.toml", 'extends = "./c.toml"')
+    write("c.toml", 'extends = "a.toml"')
+    with pytest.raises(SettingsError, match=r"a\.toml extends itself, by way of .*c\.toml"):
+        load_recipe(write("a.toml", 'extends = "b.toml"'))
+    write("0.toml", 'extends = "quick"')
+    for at in range(1, 11):
+        write(f"{at}.toml", f'extends = "{at - 1}.toml"')
+    assert load_recipe(write("8.toml", 'extends = "7.toml"')).stage1 == load_recipe("quick").stage1
+    with pytest.raises(SettingsError, match="more than 10 deep"):
+        load_recipe(write("10.toml", 'extends = "9.toml"'))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
         ("summary = ", "TOML"),
         ("summary = 'x'", "stage1"),
-        (source.read_text() + "\nsteps_ = 3", "stage2.steps_"),
-        (source.read_text().replace("steps = 6000", "steps = 6000\nepochs = 2"), "exactly one"),
-    ):
-        mine.write_text(text)
-        with pytest.raises(SettingsError, match=words):
-            load_recipe(str(mine))
-    mine.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SettingsError, match="TOML"):
-        load_recipe(str(mine))
+        ("extends = 'quick'\nstage2.steps_ = 3", "stage2.steps_.*no such setting"),
+        ("extends = 'quick'\nbatch_size = 3", "batch_size"),
+        ("extends = 'quick'\nstage1.steps = 1\nstage1.epochs = 1", "exactly one"),
+        ("extends = 'quick'\nstage1.generator = 'paper'", "stage1.generator = 'paper'"),
+        ("extends = 'quick'\nstage1 = 3", "stage1"),
+        ("extends = 'qick'", "mine.toml extends what is not there.*'qick'"),
+        ("extends = 'absent.toml'", "mine.toml extends what is not there.*absent"),
+        ("extends = 3", "extends 3"),
+        ("extends = ''", "extends what is not there"),
+        ("x = " + "[" * 5000 + "]" * 5000, "mine.toml.*nested"),
+        ("x = " + "{a = " * 100 + "1" + "}" * 100, "mine.toml.*nested"),
+        ("x = 1" + "0" * 5000, "mine.toml.*too large"),
+        ("x = 0x" + "f" * 5000, "mine.toml.*too large"),
+        ("x = 1979-13-01", "TOML"),
+        ("extends = 'quick'\nstage1.seed = 99999999999999999999", "too large"),
+        ("extends = 'quick'\nstage1.kl_weight = 1e999", "kl_weight = inf"),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_the_faults_of_a_recipe_file_are_named(write: Write, text: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        load_recipe(write("mine.toml", text))
+
+
+def test_what_is_no_file_of_text_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+    pipe, folder, binary = (tmp_path / f"{name}.toml" for name in ("pipe", "folder", "binary"))
+    os.mkfifo(pipe)
+    folder.mkdir()
+    binary.write_bytes(b"\xff\xfe\x00")
+    for path in (pipe, folder, binary):
+        with pytest.raises(SettingsError, match=f"{path.name} is no readable TOML file"):
+            load_recipe(str(path))
+
+
+def test_the_settings_of_a_run_are_a_recipe_for_its_stage(write: Write) -> None:
+    settled = settings("batch_size=7", "generator.options.channels=8", stage=2)
+    recipe = load_recipe(write("training/stage2-old-1/settings.toml", to_toml(settled)), stage=1)
+    assert stage_settings(recipe, 2, {}, []) == settled
+    with pytest.raises(SettingsError, match="nothing for Stage-I in this recipe"):
+        stage_settings(recipe, 1, {}, [])
+    elsewhere = write("mine.toml", to_toml(settled))
+    for stage in (1, 2):
+        assert stage_settings(load_recipe(elsewhere, stage), stage, {"steps": 9}, []).steps == 9
+    above = write("above.toml", 'extends = "training/stage2-old-1/settings.toml"\nstage2.batch_size = 3')
+    assert load_recipe(above).stage2 == stage_settings(recipe, 2, {"batch_size": 3}, [])
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The recipes of an installed package, which advertises ``flowers``, ``quick``, ``broken`` and ``absent``."""
+    names = ("flowers", "quick", "broken", "absent")
+    folder = tmp_path / "some_flowers" / "recipes"
+    information = tmp_path / "some_flowers-2.0.dist-info"
+    for made in (folder, information):
+        made.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_text("raise SystemExit('imported')")
+    (folder / "flowers.toml").write_text('extends = "quick"\nsummary = "For flowers"\nstage1.batch_size = 11')
+    (folder / "quick.toml").write_text('extends = "./flowers.toml"\nsummary = "Not the built-in one"')
+    (folder / "broken.toml").write_text("summary =")
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: some-flowers\nVersion: 2.0\n")
+    lines = [f"{name} = some_flowers:recipes/{name}.toml" for name in names]
+    (information / "entry_points.txt").write_text("\n".join(["[stackgan.recipes]", *lines]))
+    monkeypatch.syspath_prepend(tmp_path)
+    clear_cache()
+    yield folder
+    clear_cache()
+
+
+def test_packages_bring_recipes_that_harm_nobody_where_they_are_broken(plugin: Path, write: Write) -> None:
+    assert load_recipe("flowers").stage1.batch_size == 11
+    assert load_recipe("quick").summary != load_recipe("some_flowers:quick").summary == "Not the built-in one"
+    assert load_recipe(write("mine.toml", 'extends = "some-flowers:flowers"')).summary == "For flowers"
+    with pytest.raises(SettingsError, match=r"broken\.toml is no readable TOML"):
+        load_recipe("broken")
+    with pytest.raises(SettingsError, match=r"'absent' of some-flowers 2\.0 cannot be used"):
+        load_recipe("absent")
+
+
+@pytest.mark.parametrize("recipe", NAMES)
+def test_an_explained_recipe_is_read_back_as_it_was_and_says_what_each_setting_means(recipe: str, write: Write) -> None:
+    text = explained(load_recipe(recipe))
+    assert load_recipe(write("copy.toml", text)) == load_recipe(recipe)
+    lines = text.splitlines()
+    for schema in (Recipe, StageSettings, ComponentChoice, OptimizerSettings):
+        for name in schema.model_fields:
+            first = next(
+                at for at, line in enumerate(lines) if re.fullmatch(rf"(# )?{name} = .*|\[.*\b{name}\]+", line)
+            )
+            assert lines[first - 1].startswith("# "), name
 
 
 def test_settings_survive_being_written_down() -> None:
-    for name in recipe_names():
+    for name in NAMES:
         for stage in (1, 2):
             before = settings(stage=stage, recipe=name)
             assert check(StageSettings, tomllib.loads(to_toml(before)), what="x") == before
@@ -207,3 +361,9 @@ def test_no_option_text_brings_anything_but_a_value_or_a_clear_refusal() -> None
 
 def test_an_option_says_one_thing_only() -> None:
     assert parse_option("flip=true\nbatch_size = 1") == ("flip", "true\nbatch_size = 1")
+
+
+@pytest.mark.parametrize("value", ["[" * 5000, "[" * 5000 + "]" * 5000, "1" + "0" * 5000, "0x" + "f" * 99, "\udcff"])
+def test_a_value_that_cannot_be_taken_in_names_its_option(value: str) -> None:
+    with pytest.raises(UsageError, match="'seed' cannot be taken in"):
+        parse_option(f"seed={value}")

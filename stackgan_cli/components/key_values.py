@@ -1,0 +1,57 @@
+"""Settings as people type them: ``key=value`` on the command line, and TOML within bounds."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+from stackgan_cli.errors import UsageError
+
+_DEEPEST = 32
+"""Tables within tables; no settings are nested so deeply."""
+
+
+def parse_option(text: str) -> tuple[str, Any]:
+    """Read ``key=value`` from the command line; the value is TOML, and a bare word is a string.
+
+    Raises:
+        UsageError: there is no ``=``, no key before it, or a value that cannot be taken in.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"{text!r} does not set anything.", "Write options as key=value, for example width=256.")
+    key, value = key.strip(), value.strip()
+    try:
+        text.encode()
+        values = parse_toml(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        return key, value
+    except ValueError as error:
+        raise UsageError(f"The value of the option {key!r} cannot be taken in: {error}.", "Check it.") from error
+    # A line break in the value could begin another TOML key.
+    return key, values["value"] if len(values) == 1 else value
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Read TOML.
+
+    Raises:
+        ValueError: it is no TOML (then it is a ``TOMLDecodeError``), is nested deeper than any settings are, or holds a
+            number beyond the 64 bits that TOML promises.
+    """
+    try:
+        values = tomllib.loads(text)
+        _refuse_extremes(values, 0)
+    except tomllib.TOMLDecodeError:
+        raise
+    except (ValueError, RecursionError, OverflowError) as error:
+        raise ValueError("a number in it is too large, or it is nested too deeply") from error
+    return values
+
+
+def _refuse_extremes(value: object, depth: int) -> None:
+    if depth > _DEEPEST or (isinstance(value, int) and not -(2**63) <= value < 2**63):
+        raise ValueError
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _refuse_extremes(inner, depth + 1)
