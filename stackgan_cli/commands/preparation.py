@@ -185,15 +185,15 @@ def _downloaded(asked: Asked, name: str) -> Path:
 
     published = published_data(asked.reader or name)
     folder = given_path(str(asked.source)) if asked.source else home() / "downloads" / name
-    size = f"{published.size / 1e9:,.1f} GB" if published.size else "size unknown"
+    size = f"{published.size / 1e9:,.1f} GB"
     say(f"Fetching {published.title} ({size}) from {published.page} into {folder}. {published.terms}")
     for part in published.by_hand:
         if not (folder / part.place).is_dir():
             say(f"What cannot be fetched, {part.what}, belongs in {folder / part.place}. {part.steps}")
     with Phases() as phases:
 
-        def report(file: str, done: int, total: int | None) -> None:
-            phases.update(f"{file} (MB)", done // 10**6, (total or 0) // 10**6, "")
+        def report(file: str, done: int, total: int) -> None:
+            phases.update(f"{file} (MB)", done // 10**6, total // 10**6, "")
 
         fetch(published, folder, report)
     return folder

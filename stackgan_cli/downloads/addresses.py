@@ -11,20 +11,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """One file with a public address."""
+    """One file with a public address; its name on this machine is the end of the address."""
 
-    name: str
-    """What it is called on this machine; never taken from a server."""
     address: str
     """http or https."""
-    page: str
-    """Where a person finds the file with a browser."""
-    size: int | None = None
-    """Bytes, where published."""
-    checksum: str | None = None
-    """``sha256:`` or ``md5:`` and the digest in hexadecimal, where published."""
+    size: int
+    """Bytes."""
+    checksum: str
+    """``sha256:`` or ``md5:`` and the digest in hexadecimal."""
     inside: str | None = None
     """For an archive: its top folder, which is unpacked under this very name; None for a file that is used as it is."""
+
+    @property
+    def name(self) -> str:
+        """What it is called on this machine; never what a server calls it."""
+        return self.address.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,14 @@ class PublishedData:
     terms: str
     """What its publishers say about its use, in one sentence."""
     page: str
+    """Where a person finds the files with a browser."""
     files: tuple[RemoteFile, ...]
     by_hand: tuple[ByHand, ...] = ()
 
     @property
-    def size(self) -> int | None:
-        """Bytes to download in all, or None where a size is not published."""
-        sizes = [file.size for file in self.files]
-        return sum(size for size in sizes if size is not None) if None not in sizes else None
+    def size(self) -> int:
+        """Bytes to download in all."""
+        return sum(file.size for file in self.files)
 
 
 _CAPTIONS_PAGE = "https://github.com/reedscot/cvpr2016"
@@ -82,12 +83,10 @@ CUB = PublishedData(
     page=_CUB_PAGE,
     files=(
         RemoteFile(
-            name="CUB_200_2011.tgz",
-            address=f"{_CUB_PAGE}/files/CUB_200_2011.tgz",
-            page=_CUB_PAGE,
-            size=1_150_585_339,
-            checksum="sha256:0c685df5597a8b24909f6a7c9db6d11e008733779a671760afef78feb49bf081",
-            inside="CUB_200_2011",
+            f"{_CUB_PAGE}/files/CUB_200_2011.tgz",
+            1_150_585_339,
+            "sha256:0c685df5597a8b24909f6a7c9db6d11e008733779a671760afef78feb49bf081",
+            "CUB_200_2011",
         ),
     ),
     by_hand=(_captions("the link 'birds'", "cvpr2016_cub.tar.gz", "CUB_200_2011"),),
@@ -99,26 +98,20 @@ FLOWERS = PublishedData(
     page=_FLOWERS_PAGE,
     files=(
         RemoteFile(
-            name="102flowers.tgz",
-            address=f"{_FLOWERS_PAGE}102flowers.tgz",
-            page=_FLOWERS_PAGE,
-            size=344_862_509,
-            checksum="sha256:2d01ecc807db462958cfe3d92f57a8c252b4abd240eb955770201e45f783b246",
-            inside="jpg",
+            f"{_FLOWERS_PAGE}102flowers.tgz",
+            344_862_509,
+            "sha256:2d01ecc807db462958cfe3d92f57a8c252b4abd240eb955770201e45f783b246",
+            "jpg",
         ),
         RemoteFile(
-            name="imagelabels.mat",
-            address=f"{_FLOWERS_PAGE}imagelabels.mat",
-            page=_FLOWERS_PAGE,
-            size=502,
-            checksum="sha256:4903e94206bac23bf772aadf06451916df56b58fc483a62db32a97b82656651d",
+            f"{_FLOWERS_PAGE}imagelabels.mat",
+            502,
+            "sha256:4903e94206bac23bf772aadf06451916df56b58fc483a62db32a97b82656651d",
         ),
         RemoteFile(
-            name="setid.mat",
-            address=f"{_FLOWERS_PAGE}setid.mat",
-            page=_FLOWERS_PAGE,
-            size=14_989,
-            checksum="sha256:46b8678f91fd95d3c8f4feab80d271a6c834a1dd896fe29fd3e6ad9ce5c8dccd",
+            f"{_FLOWERS_PAGE}setid.mat",
+            14_989,
+            "sha256:46b8678f91fd95d3c8f4feab80d271a6c834a1dd896fe29fd3e6ad9ce5c8dccd",
         ),
     ),
     by_hand=(_captions("the link 'flowers'", "cvpr2016_flowers.tar.gz", "jpg"),),
@@ -131,28 +124,22 @@ COCO = PublishedData(
     files=(
         # The certificate of this host names another one, so there is no https; the checksums guard what arrives.
         RemoteFile(
-            name="annotations_trainval2014.zip",
-            address=f"{_COCO_FILES}/annotations/annotations_trainval2014.zip",
-            page=_COCO_PAGE,
-            size=252_872_794,
-            checksum="sha256:031296bbc80c45a1d1f76bf9a90ead27e94e99ec629208449507a4917a3bf009",
-            inside="annotations",
+            f"{_COCO_FILES}/annotations/annotations_trainval2014.zip",
+            252_872_794,
+            "sha256:031296bbc80c45a1d1f76bf9a90ead27e94e99ec629208449507a4917a3bf009",
+            "annotations",
         ),
         RemoteFile(
-            name="train2014.zip",
-            address=f"{_COCO_FILES}/zips/train2014.zip",
-            page=_COCO_PAGE,
-            size=13_510_573_713,
-            checksum="sha256:ede4087e640bddba550e090eae701092534b554b42b05ac33f0300b984b31775",
-            inside="train2014",
+            f"{_COCO_FILES}/zips/train2014.zip",
+            13_510_573_713,
+            "sha256:ede4087e640bddba550e090eae701092534b554b42b05ac33f0300b984b31775",
+            "train2014",
         ),
         RemoteFile(
-            name="val2014.zip",
-            address=f"{_COCO_FILES}/zips/val2014.zip",
-            page=_COCO_PAGE,
-            size=6_645_013_297,
-            checksum="sha256:fe9be816052049c34717e077d9e34aa60814a55679f804cd043e3cbee3b9fde0",
-            inside="val2014",
+            f"{_COCO_FILES}/zips/val2014.zip",
+            6_645_013_297,
+            "sha256:fe9be816052049c34717e077d9e34aa60814a55679f804cd043e3cbee3b9fde0",
+            "val2014",
         ),
     ),
 )

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stackgan_cli.downloads.downloading import download
 from stackgan_cli.downloads.unpacking import is_unpacked, unpack
 from stackgan_cli.errors import DataError
+from stackgan_cli.files import only_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from stackgan_cli.downloads.addresses import PublishedData
-
-DOWNLOADS = "downloads"
-"""Folder of the archives while they come, inside the folder of the data set."""
+    from stackgan_cli.downloads.addresses import PublishedData, RemoteFile
 
 
-def fetch(published: PublishedData, folder: Path, report: Callable[[str, int, int | None], None]) -> None:
+def fetch(published: PublishedData, folder: Path, report: Callable[[str, int, int], None]) -> None:
     """Bring a published data set into a folder; what is there already is not fetched again.
 
     Args:
@@ -28,19 +28,34 @@ def fetch(published: PublishedData, folder: Path, report: Callable[[str, int, in
 
     Raises:
         DataError: a file cannot be had, or some part has no public address and is not there yet.
-        StackganError: something cannot be written.
+        StackganError: something cannot be written, or another process is doing the same.
     """
-    for file in published.files:
-
-        def tell(done: int, total: int | None, name: str = file.name) -> None:
-            report(name, done, total)
-
-        if file.inside is None:
-            download(file, folder, report=tell)
-        elif file.checksum is None or not is_unpacked(folder / file.inside, file.checksum, file.inside):
-            archive = download(file, folder / DOWNLOADS, report=tell)
-            unpack(archive, folder / file.inside, report=tell, inside=file.inside, checksum=file.checksum)
-            archive.unlink()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with only_one(folder, f"another process is downloading into {folder}"):
+            for file in published.files:
+                _bring(file, published.page, folder, partial(report, file.name))
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or folder} could not be written: {error.strerror or error}.",
+            "Check the folder's permissions, and whether the disk is full; what has come is kept.",
+        ) from error
     for part in published.by_hand:
         if not (folder / part.place).is_dir():
             raise DataError(f"{part.what[0].upper()}{part.what[1:]} are still missing in {folder}.", hint=part.steps)
+
+
+def _bring(file: RemoteFile, page: str, folder: Path, report: Callable[[int, int], None]) -> None:
+    if file.inside is None:
+        download(file, folder, page, report)
+        return
+    place = folder / file.inside
+    if is_unpacked(place, file.checksum):
+        return
+    if os.path.lexists(place):
+        raise DataError(
+            f"{place} exists already, and is not what {file.name} unpacks to.", "Move it away, and run it again."
+        )
+    archive = download(file, folder, page, report)
+    unpack(archive, place, file.checksum, report)
+    archive.unlink()
