@@ -110,11 +110,19 @@ class ModelFolder:
         """The generator of a stage, for the beginning of a sentence."""
         return self.manifest.stages["1" if stage == 1 else "2"].generator.described(STAGES[stage])
 
-    def version_notes(self) -> list[str]:
-        """Say which of its components are installed in another version than the one that was saved."""
+    def version_notes(self, *, training: bool = False) -> list[str]:
+        """Say which of its components are installed in another version than the one that was saved.
+
+        Args:
+            training: of its discriminators and objectives, too, which draw nothing.
+        """
         entries = [(Kind.TEXT_ENCODER, self.manifest.text_encoder)]
         entries += [(STAGES[int(stage)], record.generator) for stage, record in self.manifest.stages.items()]
-        return [note for kind, entry in entries if (note := entry.version_note(kind))]
+        if training:
+            beside = sorted(self.folder.glob(f"stage[12]/*/{CONFIG}"))
+            kinds = [Kind.OBJECTIVE if is_objective(path.parent.name) else Kind.DISCRIMINATOR for path in beside]
+            entries += [(kind, read_entry(kind, path.parent)) for kind, path in zip(kinds, beside, strict=True)]
+        return list(dict.fromkeys(note for kind, entry in entries if (note := entry.version_note(kind))))
 
     def checkpoint(self, stage: int, which: str) -> Path:
         """Folder of a checkpoint of a stage's training.
@@ -152,6 +160,16 @@ class ModelFolder:
     def encoder_hash(self) -> str:
         """Hash of the text encoder's files."""
         return hash_of(self.folder / _TEXT_ENCODER)
+
+
+def objective_file(name: str) -> str:
+    """Name of an objective's folder within a stage's, and of its files in a checkpoint."""
+    return f"objective-{name}"
+
+
+def is_objective(file: str) -> bool:
+    """Whether a folder within a stage's is an objective's, and no discriminator's."""
+    return file.startswith(objective_file(""))
 
 
 def read_model_manifest(folder: Path) -> ModelManifest:

@@ -62,6 +62,10 @@ class PreparedData:
         """What is stored of each of these text encoders, in the same order."""
         return [stored_entry(Kind.TEXT_ENCODER, entry) for entry in self.manifest["encoders"].values()]
 
+    def encoder_entry(self, folder: Path) -> ComponentEntry:
+        """What is stored of the text encoder that has this folder."""
+        return stored_entry(Kind.TEXT_ENCODER, self.manifest["encoders"][folder.name])
+
     def encoder_folder(self, wanted: str | None, options: Mapping[str, Any] | None = None) -> Path:
         """Folder of a text encoder of this data: the one wanted, else the first.
 

@@ -17,7 +17,7 @@ from stackgan_cli.dataset.batches import Batches
 from stackgan_cli.dataset.caption_features import CaptionedSplit
 from stackgan_cli.errors import SettingsError
 from stackgan_cli.files import atomic_folder
-from stackgan_cli.model_folder import STAGES, hash_of
+from stackgan_cli.model_folder import STAGES, hash_of, objective_file
 from stackgan_cli.progress import SILENT
 from stackgan_cli.randomness import seed_of
 from stackgan_cli.training.parts import Goal, Judge, Part, StageParts, judge_file
@@ -171,7 +171,7 @@ def _goals(
         name = _free_name(choice.name, goals)
         component, entry = _objective(bound, name, seed, fitting)
         goals[name] = Goal.of(choice, component, bound.described)
-        entries[f"objective-{name}"] = entry
+        entries[objective_file(name)] = entry
     return goals, entries
 
 
@@ -210,7 +210,7 @@ def keep_objectives(assembled: Assembled, run_folder: Path) -> None:
         folder = objective_folder(run_folder, name)
         if isinstance(goal.component, Fits) and not folder.exists():
             with atomic_folder(folder) as target:
-                save_component(target, assembled.entries[f"objective-{name}"], goal.component)
+                save_component(target, assembled.entries[objective_file(name)], goal.component)
 
 
 def _shelf(bound: Binding, fitting: Fitting) -> Path:

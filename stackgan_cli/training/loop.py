@@ -35,6 +35,7 @@ from stackgan_cli.components.protocols import (
 )
 from stackgan_cli.dataset.prefetching import batches_ahead
 from stackgan_cli.machine import place
+from stackgan_cli.model_folder import objective_file
 from stackgan_cli.randomness import generator_for
 from stackgan_cli.ranks import ALONE
 from stackgan_cli.training.checking import check_generated, check_judgements, check_terms
@@ -121,7 +122,7 @@ class StageTask:
 
     def _by_file(self) -> dict[str, nn.Module]:
         judges = {judge_file(name, self.discriminators): network for name, network in self.discriminators.items()}
-        return judges | {f"objective-{name}": module for name, module in self._objectives.items()}
+        return judges | {objective_file(name): module for name, module in self._objectives.items()}
 
     def join_ranks(self) -> None:
         """Average gradients over all ranks from now on; all of them must call this."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from stackgan_cli.components.component import Kind
+from stackgan_cli.components.registry import find
 from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.errors import StackganError, UsageError
 from stackgan_cli.home import existing_data, model_folder
@@ -130,9 +132,8 @@ def _run(request: TrainRequest, ranks: Ranks, progress: Progress) -> TrainingRun
     recipe, encoder, settings = _settled(request, data)
     machine = choose_machine(request.device, request.precision, ranks.local_rank if ranks.count > 1 else None)
     compiled, graphs = _compiler(request, machine, progress)
-    if stage_record(folder, 1) is not None:
-        for note in ModelFolder(folder).version_notes():
-            progress.warn(note)
+    for note in _version_notes(data, data.encoder_folder(encoder), folder):
+        progress.warn(note)
     return TrainingRun(
         request.stage,
         settings,
@@ -144,6 +145,20 @@ def _run(request: TrainRequest, ranks: Ranks, progress: Progress) -> TrainingRun
         restart=request.restart and not request.dry_run,
         progress=progress,
     )
+
+
+def _version_notes(data: PreparedData, encoder_folder: Path, folder: Path) -> list[str]:
+    """Say what is installed in another version than the one that encoded the captions, or that the run goes on from.
+
+    Raises:
+        ComponentError: the text encoder is gone, so that nothing could be drawn with what is trained.
+    """
+    encoder = data.encoder_entry(encoder_folder)
+    find(Kind.TEXT_ENCODER, encoder.name)
+    notes = [encoder.version_note(Kind.TEXT_ENCODER)]
+    if stage_record(folder, 1) is not None:
+        notes += ModelFolder(folder).version_notes(training=True)
+    return list(dict.fromkeys(filter(None, notes)))
 
 
 def _settled(request: TrainRequest, data: PreparedData) -> tuple[str, str | None, StageSettings]:

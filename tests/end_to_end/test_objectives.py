@@ -248,9 +248,13 @@ def test_a_run_of_a_package_that_is_gone_or_of_another_version_says_so(
     assert train_tiny(1, "--steps", 3, *objectives("new-goals:tinted")).code == 0
     again = train_tiny(1, "--recipe", settings, "--steps", 4)
     assert again.code == 0, again.err
+    (site / "new_goals-3.1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: new-goals\nVersion: 3.2\n")
+    registry.clear_cache()
+    newer = train_tiny(1, "--recipe", settings, "--steps", 5)
+    assert newer.says("objective 'tinted' was saved with new-goals 3.1, and 3.2 is installed"), newer.err
     shutil.rmtree(site / "new_goals-3.1.dist-info")
     shutil.rmtree(twin)
     registry.clear_cache()
-    gone = train_tiny(1, "--recipe", settings, "--steps", 5)
+    gone = train_tiny(1, "--recipe", settings, "--steps", 6)
     assert gone.code == 4
     assert gone.says("tinted", "new-goals")
