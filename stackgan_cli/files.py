@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import shutil
@@ -26,13 +27,30 @@ def given_path(path: str) -> Path:
     """
     try:
         path.encode()
-        return Path(path).expanduser().resolve()
+        return followed(Path(path).expanduser())
     except UnicodeEncodeError:
         raise UsageError(f"The path {path!r} is not UTF-8.", hint="Rename the folder, or copy it elsewhere.") from None
     except (OSError, RuntimeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
-            f"The path {path!r} cannot be followed: {error}.", hint="Check how it is written, and where its links lead."
+            f"The path {path!r} cannot be followed: {reason}.",
+            hint="Check how it is written, and where its links lead.",
         ) from error
+
+
+def followed(path: Path) -> Path:
+    """Make a path absolute and follow its links, to something that need not be there.
+
+    Raises:
+        OSError: the links lead in a circle. What `Path.resolve` does then depends on the version of Python.
+    """
+    real = Path(os.path.realpath(path))
+    try:
+        real.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "its links lead in a circle", str(path)) from None
+    return real
 
 
 @contextmanager

@@ -221,10 +221,11 @@ def _pictures(plan: Plan, target: Path, force: bool) -> None:
         )
     with ProgressReport("Pictures", found.count) as progress:
         result = prepare(plan, target, found, progress.update, say)
-    if result.reasons.total:
-        reasons = "; ".join(f"{reason}: {count:,}" for reason, count in result.reasons.commonest(_NAMES_SHOWN))
+    left_out = result.left_out
+    if left_out.total:
+        reasons = "; ".join(f"{reason}: {count:,}" for reason, count in left_out.commonest(_NAMES_SHOWN))
         listed = target / "skipped.jsonl"
-        things = "1 thing was" if result.reasons.total == 1 else f"{result.reasons.total:,} things were"
+        things = "1 thing was" if left_out.total == 1 else f"{left_out.total:,} things were"
         warn(f"{things} left out or mended ({reasons}). {listed} has the list.")
 
 

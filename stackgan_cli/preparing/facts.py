@@ -1,8 +1,7 @@
-"""What prepared data looks like in numbers: pictures' sizes, captions and their lengths, and what was left out."""
+"""What prepared data looks like in numbers: pictures' sizes, captions and their lengths."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -10,13 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stackgan_cli.components.protocols import Example, Skipped
-
-MOST_REASONS = 1000
-"""Different reasons for leaving things out that are counted one by one; there may be as many as there are pictures."""
-
-_OF_ONE = re.compile(r"^\S+ (?:line|row) [0-9]+: | \(the first(?: of them)?: .*\)$")
-"""What a reason says of one thing alone."""
+    from stackgan_cli.components.protocols import Example
 
 
 @dataclass(slots=True)
@@ -79,25 +72,6 @@ class Facts:
 
     def _counters(self) -> tuple[Counter[int], ...]:
         return (self.captions, self.words, self.characters, self.short_sides, self.long_sides)
-
-
-class Reasons:
-    """Counts why things were left out."""
-
-    def __init__(self) -> None:
-        self.total = 0
-        self._counts: Counter[str] = Counter()
-
-    def add(self, item: Skipped) -> None:
-        """Count what was left out; reasons that differ in nothing but a place or an example are the same one."""
-        self.total += item.count
-        reason = _OF_ONE.sub("", item.reason)
-        if reason in self._counts or len(self._counts) < MOST_REASONS:
-            self._counts[reason] += item.count
-
-    def commonest(self, most: int) -> list[tuple[str, int]]:
-        """Give the commonest reasons, with how often each was met."""
-        return self._counts.most_common(most)
 
 
 def _spread(counter: Counter[int]) -> list[int]:

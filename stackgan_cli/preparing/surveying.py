@@ -14,6 +14,7 @@ from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.dataset.manifest import SCHEMA
 from stackgan_cli.errors import DataError
 from stackgan_cli.pictures.decoding import WHITE
+from stackgan_cli.readers.left_out import LeftOut
 
 if TYPE_CHECKING:
     from stackgan_cli.components.protocols import DatasetReader
@@ -92,14 +93,15 @@ def survey(plan: Plan, report: Callable[[int], None]) -> Survey:
     notes = _Notes(_settings(plan))
     for item in plan.reader.examples(plan.source):
         if isinstance(item, Skipped):
-            notes.skip(item)
+            notes.left_out.take(item)
             continue
         notes.add(item)
         if len(notes.codes) % _REPORT_EVERY == 0:
             report(len(notes.codes))
     if not notes.codes:
+        why = f" Left out: {notes.left_out.in_short()}." if notes.left_out.total else ""
         raise DataError(
-            f"{plan.place} holds no picture with a caption.{notes.first_skipped}",
+            f"{plan.place} holds no picture with a caption.{why}",
             hint="Each picture needs a caption, in metadata.jsonl or in a .txt of the same name.",
         )
     report(len(notes.codes))
@@ -151,8 +153,7 @@ class _Notes:
         self.classes: set[str] = set()
         self.attributes: tuple[str, ...] = ()
         self.classed = self.attributed = self.stated = True
-        self.skipped = 0
-        self.first_skipped = ""
+        self.left_out = LeftOut()
 
     def add(self, example: Example) -> None:
         if not self.codes:
@@ -165,10 +166,6 @@ class _Notes:
             self.classes.add(example.class_name)
         self.attributed &= example.attributes is not None
         self.stated &= example.stated is not None
-
-    def skip(self, item: Skipped) -> None:
-        if not self.first_skipped:
-            self.first_skipped = f" The first thing left out: {item.name}: {item.reason}."
 
 
 def _code(example: Example) -> int:

@@ -14,11 +14,12 @@ from stackgan_cli.files import resumable_folder, sweep
 from stackgan_cli.home import DATA_MANIFEST
 from stackgan_cli.pictures.cropping import CropRule
 from stackgan_cli.preparing.chunks import Chunk, ChunkWriter, Written, chunks_of, write_chunks
-from stackgan_cli.preparing.facts import Facts, Reasons
+from stackgan_cli.preparing.facts import Facts
 from stackgan_cli.preparing.journal import JOURNAL, Journal
 from stackgan_cli.preparing.preview import write_preview
 from stackgan_cli.preparing.rendering import Rendering
 from stackgan_cli.preparing.surveying import surveyed_examples
+from stackgan_cli.readers.left_out import LeftOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +41,7 @@ class Result:
 
     counts: dict[str, int] = field(default_factory=lambda: {"train": 0, "test": 0})
     captions: int = 0
-    reasons: Reasons = field(default_factory=Reasons)
+    left_out: LeftOut = field(default_factory=LeftOut)
     facts: Facts = field(default_factory=Facts)
     files: dict[str, list[str]] = field(default_factory=lambda: {"train": [], "test": []})
 
@@ -176,7 +177,7 @@ class _Taking:
         self._done = 0
 
     def skip(self, item: Skipped) -> None:
-        self._result.reasons.add(item)
+        self._result.left_out.take(item)
         self._lines.write(json.dumps({"name": item.name, "reason": item.reason}, ensure_ascii=False) + "\n")
 
     def take(self, chunk: Chunk, written: Written) -> None:
@@ -248,9 +249,9 @@ def _refuse_other_folder(target: Path) -> None:
 def _refuse_empty(plan: Plan, result: Result) -> None:
     if result.counts["train"]:
         return
-    reasons = "; ".join(f"{reason} ({count})" for reason, count in result.reasons.commonest(3))
+    why = result.left_out.in_short() or "all are in the test split"
     raise DataError(
-        f"No picture for training is left of {plan.place}: {reasons or 'all are in the test split'}.",
+        f"No picture for training is left of {plan.place}: {why}.",
         hint="Look at the first of them with an image viewer, or give more pictures.",
     )
 
@@ -267,8 +268,8 @@ def _manifest(plan: Plan, found: Survey, forms: Sequence[str], result: Result) -
         "fingerprint": found.fingerprint,
         "counts": result.counts,
         "captions": result.captions,
-        "skipped": result.reasons.total,
-        "why_skipped": result.reasons.commonest(REASONS_KEPT),
+        "skipped": result.left_out.total,
+        "why_skipped": result.left_out.commonest(REASONS_KEPT),
         "summary": result.facts.summary(),
         "classes": list(found.classes),
         "attributes": list(found.attributes),

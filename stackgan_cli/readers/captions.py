@@ -6,18 +6,16 @@ import codecs
 import io
 import re
 import stat
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stackgan_cli.errors import DataError
-from stackgan_cli.readers.left_out import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from typing import BinaryIO
 
-    from stackgan_cli.components.protocols import Skipped
+    from stackgan_cli.readers.left_out import LeftOut
 
 MAX_CAPTION_FILE = 1 << 20
 """Bytes; a text file larger than this is no caption file."""
@@ -106,13 +104,31 @@ def text_lines(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-@dataclass(slots=True)
-class CaptionFiles:
-    """Reads caption files and remembers which of them were damaged."""
+def captions_in_lines(data: bytes) -> tuple[tuple[str, ...], bool]:
+    """Read a text with one caption per line.
 
-    damaged: Tally = field(
-        default_factory=lambda: Tally("caption files", "kept; damaged characters were read as spaces")
-    )
+    Returns:
+        The lines, stripped, without the empty ones, and whether anything was damaged.
+
+    Raises:
+        UnreadableCaptions: it is no text.
+    """
+    text = decode_text(data)
+    if text.count("\0") * 4 > len(text):
+        raise UnreadableCaptions("its caption file is not text")
+    pairs = [mended(line) for line in text_lines(text)]
+    return tuple(caption for caption, _ in pairs if caption), any(damage for _, damage in pairs)
+
+
+class CaptionFiles:
+    """Reads caption files.
+
+    Args:
+        left_out: told which of them were damaged.
+    """
+
+    def __init__(self, left_out: LeftOut) -> None:
+        self._left_out = left_out
 
     def read(self, path: Path, name: str) -> tuple[str, ...]:
         """Return the captions of a file: its lines, stripped, without the empty ones.
@@ -137,20 +153,12 @@ class CaptionFiles:
             raise UnreadableCaptions(f"its caption file cannot be opened: {error.strerror or error}") from error
         if len(data) > MAX_CAPTION_FILE:
             raise UnreadableCaptions("its caption file is larger than a megabyte")
-        text = decode_text(data)
-        if text.count("\0") * 4 > len(text):
-            raise UnreadableCaptions("its caption file is not text")
-        pairs = [mended(line) for line in text_lines(text)]
-        captions = tuple(caption for caption, _ in pairs if caption)
+        captions, damaged = captions_in_lines(data)
         if not captions:
             raise UnreadableCaptions("its caption file holds no caption")
-        if any(damage for _, damage in pairs):
-            self.damaged.add(name)
+        if damaged:
+            self._left_out.add(name, "caption files", "kept; damaged characters were read as spaces")
         return captions
-
-    def notes(self) -> Iterator[Skipped]:
-        """Say once that characters were damaged, if any were."""
-        return self.damaged.lines()
 
 
 def caption_folder(bases: list[Path], chosen: str | None, classes: set[str] | None = None) -> Path:

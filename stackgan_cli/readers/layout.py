@@ -1,4 +1,4 @@
-"""What all folder layouts share: opening the source, names that must stay inside it, and counting what is left out."""
+"""What all layouts share: opening the source, names that must stay inside it, and at least one picture in it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.errors import DataError
+from stackgan_cli.files import followed
+from stackgan_cli.readers.left_out import LeftOut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +20,8 @@ PICTURE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif", ".heic")
 )
 
-_REASONS_SHOWN = 3
+_MOST_FOLDERS = 1 << 14
+"""Folders that are remembered; names in a broken file may speak of any number."""
 
 
 def source_folder(source: Path | None, layout: str) -> Path:
@@ -56,17 +59,22 @@ def opening(root: Path) -> Iterator[None]:
 
 def at_least_one(found: Iterator[Example | Skipped], root: Path, layout: str) -> Iterator[Example | Skipped]:
     """Pass everything on, and raise a DataError at the end if no example was among it."""
-    reasons: dict[str, Skipped] = {}
-    examples = 0
+    left_out = LeftOut()
+    examples = False
     for item in found:
         if isinstance(item, Example):
-            examples += 1
-        elif not examples and len(reasons) < _REASONS_SHOWN:
-            reasons.setdefault(item.reason.rpartition(": ")[2], item)
+            examples = True
+        elif not examples:
+            left_out.take(item)
         yield item
     if not examples:
-        why = "; ".join(f"{item.name}: {item.reason}" for item in reasons.values())
-        raise DataError(f"{root} holds no captioned picture.{f' Left out: {why}.' if why else ''}", layout)
+        why = f" Left out: {left_out.in_short()}." if left_out.total else ""
+        raise DataError(f"{root} holds no captioned picture.{why}", layout)
+
+
+def printable(name: str) -> str:
+    """Return a name with a question mark for whatever in it is not UTF-8."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def spellings(name: str) -> tuple[str, ...]:
@@ -105,13 +113,16 @@ class Boundary:
         if path.is_symlink():
             return self._reaches(path)
         # Thousands of files share a folder, and following its links is slow.
-        if path.parent not in self._known:
-            self._known[path.parent] = self._reaches(path.parent)
-        return self._known[path.parent]
+        known = self._known.get(path.parent)
+        if known is None:
+            if len(self._known) == _MOST_FOLDERS:
+                self._known.clear()
+            known = self._known[path.parent] = self._reaches(path.parent)
+        return known
 
     def _reaches(self, path: Path) -> bool:
         try:
-            real = path.resolve()
-        except (OSError, RuntimeError):  # links that lead in a circle
+            real = followed(path)
+        except OSError:  # links that lead in a circle
             return False
         return any(real.is_relative_to(folder) for folder in self._real)

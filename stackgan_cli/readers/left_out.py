@@ -1,7 +1,8 @@
-"""Counting what is left out, so that one reason takes a line or a few, and not thousands."""
+"""What is left out of a source, or kept though something is odd: counted by reason, and the first of each named."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,74 +11,99 @@ from stackgan_cli.components.protocols import Skipped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_NAMED = 20
+NAMED = 20
+"""Things of one reason that are named; where there are more, they take one line together."""
+MOST_REASONS = 1000
+"""Reasons that are told apart; a broken source may have as many as it has pictures."""
+
+_OTHERS = "for other reasons than the first thousand"
+_PLACE = re.compile(r"^(.{1,300}? (?:line|row) [0-9]+): ")
+"""Where in a table something stands; what follows is the reason."""
+_EXAMPLES = re.compile(r" \(the first: .*\)$")
+"""What a line for many things has after its reason."""
 
 
 @dataclass(slots=True)
-class Tally:
-    """Counts what is left out for one and the same reason, so that it takes one line and not thousands."""
+class _Reason:
+    """Everything that has one reason."""
 
+    words: str
+    """The reason with its remark, as long as all have the same remark."""
     what: str
-    reason: str
-    names: list[str] = field(default_factory=list)
+    count: int = 0
+    lines: int = 0
+    """How many lines there would be, had each its own."""
+    named: list[Skipped] = field(default_factory=list)
 
-    def add(self, name: str) -> None:
-        """Note one more."""
-        self.names.append(name)
+    def add(self, item: Skipped, words: str) -> None:
+        if words != self.words:
+            self.words = _kind(self.words)
+        self.count += item.count
+        self.lines += 1
+        if len(self.named) < NAMED:
+            self.named.append(item)
 
-    def lines(self) -> Iterator[Skipped]:
-        """Yield nothing, or one line that names the only one, or the number of them and the first."""
-        if len(self.names) == 1:
-            yield Skipped(self.names[0], self.reason)
-        elif self.names:
-            count = len(self.names)
-            yield Skipped(f"{count:,} {self.what}", f"{self.reason} (the first: {min(self.names)})", count)
+    def told(self) -> Iterator[Skipped]:
+        if self.lines <= NAMED:
+            yield from self.named
+            return
+        first = "; ".join(place[1] if (place := _PLACE.match(each.reason)) else each.name for each in self.named)
+        yield Skipped(f"{self.count:,} {self.what}", f"{self.words} (the first: {first})", self.count)
+
+    def in_short(self) -> str:
+        name = self.named[0].name
+        if self.lines == 1:
+            return f"{name}: {_EXAMPLES.sub('', self.named[0].reason)}"
+        return f"{name}, the first of {self.count:,}: {self.words}"
 
 
-@dataclass(slots=True)
-class Notes:
-    """What is left out or mended, one line for each reason; only counted, for a broken file may hold any number."""
+class LeftOut:
+    """Counts what is left out by reason: up to twenty things of one reason are named, more of them counted.
 
-    counts: dict[tuple[str, str], int] = field(default_factory=dict)
-    first: dict[tuple[str, str], str] = field(default_factory=dict)
+    Reasons that differ in nothing but a place before them, such as ``metadata.csv line 3: ``, or a remark in
+    parentheses after them are one. However much is added, memory stays small.
+    """
+
+    def __init__(self) -> None:
+        self.total = 0
+        """How many things there are, of all reasons."""
+        self._reasons: dict[str, _Reason] = {}
 
     def add(self, name: str, what: str, reason: str) -> None:
-        """Note one more."""
-        self.first.setdefault((what, reason), name)
-        self.counts[what, reason] = self.counts.get((what, reason), 0) + 1
-
-    def lines(self) -> Iterator[Skipped]:
-        """Yield one line for each reason, which names the only thing or the first."""
-        for (what, reason), count in self.counts.items():
-            first = self.first[what, reason]
-            more = Skipped(f"{count:,} {what}", f"{reason} (the first: {first})", count)
-            yield Skipped(first, reason) if count == 1 else more
-
-
-@dataclass(slots=True)
-class LeftOut:
-    """Names the first twenty things that are left out for a reason, and only counts the others."""
-
-    _counts: dict[str, int] = field(default_factory=dict)
-    _next: dict[str, str] = field(default_factory=dict)
-
-    def add(self, name: str, reason: str, place: str = "") -> Iterator[Skipped]:
-        """Note one more, and yield it if it is one of the first.
+        """Count one thing.
 
         Args:
-            name: what is left out.
-            reason: why; things whose reasons differ in nothing but a remark in parentheses are counted together.
-            place: where it is named, such as ``metadata.csv line 3``.
+            name: what it is called.
+            what: what many such things are called, such as ``pictures``.
+            reason: why it is left out, or that it is kept and what is odd.
         """
-        kind = reason.partition(" (")[0]
-        count = self._counts[kind] = self._counts.get(kind, 0) + 1
-        if count <= _NAMED:
-            yield Skipped(name, f"{place}: {reason}" if place else reason)
-        elif count == _NAMED + 1:
-            self._next[kind] = place or name
+        self.take(Skipped(name, reason), what)
 
-    def rest(self) -> Iterator[Skipped]:
-        """Yield one line for each reason that more things had than were named."""
-        for kind, first in self._next.items():
-            more = self._counts[kind] - _NAMED
-            yield Skipped(f"{more:,} more", f"{kind} (the first of them: {first})", more)
+    def take(self, item: Skipped, what: str = "things") -> None:
+        """Count what is told in a line already, however many things it stands for."""
+        words = _EXAMPLES.sub("", _PLACE.sub("", item.reason))
+        kind = _kind(words)
+        if kind not in self._reasons and len(self._reasons) >= MOST_REASONS:
+            words = kind = _OTHERS
+        self._reasons.setdefault(kind, _Reason(words, what)).add(item, words)
+        self.total += item.count
+
+    def lines(self) -> Iterator[Skipped]:
+        """Yield a line for each thing, or one for all of a reason that more than twenty have."""
+        for reason in self._reasons.values():
+            yield from reason.told()
+
+    def commonest(self, most: int) -> list[tuple[str, int]]:
+        """Give the commonest reasons, with how often each was met."""
+        return [(reason.words, reason.count) for reason in self._by_count()[:most]]
+
+    def in_short(self, most: int = 3) -> str:
+        """Say the commonest reasons in half a sentence, each with the first thing that has it."""
+        return "; ".join(reason.in_short() for reason in self._by_count()[:most])
+
+    def _by_count(self) -> list[_Reason]:
+        return sorted(self._reasons.values(), key=lambda reason: -reason.count)
+
+
+def _kind(words: str) -> str:
+    return words.partition(" (")[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import unicodedata
@@ -13,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from stackgan_cli.components.protocols import Skipped
 from stackgan_cli.readers.captions import UnreadableCaptions
-from stackgan_cli.readers.layout import PICTURE_SUFFIXES
+from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 OUTSIDE = "a link that leads out of the folder or in a circle"
 AMBIGUOUS = "more than one file is spelt like it, but for case or the encoding of accents"
@@ -24,13 +23,13 @@ AMBIGUOUS = "more than one file is spelt like it, but for case or the encoding o
 
 @dataclass(slots=True)
 class Tree:
-    """The files of a folder, without those that lie outside it.
+    """The pictures and texts of a folder, without those that lie outside it.
 
     Names are relative to the folder, with slashes, and sorted.
     """
 
     root: Path
-    real: Path
+    boundary: Boundary
     pictures: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     problems: list[Skipped] = field(default_factory=list)
@@ -39,88 +38,73 @@ class Tree:
 
     @classmethod
     def of(cls, root: Path) -> Tree:
-        """Walk through a folder, following no link to another one; what cannot be used goes to ``problems``."""
-        tree = cls(root, root.resolve())
-        waiting = [""]
-        while waiting:
-            waiting += tree._look_into(waiting.pop())
+        """Walk through a folder; what cannot be used goes to ``problems``."""
+        tree = cls(root, Boundary(root))
+        for name, fault in files_below(root, tree.boundary, _is_known):
+            if name.lower().endswith(".txt") and printable(name) == name:
+                tree.texts.append(name)
+                if fault is not None:
+                    tree.faults[name] = fault
+            elif fault is not None:
+                tree.problems.append(Skipped(printable(name), fault))
+            else:
+                tree.pictures.append(name)
         for found in (tree.pictures, tree.texts):
             found.sort()
         tree.problems.sort(key=lambda problem: problem.name)
         return tree
 
-    def _look_into(self, base: str) -> list[str]:
-        folders = []
+
+def files_below(root: Path, boundary: Boundary, wanted: Callable[[str], bool]) -> Iterator[tuple[str, str | None]]:
+    """Walk through a folder and the folders in it, following no link to another one, past what is hidden.
+
+    Args:
+        root: the folder.
+        boundary: what links to files must not lead out of.
+        wanted: says of a name whether such files are looked for.
+
+    Yields:
+        The name of each file, relative to the folder with slashes, and why it must not be opened, or None. So are
+        folders named that cannot be opened, and links to folders.
+    """
+    waiting = [""]
+    while waiting:
+        base = waiting.pop()
         try:
-            with os.scandir(self.root / base) as entries:
+            with os.scandir(root / base) as entries:
                 for entry in entries:
                     name = base + entry.name
                     if entry.name.startswith(".") or entry.name == "__MACOSX":
                         continue
                     if entry.is_dir(follow_symlinks=False):
-                        folders.append(name + "/")
-                    elif _is_known(name) or (entry.is_symlink() and os.path.isdir(entry.path)):  # noqa: PTH112
-                        self._sort_in(entry, name)
+                        waiting.append(name + "/")
+                    elif wanted(name) or (entry.is_symlink() and os.path.isdir(entry.path)):  # noqa: PTH112
+                        yield name, _fault(entry, name, boundary)
         except OSError as error:
-            reason = f"this folder cannot be opened: {error.strerror or error}"
-            self.problems.append(Skipped(_printable(base.rstrip("/")) or ".", reason))
-        return folders
+            yield base.rstrip("/") or ".", f"this folder cannot be opened: {error.strerror or error}"
 
-    def _sort_in(self, entry: os.DirEntry[str], name: str) -> None:
-        if _printable(name) != name:
-            self.problems.append(Skipped(_printable(name), "its name is not UTF-8"))
-            return
-        reason = self._fault(entry)
-        text = name.lower().endswith(".txt")
-        if reason is not None and text:
-            self.faults[name] = reason
-        elif reason is not None:
-            self.problems.append(Skipped(name, reason))
-        if text:
-            self.texts.append(name)
-        elif reason is None:
-            self.pictures.append(name)
 
-    def _fault(self, entry: os.DirEntry[str]) -> str | None:
-        try:
-            if entry.is_file(follow_symlinks=False):
-                return None
-            if entry.is_symlink():
-                if os.path.isdir(entry.path):  # noqa: PTH112
-                    return "a link to a folder, which is not followed"
-                if not self.holds(Path(entry.path)):
-                    return OUTSIDE
-            mode = entry.stat().st_mode
-        except FileNotFoundError:
-            return "a link to nothing"
-        except OSError as error:
-            return f"it cannot be opened ({error.strerror or error})"
-        return None if stat.S_ISREG(mode) else "a pipe, a socket or a device, not a file"
-
-    def holds(self, path: Path) -> bool:
-        """Say whether a path, all links followed, is inside the folder.
-
-        Raises:
-            OSError: that cannot be found out.
-        """
-        try:
-            real = os.path.realpath(path, strict=True)
-        except (FileNotFoundError, NotADirectoryError):
-            real = os.path.realpath(path)
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                return False
-            raise
-        return Path(real).is_relative_to(self.real)
+def _fault(entry: os.DirEntry[str], name: str, boundary: Boundary) -> str | None:
+    fault = None
+    try:
+        if printable(name) != name:
+            fault = "its name is not UTF-8"
+        elif entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112
+            fault = "a link to a folder, which is not followed"
+        elif entry.is_symlink() and not boundary.holds(Path(entry.path)):
+            fault = OUTSIDE
+        elif not entry.is_file(follow_symlinks=False) and not stat.S_ISREG(entry.stat().st_mode):
+            fault = "a pipe, a socket or a device, not a file"
+    except FileNotFoundError:
+        fault = "a link to nothing"
+    except OSError as error:
+        fault = f"it cannot be opened ({error.strerror or error})"
+    return fault
 
 
 def _is_known(name: str) -> bool:
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122  (a Path for each of a million names takes its time)
     return suffix in PICTURE_SUFFIXES or suffix == ".txt"
-
-
-def _printable(name: str) -> str:
-    return name.encode("utf-8", "replace").decode()
 
 
 def position(names: Sequence[str], name: str) -> int | None:

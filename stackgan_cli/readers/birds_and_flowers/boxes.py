@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 
 from stackgan_cli.files import relative_name
 from stackgan_cli.readers.birds_and_flowers.splits import list_lines, picture_key
-from stackgan_cli.readers.left_out import Notes
+from stackgan_cli.readers.left_out import LeftOut
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from stackgan_cli.components.protocols import Skipped
 
 Box = tuple[float, float, float, float]
 
@@ -47,14 +45,17 @@ def cub_home(source: Path) -> Path | None:
     return None
 
 
-def listed_pictures(home: Path) -> tuple[list[Listed], list[Skipped]]:
+def listed_pictures(home: Path, left_out: LeftOut) -> list[Listed]:
     """Read images.txt, a number and a name on each line.
 
+    Args:
+        home: folder of images.txt.
+        left_out: told which lines cannot be used.
+
     Returns:
-        The pictures in the order of their names, and the lines that could not be used.
+        The pictures in the order of their names.
     """
     listed: dict[str, Listed] = {}
-    problems = Notes()
     for line_number, line in enumerate(list_lines(home / "images.txt"), start=1):
         if not line.strip():
             continue
@@ -64,11 +65,11 @@ def listed_pictures(home: Path) -> tuple[list[Listed], list[Skipped]]:
         if name is not None and name not in listed:
             listed[name] = Listed(number, name)
         elif not written:
-            problems.add(f"images.txt line {line_number}", "lines", "it is not a number and a name")
+            left_out.add(f"images.txt line {line_number}", "lines", "it is not a number and a name")
         else:
             what = "the name in it leads out of the folder images" if name is None else "it repeats an earlier picture"
-            problems.add(f"images.txt line {line_number} ({written[:200]})", "lines", what)
-    return [listed[name] for name in sorted(listed)], list(problems.lines())
+            left_out.add(f"images.txt line {line_number} ({written[:200]})", "lines", what)
+    return [listed[name] for name in sorted(listed)]
 
 
 def boxes_by_number(home: Path) -> dict[str, Box]:
@@ -88,4 +89,6 @@ def boxes_by_number(home: Path) -> dict[str, Box]:
 def boxes_by_key(home: Path) -> dict[str, Box]:
     """Bounding boxes by class folder and name without suffix, as published metadata name the pictures."""
     boxes = boxes_by_number(home)
-    return {picture.key: boxes[picture.number] for picture in listed_pictures(home)[0] if picture.number in boxes}
+    return {
+        picture.key: boxes[picture.number] for picture in listed_pictures(home, LeftOut()) if picture.number in boxes
+    }

@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from stackgan_cli.components.protocols import Example, Skipped
+from stackgan_cli.components.protocols import Example
 from stackgan_cli.downloads.addresses import CUB
 from stackgan_cli.errors import DataError
 from stackgan_cli.readers.birds_and_flowers.attngan_captions import caption_source, captions_by_key, home_of_names
@@ -14,11 +14,13 @@ from stackgan_cli.readers.birds_and_flowers.boxes import Listed, boxes_by_number
 from stackgan_cli.readers.birds_and_flowers.splits import CUB_TEST_CLASSES, Split, picture_key, published_split
 from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions
 from stackgan_cli.readers.layout import Boundary, at_least_one, file_named, opening, source_folder, spellings
-from stackgan_cli.readers.left_out import Tally
+from stackgan_cli.readers.left_out import LeftOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from stackgan_cli.components.protocols import Skipped
 
 _LAYOUT = (
     "It should hold CUB_200_2011/images.txt, CUB_200_2011/bounding_boxes.txt, CUB_200_2011/images/ and, beside or "
@@ -67,8 +69,8 @@ class CubReader:
             yield from at_least_one(self._found(home), root, _LAYOUT)
 
     def _found(self, home: Path) -> Iterator[Example | Skipped]:
-        listed, problems = listed_pictures(home)
-        yield from problems
+        left_out = LeftOut()
+        listed = listed_pictures(home, left_out)
         if not listed:
             raise DataError(f"{home / 'images.txt'} lists no picture.", "Get the file again: it has 11,788 lines.")
         if not (home / "images").is_dir():
@@ -84,24 +86,29 @@ class CubReader:
             {name: int(match[1]) in CUB_TEST_CLASSES for name in classes if (match := _NUMBERED.match(name))},
             lambda name: picture_key(name, 2),
         )
-        reading = CaptionFiles()
-        missing = f"there is no caption {'of' if captions.is_file() else 'file for'} it in {captions.name}"
-        yield from _captioned(home, listed, missing, _finder(captions, places, reading), split)
-        yield from reading.notes()
+        find = _finder(captions, places, CaptionFiles(left_out))
+        yield from _captioned(home, listed, find, split, left_out)
+        yield from left_out.lines()
 
 
-def _finder(captions: Path, places: list[Path], reading: CaptionFiles) -> Callable[[Listed], tuple[str, ...] | None]:
-    """Return what finds the captions of a picture, or None where there are none."""
+def _finder(captions: Path, places: list[Path], reading: CaptionFiles) -> Callable[[Listed], tuple[str, ...]]:
+    """Return what finds the captions of a picture, or raises UnreadableCaptions."""
     if captions.is_file():
         known = captions_by_key(captions, home_of_names(captions, places), lambda name: picture_key(name, 2))
-        return lambda picture: known.get(picture.key)
+
+        def look_up(picture: Listed) -> tuple[str, ...]:
+            if not known.get(picture.key):
+                raise UnreadableCaptions(f"there is no caption of it in {captions.name}")
+            return known[picture.key]
+
+        return look_up
     boundary = Boundary(captions)
 
-    def read(picture: Listed) -> tuple[str, ...] | None:
+    def read(picture: Listed) -> tuple[str, ...]:
         name = f"{picture.class_name}/{PurePosixPath(picture.name).stem}.txt"
         file = file_named(captions, name)
         if file is None:
-            return None
+            raise UnreadableCaptions(f"there is no caption file for it in {captions.name}")
         if not boundary.holds(file):
             raise UnreadableCaptions("its caption file is a link that leads out of the folder")
         return reading.read(file, name)
@@ -110,39 +117,36 @@ def _finder(captions: Path, places: list[Path], reading: CaptionFiles) -> Callab
 
 
 def _captioned(
-    home: Path, listed: list[Listed], missing: str, find: Callable[[Listed], tuple[str, ...] | None], split: Split
-) -> Iterator[Example | Skipped]:
+    home: Path, listed: list[Listed], find: Callable[[Listed], tuple[str, ...]], split: Split, left_out: LeftOut
+) -> Iterator[Example]:
     boxes = boxes_by_number(home)
     boundary = Boundary(home / "images", home)
-    absent = Tally("pictures", "listed in images.txt but not in the folder images")
-    bare = Tally("pictures", missing)
-    boxless = Tally("pictures", "bounding_boxes.txt has no valid box for it")
-    outside = Tally("pictures", "a link that leads out of the folder")
+    absent: list[Listed] = []
     for picture in listed:
         file = file_named(home / "images", picture.name)
-        try:
-            captions = None if file is None else find(picture)
-        except UnreadableCaptions as problem:
-            yield Skipped(picture.name, str(problem))
-            continue
         if file is None:
-            absent.add(picture.name)
+            absent.append(picture)
         elif not boundary.holds(file):
-            outside.add(picture.name)
-        elif not captions:
-            bare.add(picture.name)
+            left_out.add(picture.name, "pictures", "a link that leads out of the folder")
         elif picture.number not in boxes:
-            boxless.add(picture.name)
+            left_out.add(picture.name, "pictures", "bounding_boxes.txt has no valid box for it")
         else:
+            try:
+                captions = find(picture)
+            except UnreadableCaptions as problem:
+                left_out.add(picture.name, "pictures", str(problem))
+                continue
             part = split.of(picture.key, picture.class_name)
             yield Example(picture.name, file, captions, part, picture.class_name, boxes[picture.number])
-    absent.reason += _classes_gone(listed, absent)
-    for tally in (absent, outside, bare, boxless):
-        yield from tally.lines()
+    _leave_out_absent(absent, listed, left_out)
 
 
-def _classes_gone(listed: list[Listed], absent: Tally) -> str:
+def _leave_out_absent(absent: list[Listed], listed: list[Listed], left_out: LeftOut) -> None:
+    gone = set(absent)
     classes = {picture.class_name for picture in listed}
-    gone = set(absent.names)
-    left = {picture.class_name for picture in listed if picture.name not in gone}
-    return f"; of {len(classes - left):,} of the {len(classes):,} classes there is none" if left < classes else ""
+    left = {picture.class_name for picture in listed if picture not in gone}
+    reason = "listed in images.txt but not in the folder images"
+    if left < classes:
+        reason += f"; of {len(classes - left):,} of the {len(classes):,} classes there is none"
+    for picture in absent:
+        left_out.add(picture.name, "pictures", reason)

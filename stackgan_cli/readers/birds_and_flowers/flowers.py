@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from stackgan_cli.components.protocols import Example, Skipped
+from stackgan_cli.components.protocols import Example
 from stackgan_cli.downloads.addresses import FLOWERS
 from stackgan_cli.errors import DataError
 from stackgan_cli.readers.birds_and_flowers.attngan_captions import caption_source, captions_by_key, home_of_names
@@ -21,11 +21,13 @@ from stackgan_cli.readers.birds_and_flowers.splits import (
 )
 from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions
 from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, at_least_one, opening, source_folder
-from stackgan_cli.readers.left_out import Tally
+from stackgan_cli.readers.left_out import LeftOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from stackgan_cli.components.protocols import Skipped
 
 _LAYOUT = (
     "It should hold jpg/image_00001.jpg and text_c10/class_00001/image_00001.txt (or text/ in place of text_c10/, or "
@@ -84,7 +86,8 @@ class FlowersReader:
         # Not `root.parent`: the source may be the current folder, written as a dot.
         places = [root, root.absolute().parent]
         captions = caption_source(places, self._captions, set(_TESTING))
-        reading = CaptionFiles()
+        left_out = LeftOut()
+        reading = CaptionFiles(left_out)
         texts = _from_pickle(captions, places) if captions.is_file() else _from_folder(captions, reading)
         split = published_split(
             list(dict.fromkeys([*places, captions.parent])),
@@ -93,8 +96,13 @@ class FlowersReader:
             _TESTING,
             _key,
         )
-        yield from _captioned(root, pictures, texts, split, captions)
-        yield from reading.notes()
+        yield from _captioned(root, pictures, texts, split, left_out)
+        captioned = {text.stem for text in texts}
+        missing = f"{captions.name} has no caption for it" if captions.is_file() else "there is no caption file for it"
+        for stem, path in pictures.items():
+            if stem not in captioned:
+                left_out.add(f"jpg/{path.name}", "pictures", missing)
+        yield from left_out.lines()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,35 +167,27 @@ def _from_pickle(path: Path, places: list[Path]) -> list[_Text]:
 
 
 def _captioned(
-    root: Path, pictures: dict[str, Path], texts: list[_Text], split: Split, source: Path
-) -> Iterator[Example | Skipped]:
-    listed = f"pictures of {source.name}" if source.is_file() else "caption files"
-    absent = Tally(listed, "there is no picture in jpg with this name")
-    outside = Tally("pictures", "a link that leads out of the folder")
+    root: Path, pictures: dict[str, Path], texts: list[_Text], split: Split, left_out: LeftOut
+) -> Iterator[Example]:
     boundary = Boundary(root, *{path.parent for path in pictures.values()})
     captioned: dict[str, str | None] = {}
     for text in texts:
-        if text.stem not in pictures:
-            absent.add(text.place)
+        picture = pictures.get(text.stem)
+        if picture is None:
+            left_out.add(text.place, "captions", "there is no picture in jpg with this name")
             continue
-        name = f"jpg/{pictures[text.stem].name}"
+        name = f"jpg/{picture.name}"
         if text.stem in captioned:
-            earlier = captioned[text.stem]
-            yield Skipped(name, f"its captions in {text.class_name} are left out: it is in {earlier} too")
+            of_both = f"those in {text.class_name}, as it is in {captioned[text.stem]} too"
+            left_out.add(name, "pictures", f"some of its captions are left out ({of_both})")
             continue
         captioned[text.stem] = text.class_name
-        if not boundary.holds(pictures[text.stem]):
-            outside.add(name)
+        if not boundary.holds(picture):
+            left_out.add(name, "pictures", "a link that leads out of the folder")
             continue
         try:
             captions = text.read()
         except UnreadableCaptions as problem:
-            yield Skipped(name, str(problem))
+            left_out.add(name, "pictures", str(problem))
             continue
-        yield Example(name, pictures[text.stem], captions, split.of(text.stem, text.class_name or ""), text.class_name)
-    missing = f"{source.name} has no caption for it" if source.is_file() else "there is no caption file for it"
-    bare = Tally("pictures", missing)
-    for stem in pictures.keys() - captioned.keys():
-        bare.add(f"jpg/{pictures[stem].name}")
-    for tally in (absent, outside, bare):
-        yield from tally.lines()
+        yield Example(name, picture, captions, split.of(text.stem, text.class_name or ""), text.class_name)

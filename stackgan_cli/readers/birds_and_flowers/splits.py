@@ -107,7 +107,7 @@ def file_names(path: Path) -> list[str]:
         DataError: the file cannot be read, or holds something else.
     """
     content: Any = load_pickle(path, _MOST_BYTES)
-    names = content.tolist() if hasattr(content, "tolist") else content
+    names = content.tolist() if isinstance(content, np.ndarray) else content
     if not isinstance(names, list | tuple):
         raise DataError(f"{path} holds no list of file names.", _AGAIN)
     if not all(isinstance(name, str | bytes) for name in names):
@@ -131,7 +131,7 @@ def class_numbers(path: Path, count: int) -> list[int] | None:
     if not path.is_file():
         return None
     content: Any = load_pickle(path, _MOST_BYTES)
-    numbers = content.tolist() if hasattr(content, "tolist") else content
+    numbers = content.tolist() if isinstance(content, np.ndarray) else content
     if not isinstance(numbers, list | tuple):
         raise DataError(f"{path} holds no list of classes.", _AGAIN)
     plain = [number.item() if isinstance(number, np.generic) else number for number in numbers]

@@ -13,7 +13,7 @@ import ijson
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import relative_name
 from stackgan_cli.readers.captions import mended, text_lines
-from stackgan_cli.readers.left_out import Notes
+from stackgan_cli.readers.left_out import LeftOut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ class CaptionsFile:
 
     path: Path
     shown: str
-    notes: Notes
+    notes: LeftOut
     names: dict[_Id, str] = field(default_factory=dict)
     """By picture id; empty where the name cannot be used, which is noted then."""
     captions: dict[_Id, str] = field(default_factory=dict)

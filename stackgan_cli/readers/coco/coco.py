@@ -15,9 +15,9 @@ from stackgan_cli.downloads.addresses import COCO
 from stackgan_cli.errors import DataError, SettingsError
 from stackgan_cli.readers.captions import text_lines
 from stackgan_cli.readers.coco.captions_file import WHICH_FILE, CaptionsFile
-from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, at_least_one, opening, source_folder
-from stackgan_cli.readers.left_out import Notes
-from stackgan_cli.readers.metadata_rows import split_named
+from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, at_least_one, opening, printable, source_folder
+from stackgan_cli.readers.left_out import LeftOut
+from stackgan_cli.readers.split_names import split_in_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ class CocoReader:
             raise DataError(f"There is no captions file of COCO in {place}.", WHICH_FILE)
         files, why = _chosen_files(root, found, self._year)
         for path in files:
-            if self._captions is None and not path.resolve().is_relative_to(root.resolve()):
+            if self._captions is None and not Boundary(root).holds(path):
                 raise DataError(f"{path} is a link that leads out of {root}.", "Name the file itself with --captions.")
         return files, [Skipped(_shown(path, root), why) for path in found if path not in files]
 
@@ -140,7 +140,7 @@ def _chosen_files(root: Path, found: list[Path], year: int | None) -> tuple[list
         if not files:
             raise DataError(f"{root} holds no captions_train{year}.json or captions_val{year}.json.", "Drop the year.")
         return files, f"not read beside captions of {year}, which are of the same pictures (--reader-option year=...)"
-    splits = [_split_of(path) for path in found]
+    splits = [split_in_name(path.name) for path in found]
     if len(found) > 1 and (None in splits or len(set(splits)) < len(splits)):
         names = ", ".join(_shown(path, root) for path in found[:5])
         raise DataError(f"{root} holds several captions files: {names}.", f"Choose one: --captions {found[0].name}.")
@@ -149,11 +149,6 @@ def _chosen_files(root: Path, found: list[Path], year: int | None) -> tuple[list
 
 def _has_folder(root: Path, *names: str) -> bool:
     return any((base / name).is_dir() for base in (root, root / "images") for name in names)
-
-
-def _split_of(path: Path) -> str | None:
-    words = re.findall("[a-z]+", path.stem.lower())
-    return next((split for word in words if (split := split_named(word))), None)
 
 
 def _parts_of(path: Path) -> list[str]:
@@ -191,9 +186,9 @@ class _Folders:
         linked = [(part, base / part) for part in _parts_of(file) for base in (root, root / "images")]
         linked.append(("images", root / "images"))
         places = [_Folder(label, path) for label, path in linked if path.is_dir()]
-        real = root.resolve()
+        inside = Boundary(root)
         for path in (root, file.parent, file.parent / "images"):
-            if path.is_relative_to(root) and path.is_dir() and path.resolve().is_relative_to(real):
+            if path.is_relative_to(root) and path.is_dir() and (path == root or inside.holds(path)):
                 label = path.relative_to(root).as_posix()
                 places.append(_Folder("" if label == "." else label, path))
         return cls(tuple(dict.fromkeys(places)), Boundary(root, *(place.path for place in places)))
@@ -232,7 +227,7 @@ class _Pictures:
     """The pictures of all captions files, by name."""
 
     def __init__(self) -> None:
-        self.notes = Notes()
+        self.notes = LeftOut()
         self._found: dict[str, _Picture] = {}
         self._unusable: set[str] = set()
         self._places: dict[_Folder, None] = {}
@@ -265,7 +260,7 @@ class _Pictures:
         for name, picture in sorted(self._found.items()):
             if picture.captions:
                 captions = tuple(picture.captions.split("\n"))
-                yield Example(name, picture.folder.path / picture.inner, captions, _split_of(picture.file))
+                yield Example(name, picture.folder.path / picture.inner, captions, split_in_name(picture.file.name))
             else:
                 self.notes.add(name, "pictures", "it has no caption")
         self._note_unlisted()
@@ -275,7 +270,7 @@ class _Pictures:
             with os.scandir(folder.path) as entries:
                 inner = sorted(entry.name for entry in entries)
             for each in inner:
-                name = folder.named(each).encode("utf-8", "replace").decode()
+                name = printable(folder.named(each))
                 suits = PurePosixPath(each).suffix.lower() in PICTURE_SUFFIXES and not each.startswith(".")
                 if suits and name not in self._found and each not in self._unusable:
                     self.notes.add(name, "pictures", "not listed in the captions file")

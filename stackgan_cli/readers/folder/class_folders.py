@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from stackgan_cli.errors import SettingsError
 from stackgan_cli.readers.captions import mended
 from stackgan_cli.readers.layout import PICTURE_SUFFIXES
-from stackgan_cli.readers.metadata_rows import split_named
+from stackgan_cli.readers.split_names import split_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,10 +9,11 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from stackgan_cli.components.protocols import Example, Skipped
+from stackgan_cli.components.protocols import Example
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import relative_name
 from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions
+from stackgan_cli.readers.columns import Columns
 from stackgan_cli.readers.folder.class_folders import (
     PEEK,
     ClassFolders,
@@ -20,14 +21,15 @@ from stackgan_cli.readers.folder.class_folders import (
     checked_template,
     class_folders_in,
 )
-from stackgan_cli.readers.folder.metadata import NAMES, Unusable, read_metadata
-from stackgan_cli.readers.layout import PICTURE_SUFFIXES, at_least_one, opening, source_folder
-from stackgan_cli.readers.left_out import LeftOut, Tally
-from stackgan_cli.readers.metadata_rows import Columns, Row
+from stackgan_cli.readers.folder.metadata import NAMES, Row, Unusable, read_metadata
+from stackgan_cli.readers.layout import PICTURE_SUFFIXES, at_least_one, opening, printable, source_folder
+from stackgan_cli.readers.left_out import LeftOut
 from stackgan_cli.readers.tree import AMBIGUOUS, OUTSIDE, TextsBeside, Tree, alike, folded, position
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
+
+    from stackgan_cli.components.protocols import Skipped
 
 _LAYOUT = (
     "It should hold metadata.jsonl, metadata.csv or metadata.parquet (file_name and caption for each picture), or "
@@ -106,17 +108,18 @@ class FolderReader:
     def _found(self, tree: Tree) -> Iterator[Example | Skipped]:
         left_out = LeftOut()
         for problem in tree.problems:
-            yield from left_out.add(problem.name, problem.reason)
-        lists = yield from _metadata_files(tree, left_out)
+            left_out.take(problem, "files")
+        lists = _metadata_files(tree, left_out)
         if not lists:
             if self._columns != Columns():
-                yield from left_out.add("the columns chosen", "not used, because there is no metadata file")
+                left_out.add("the columns chosen", "options", "not used, because there is no metadata file")
             yield from _from_folders(tree, self._template, left_out)
         else:
             if self._template is not None:
-                yield from left_out.add("the caption template", f"not used, because {lists[0].name} has the captions")
+                reason = f"not used, because {lists[0].name} has the captions"
+                left_out.add("the caption template", "options", reason)
             yield from _from_metadata(tree, lists, self._columns, left_out)
-        yield from left_out.rest()
+        yield from left_out.lines()
 
 
 def _places(root: Path) -> list[Path]:
@@ -148,12 +151,12 @@ def _pair(folder: Path) -> Path | None:
     return None
 
 
-def _metadata_files(tree: Tree, left_out: LeftOut) -> Generator[Skipped, None, list[Path]]:
+def _metadata_files(tree: Tree, left_out: LeftOut) -> list[Path]:
     chosen: dict[Path, Path] = {}
     for path in (folder / name for folder in _places(tree.root) for name in NAMES):
         if not os.path.lexists(path):
             continue
-        if not tree.holds(path):
+        if not tree.boundary.holds(path):
             reason = OUTSIDE
         elif not path.is_file():
             reason = "not a regular file"
@@ -162,11 +165,11 @@ def _metadata_files(tree: Tree, left_out: LeftOut) -> Generator[Skipped, None, l
         else:
             chosen[path.parent] = path
             continue
-        yield from left_out.add(path.relative_to(tree.root).as_posix(), reason)
+        left_out.add(path.relative_to(tree.root).as_posix(), "files", reason)
     return list(chosen.values())
 
 
-def _from_folders(tree: Tree, template: str | None, left_out: LeftOut) -> Iterator[Example | Skipped]:
+def _from_folders(tree: Tree, template: str | None, left_out: LeftOut) -> Iterator[Example]:
     texts = TextsBeside(tree)
     classes = ClassFolders.of(tree.pictures)
     if classes.names and template is None and not texts.any:
@@ -174,7 +177,7 @@ def _from_folders(tree: Tree, template: str | None, left_out: LeftOut) -> Iterat
             f"{tree.root} holds pictures in {len(classes.names):,} folders, which look like classes, and no captions.",
             '--caption-template "a photo of a {class}"',
         )
-    reading = CaptionFiles()
+    reading = CaptionFiles(left_out)
     for name in tree.pictures:
         class_name = classes.class_of(name)
         try:
@@ -188,25 +191,23 @@ def _from_folders(tree: Tree, template: str | None, left_out: LeftOut) -> Iterat
             else:
                 raise UnreadableCaptions("there is no text file of the same name beside it")
         except UnreadableCaptions as problem:
-            yield from left_out.add(name, str(problem))
+            left_out.add(name, "pictures", str(problem))
         else:
             yield Example(name, tree.root / name, captions, classes.split_of(name), class_name)
     for text in texts.unused:
-        yield from left_out.add(text, "there is no picture of the same name beside it")
-    yield from reading.notes()
+        left_out.add(text, "caption files", "there is no picture of the same name beside it")
 
 
-def _from_metadata(tree: Tree, lists: list[Path], columns: Columns, left_out: LeftOut) -> Iterator[Example | Skipped]:
+def _from_metadata(tree: Tree, lists: list[Path], columns: Columns, left_out: LeftOut) -> Iterator[Example]:
     listing = _Listing(tree, left_out)
     for path in lists:
-        yield from listing.read(path, columns)
-    yield from listing.find_alike()
+        listing.read(path, columns)
+    listing.find_alike()
     yield from listing.examples()
-    unlisted = Tally("pictures", f"not listed in {' or '.join(dict.fromkeys(path.name for path in lists))}")
+    unlisted = f"not listed in {' or '.join(dict.fromkeys(path.name for path in lists))}"
     for name in tree.pictures:
         if name not in listing:
-            unlisted.add(name)
-    yield from unlisted.lines()
+            left_out.add(name, "pictures", unlisted)
 
 
 @dataclass(slots=True)
@@ -236,27 +237,25 @@ class _Listing:
     def __contains__(self, name: str) -> bool:
         return name in self._listed
 
-    def read(self, path: Path, columns: Columns) -> Iterator[Skipped]:
-        """Take up the rows of a metadata file, and yield those that cannot be used."""
+    def read(self, path: Path, columns: Columns) -> None:
+        """Take up the rows of a metadata file."""
         shown = path.relative_to(self.tree.root).as_posix()
         for row in read_metadata(path, columns):
             place = f"{shown} {'row' if path.suffix == '.parquet' else 'line'} {row.line}"
             if isinstance(row, Unusable):
-                yield from self.left_out.add(row.file_name or place, row.reason, place if row.file_name else "")
+                named = (row.file_name, f"{place}: {row.reason}") if row.file_name else (place, row.reason)
+                self.left_out.add(named[0], "rows", named[1])
                 continue
             try:
                 name, exact = self._located(shown.removesuffix(path.name), row.file_name)
             except _AbsentPicture as problem:
-                yield from self.left_out.add(_shown(row.file_name), str(problem), place)
+                self.left_out.add(_shown(row.file_name), "rows", f"{place}: {problem}")
                 continue
-            if exact:
-                yield from self._take(self._listed, name, row, place)
-            else:
-                yield from self._take(self._misspelt, name, row, place)
+            self._take(self._listed if exact else self._misspelt, name, row, place)
 
     def _located(self, base: str, file_name: str) -> tuple[str, bool]:
         """Return the name that a row means, and whether a file has it; if not, one that is spelt alike may be meant."""
-        if _shown(file_name, len(file_name)) != file_name:
+        if printable(file_name) != file_name:
             raise _AbsentPicture("the name is not UTF-8")
         inner = relative_name(file_name)
         if inner is None:
@@ -272,7 +271,7 @@ class _Listing:
             return name, False
         path = self.tree.root / name
         try:
-            if not self.tree.holds(path):
+            if not self.tree.boundary.holds(path):
                 raise _AbsentPicture(OUTSIDE)
             if not path.is_file():
                 raise _AbsentPicture("it is a folder" if path.is_dir() else "there is no such file")
@@ -280,21 +279,22 @@ class _Listing:
             raise _AbsentPicture(f"it cannot be opened ({error.strerror or error})") from error
         return name, True
 
-    def _take(self, listed: dict[str, _Listed], name: str, row: Row, place: str) -> Iterator[Skipped]:
-        if row.damaged:
-            yield from self.left_out.add(place, "kept; damaged characters were read as spaces")
+    def _take(self, listed: dict[str, _Listed], name: str, row: Row, place: str) -> None:
+        said = row.described
+        for oddity in said.oddities():
+            self.left_out.add(place, "rows", oddity)
         earlier = listed.get(name)
         if earlier is None:
-            listed[name] = _Listed(row.captions, row.split, row.class_name)
+            listed[name] = _Listed(said.captions, said.split, said.class_name)
         elif len(earlier.captions) >= _MOST_CAPTIONS:
-            yield from self.left_out.add(place, f"its picture has {_MOST_CAPTIONS:,} captions from earlier rows")
+            self.left_out.add(place, "rows", f"its picture has {_MOST_CAPTIONS:,} captions from earlier rows")
         else:
-            new = tuple(caption for caption in row.captions if caption not in earlier.captions)
+            new = tuple(caption for caption in said.captions if caption not in earlier.captions)
             earlier.captions += new
             if not new:
-                yield from self.left_out.add(place, "it repeats an earlier row")
+                self.left_out.add(place, "rows", "it repeats an earlier row")
 
-    def find_alike(self) -> Iterator[Skipped]:
+    def find_alike(self) -> None:
         """Give what is listed by names that no file has to the files that are spelt alike."""
         self._spellings.clear()
         if not self._misspelt:
@@ -305,10 +305,10 @@ class _Listing:
             if match is not None:
                 self._listed[match] = listed
             elif name in found:
-                yield from self.left_out.add(_shown(name), AMBIGUOUS)
+                self.left_out.add(_shown(name), "pictures", AMBIGUOUS)
             else:
                 reason = "there is no such file, and the one that is spelt alike is listed itself"
-                yield from self.left_out.add(_shown(name), reason)
+                self.left_out.add(_shown(name), "pictures", reason)
 
     def examples(self) -> Iterator[Example]:
         """Yield every listed picture, in the order of their names."""
@@ -319,5 +319,5 @@ class _Listing:
             yield Example(name, self.tree.root / name, listed.captions, split, listed.class_name)
 
 
-def _shown(name: str, most: int = 200) -> str:
-    return name[:most].encode("utf-8", "replace").decode()
+def _shown(name: str) -> str:
+    return printable(name[:200])

@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import DataError
 from stackgan_cli.readers.captions import MAX_LINE, bounded_lines, mended
-from stackgan_cli.readers.metadata_rows import CLASS_COLUMNS, BadRow, Columns, Row, is_text, plain
+from stackgan_cli.readers.columns import BadRow, Columns, Description, enumerated, plain, plainly
+from stackgan_cli.readers.tables import (
+    DamagedTable,
+    Table,
+    caption_candidates,
+    describing_columns,
+    is_text,
+    telling_damage,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
 NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
@@ -22,8 +30,16 @@ _TOO_LONG = f"it is longer than {MAX_LINE:,} characters"
 _FIRST_LINE = "It should name the columns, such as file_name and caption."
 _MARKS = ",;\t|"
 """What may stand between the fields of a table."""
-_BATCH = 128
-"""Rows of a parquet file that are in memory at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One usable row."""
+
+    line: int
+    """Counted from one: the line of a text file, the row of a parquet file."""
+    file_name: str
+    described: Description
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +66,21 @@ def read_metadata(path: Path, columns: Columns) -> Iterator[Row | Unusable]:
         OSError: the file cannot be opened.
     """
     read = {".jsonl": _json_rows, ".csv": _table_rows, ".parquet": _parquet_rows}[path.suffix]
-    for line, item in read(path, columns):
+    try:
+        yield from _sorted_out(read(path, columns), columns)
+    except BadRow as problem:
+        raise DataError(f"In {path}, {problem}.", "--caption-column with the one that is meant") from None
+
+
+def _sorted_out(items: Iterable[tuple[int, dict[str, Any] | BadRow]], columns: Columns) -> Iterator[Row | Unusable]:
+    for line, item in items:
         try:
             if isinstance(item, BadRow):
                 raise item
-            row = columns.row(line, item)
+            named = columns.file_name(item)
+            if named is None:
+                raise BadRow(f"it has no {columns.image or 'file_name'}")
+            row = Row(line, named, columns.describe(item))
         except BadRow as problem:
             named = columns.file_name(item) if isinstance(item, dict) else None
             yield Unusable(line, None if named is None else mended(named)[0], str(problem))
@@ -77,11 +103,7 @@ def _json_object(content: str) -> dict[str, Any] | BadRow:
     except (ValueError, RecursionError) as error:
         reason = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
         return BadRow(f"it is not JSON ({reason})")
-    return _plainly(item) if isinstance(item, dict) else BadRow("it is not a JSON object")
-
-
-def _plainly(item: dict[str, Any]) -> dict[str, Any]:
-    return {plain(name): value for name, value in item.items()}
+    return plainly(item) if isinstance(item, dict) else BadRow("it is not a JSON object")
 
 
 class _TableLines:
@@ -138,9 +160,9 @@ def _table_rows(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, A
 def _delimiter(header: str, columns: Columns) -> str:
     """Find the mark between fields: the one that makes usable columns of a table's first line."""
     for mark in _MARKS:
-        with suppress(csv.Error):
+        with suppress(csv.Error, BadRow):
             names = list(map(plain, next(csv.reader([header], delimiter=mark), [])))
-            if columns.fit(names, names):
+            if columns.of_files(names) and columns.of_captions(names):
                 return mark
     return next((mark for mark in _MARKS if mark in header), ",")
 
@@ -163,7 +185,7 @@ def _open_quotation(path: Path, line: int) -> DataError:
 
 
 def _check_columns(
-    path: Path, columns: Columns, written: Sequence[str], texts: Sequence[str], captions: Sequence[str]
+    path: Path, columns: Columns, written: Iterable[str], texts: Collection[str], captions: Collection[str]
 ) -> None:
     """Refuse a table without usable columns.
 
@@ -174,58 +196,28 @@ def _check_columns(
         texts: plain names of those that can name pictures.
         captions: plain names of those that can hold captions.
     """
-    if not columns.fit(texts, captions):
-        shown = mended(", ".join(name.strip() for name in written[:20]))[0][:500] or "none at all"
+    if not columns.of_files(texts) or not columns.of_captions(captions):
         raise DataError(
-            f"{path} has the columns {shown}.",
+            f"{path} has the columns {enumerated(name.strip() for name in written)}.",
             f"It needs columns called {columns.image or 'file_name'} and {columns.caption or 'caption'}, or others that"
             " --image-column and --caption-column name; it may have class and split. A table names them in line 1.",
         )
 
 
 def _parquet_rows(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
-    from pyarrow import parquet
-
-    with path.open("rb") as opened:
-        try:
-            file = parquet.ParquetFile(opened, pre_buffer=False, buffer_size=1 << 20)
-            names = _parquet_columns(path, file, columns)
-            line = 0
-            for batch in file.iter_batches(_BATCH, columns=names, use_threads=False):
-                for item in _batch_rows(batch):
-                    line += 1
-                    yield line, item
-        except DataError:
-            raise
-        except Exception as error:  # a damaged file can make pyarrow raise nearly anything
-            raise DataError(
-                f"{path} is not a whole parquet file ({str(error).partition(chr(10))[0][:200]}).",
-                "Get it again, or write it again.",
-            ) from error
-
-
-def _parquet_columns(path: Path, file: Any, columns: Columns) -> list[str]:
-    """Names of the columns to read."""
-    from pyarrow import types
-
-    def holds_words(kind: Any) -> bool:
-        return is_text(kind.value_type if types.is_dictionary(kind) else kind)
-
-    schema = file.schema_arrow
-    texts = [plain(column.name) for column in schema if holds_words(column.type)]
-    captions = [plain(each.name) for each in schema if holds_words(each.type) or types.is_nested(each.type)]
-    written = [f"{column.name} ({column.type})" for column in schema]
-    _check_columns(path, columns, written, texts, captions)
-    wanted = {*columns.of_pictures(texts), *columns.of_captions(captions), *CLASS_COLUMNS, "split"}
-    return [name for name in schema.names if plain(name) in wanted]
-
-
-def _batch_rows(batch: Any) -> Iterator[dict[str, Any] | BadRow]:
+    table = Table.of_file(path, path.name, "", None)
     try:
-        yield from map(_plainly, batch.to_pylist())
-    except UnicodeDecodeError:
-        for index in range(batch.num_rows):
-            try:
-                yield from map(_plainly, batch.slice(index, 1).to_pylist())
-            except UnicodeDecodeError:
-                yield BadRow("its text is not UTF-8")
+        with telling_damage():
+            wanted = _parquet_columns(path, table.schema(), columns)
+        for line, row in enumerate(table.rows(list(dict.fromkeys(wanted.values()))), start=1):
+            yield line, {name: row[column] for name, column in wanted.items()}
+    except DamagedTable as error:
+        raise DataError(f"{path} is not a whole parquet file ({error}).", "Get it again, or write it again.") from error
+
+
+def _parquet_columns(path: Path, schema: Any, columns: Columns) -> dict[str, str]:
+    """Names of the columns to read, by their plain names."""
+    texts = {plain(column.name): column.name for column in schema if is_text(column.type)}
+    written = [f"{column.name} ({column.type})" for column in schema]
+    _check_columns(path, columns, written, texts, caption_candidates(schema))
+    return describing_columns(schema, columns) | {name: texts[name] for name in columns.of_files(texts)}

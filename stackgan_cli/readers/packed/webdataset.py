@@ -12,16 +12,20 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from stackgan_cli.components.protocols import Example, Skipped
+from stackgan_cli.components.protocols import Example
 from stackgan_cli.files import relative_name
 from stackgan_cli.pictures.decoding import UnreadablePicture
-from stackgan_cli.readers import columns
-from stackgan_cli.readers.captions import MAX_CAPTION_FILE, UnreadableCaptions, decode_text, mended, text_lines
-from stackgan_cli.readers.layout import PICTURE_SUFFIXES, at_least_one, opening
-from stackgan_cli.readers.left_out import LeftOut, Tally
+from stackgan_cli.readers.captions import MAX_CAPTION_FILE, UnreadableCaptions, captions_in_lines, decode_text
+from stackgan_cli.readers.columns import BadRow, Columns, class_in, class_of, plainly
+from stackgan_cli.readers.layout import PICTURE_SUFFIXES, at_least_one, opening, printable
+from stackgan_cli.readers.left_out import LeftOut
+from stackgan_cli.readers.packed.files import PackedFile, likely_files, packed_files
+from stackgan_cli.readers.split_names import tell_open_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from stackgan_cli.components.protocols import Skipped
 
 _LAYOUT = (
     "It should be, or hold, tar files with members such as 0001.jpg and 0001.txt (one caption per line) or 0001.json, "
@@ -62,7 +66,7 @@ class WebdatasetReader:
         Looked at are names, and the first headers of the first shard.
         """
         try:
-            shard = next(columns.likely_files(source, _SUFFIXES), None)
+            shard = next(likely_files(source, _SUFFIXES), None)
             pair = None if shard is None else _first_pair(shard)
         except (OSError, _DamagedShard):
             return None
@@ -76,8 +80,9 @@ class WebdatasetReader:
         """
         root = source or Path()
         with opening(root):
-            shards, problems = columns.packed_files(source, _SUFFIXES, _LAYOUT)
-            yield from at_least_one(_examples(shards, problems), root, _LAYOUT)
+            left_out = LeftOut()
+            shards = packed_files(source, _SUFFIXES, _LAYOUT, left_out)
+            yield from at_least_one(_examples(shards, left_out), root, _LAYOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,7 @@ def _first_pair(path: Path) -> tuple[str, str] | None:
     names: dict[tuple[str, bool], str] = {}
     with _opened(path) as shard:
         for item in _keyed("", islice(shard.members(), _PEEK), LeftOut()):
-            if not isinstance(item, Skipped) and _kind(item.extension) is not None:
+            if _kind(item.extension) is not None:
                 names[item.key, _kind(item.extension) == "picture"] = f"{item.key}.{item.extension}"
                 if (item.key, True) in names and (item.key, False) in names:
                     return names[item.key, True], names[item.key, False]
@@ -291,61 +296,46 @@ class _Sample:
                 record = json.loads(text)
             except (ValueError, RecursionError):
                 record = None
-            self.record = record if isinstance(record, dict) else {}
+            self.record = plainly(record) if isinstance(record, dict) else {}
             if not isinstance(record, dict):
                 self.text_fault = "its json is damaged, or no object"
-        elif text.count("\0") * 4 > len(text):
-            self.text_fault = "its caption file is not text"
         elif kind == "class":
-            self.class_name = columns.class_in(text)
+            self.class_name = class_in(text)
         else:
-            captions, damaged = _caption_lines(text)
+            try:
+                captions, damaged = captions_in_lines(data)
+            except UnreadableCaptions as problem:
+                self.text_fault = str(problem)
+                return
             self.captions += captions
             self.damaged |= damaged
 
 
-def _caption_lines(text: str) -> tuple[list[str], bool]:
-    """Return the captions of a text with one per line, and whether anything was damaged."""
-    pairs = [mended(line) for line in text_lines(text)]
-    return [caption for caption, _ in pairs if caption], any(damage for _, damage in pairs)
-
-
-def _examples(shards: list[columns.PackedFile], problems: list[Skipped]) -> Iterator[Example | Skipped]:
-    yield from problems
-    left_out = LeftOut()
-    damaged = Tally("captions", "kept; damaged characters were read as spaces")
-    several = Tally("keys", "kept with the first of its pictures; the others were left out")
+def _examples(shards: list[PackedFile], left_out: LeftOut) -> Iterator[Example | Skipped]:
     for shard in shards:
         keys: set[str] = set()
         for sample in _samples(shard, left_out):
-            if isinstance(sample, Skipped):
-                yield sample
-                continue
             made = _example(shard, sample, sample.key in keys)
             if isinstance(made, Example):
                 keys.add(sample.key)
-                for tally, applies in ((damaged, sample.damaged), (several, sample.others)):
-                    if applies:
-                        tally.add(made.name)
+                if sample.damaged:
+                    left_out.add(made.name, "keys", "kept; damaged characters were read as spaces")
+                if sample.others:
+                    left_out.add(made.name, "keys", "kept with the first of its pictures; the others were left out")
                 yield made
             elif made is not None:
-                yield from left_out.add(f"{shard.prefix}/{sample.key}", made)
-    yield from left_out.rest()
-    yield from damaged.lines()
-    yield from several.lines()
-    yield from columns.open_parts(((shard.name, shard.split) for shard in shards), "shards")
+                left_out.add(f"{shard.prefix}/{sample.key}", "keys", made)
+    tell_open_parts(((shard.name, shard.split) for shard in shards), "shards", left_out)
+    yield from left_out.lines()
 
 
-def _samples(packed: columns.PackedFile, left_out: LeftOut) -> Iterator[_Sample | Skipped]:
+def _samples(packed: PackedFile, left_out: LeftOut) -> Iterator[_Sample]:
     """Gather the members of each key, which stand together."""
     sample: _Sample | None = None
     problem = ""
     try:
         with _opened(packed.path) as shard:
             for item in _keyed(packed.prefix, shard.members(), left_out):
-                if isinstance(item, Skipped):
-                    yield item
-                    continue
                 if sample is None or sample.key != item.key:
                     if sample is not None:
                         yield sample
@@ -358,29 +348,29 @@ def _samples(packed: columns.PackedFile, left_out: LeftOut) -> Iterator[_Sample 
     if sample is not None:
         yield sample
     if problem:
-        yield Skipped(packed.name, f"not read to its end: {problem}")
+        left_out.add(packed.name, "shards", f"not read to its end: {problem}")
 
 
-def _keyed(prefix: str, members: Iterable[tarfile.TarInfo], left_out: LeftOut) -> Iterator[_Keyed | Skipped]:
+def _keyed(prefix: str, members: Iterable[tarfile.TarInfo], left_out: LeftOut) -> Iterator[_Keyed]:
     for member in members:
-        shown = member.name.encode("utf-8", "replace").decode()
+        shown = printable(member.name)
         inner = relative_name(member.name)
         match = None if member.isdir() else _KEY.fullmatch(inner or "")
         if shown != member.name:
-            yield from left_out.add(f"{prefix}/{shown}", "its name is not UTF-8")
+            left_out.add(f"{prefix}/{shown}", "members", "its name is not UTF-8")
         elif inner is None and not member.isdir():
-            yield from left_out.add(f"{prefix}/{shown}", "its name leads out of the shard")
+            left_out.add(f"{prefix}/{shown}", "members", "its name leads out of the shard")
         elif match is not None:
             yield _Keyed(match[1], match[2].lower(), member)
 
 
-def _example(shard: columns.PackedFile, sample: _Sample, repeated: bool) -> Example | str | None:
+def _example(shard: PackedFile, sample: _Sample, repeated: bool) -> Example | str | None:
     """Return an example, or why there is none, or None for members that have nothing to do with captioned pictures."""
     captions = tuple(sample.captions)
     if not captions:
         try:
-            captions, sample.damaged = columns.captions_of(sample.record)
-        except UnreadableCaptions as error:
+            captions, sample.damaged = Columns().captions(sample.record)
+        except BadRow as error:
             sample.text_fault = str(error)
     if sample.image is None:
         if not captions and sample.picture_fault is None:
@@ -390,5 +380,5 @@ def _example(shard: columns.PackedFile, sample: _Sample, repeated: bool) -> Exam
         return sample.text_fault or f"there is no caption beside it{_TOGETHER}"
     if repeated:
         return "the same key came earlier in the shard"
-    class_name = columns.class_of(sample.record, sample.class_name)
+    class_name = class_of(sample.record, sample.class_name)
     return Example(f"{shard.prefix}/{sample.key}", sample.image, captions, shard.split, class_name)

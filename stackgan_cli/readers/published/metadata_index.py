@@ -10,15 +10,14 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from stackgan_cli.components.protocols import Skipped
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import relative_name
 from stackgan_cli.readers.birds_and_flowers.attngan_captions import caption_pickle, read_caption_pickle
 from stackgan_cli.readers.birds_and_flowers.boxes import Box, boxes_by_key, cub_home
 from stackgan_cli.readers.birds_and_flowers.splits import class_numbers, file_names, picture_key, refuse_overlap
 from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions
-from stackgan_cli.readers.layout import Boundary, file_named
-from stackgan_cli.readers.left_out import Tally
+from stackgan_cli.readers.layout import Boundary, file_named, printable
+from stackgan_cli.readers.left_out import LeftOut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -74,8 +73,8 @@ class MetadataIndex:
 
     def __init__(self, root: Path, captions: str | None, images: str | None) -> None:
         self.root = root
-        self.notes: list[Skipped] = []
-        self.reading = CaptionFiles()
+        self.left_out = LeftOut()
+        """What lists of pictures and places of files say of it."""
         # Not `root.parent`: the source may be the current folder, written as a dot.
         self._bases = tuple(dict.fromkeys((root.absolute(), root.absolute().parent)))
         self._boundary = Boundary(root)
@@ -107,8 +106,13 @@ class MetadataIndex:
         self._refuse_outside(path)
         return path
 
-    def captions(self, part: Part, row: int) -> tuple[str, ...]:
+    def captions(self, part: Part, row: int, reading: CaptionFiles) -> tuple[str, ...]:
         """Return the captions of a picture, or none.
+
+        Args:
+            part: its split.
+            row: its place in the split.
+            reading: reads text files.
 
         Raises:
             UnreadableCaptions: its caption file holds none.
@@ -123,7 +127,7 @@ class MetadataIndex:
             return self._sentences[part.split][row]
         if self._texts is None or key is None:
             return ()
-        return self._texts.read(key, part.classes[row] if part.classes else None, self.reading)
+        return self._texts.read(key, part.classes[row] if part.classes else None, reading)
 
     def _parts(self) -> list[Part]:
         parts = []
@@ -135,7 +139,8 @@ class MetadataIndex:
             elif split == "train":
                 raise DataError(f"{self.root} holds no train/filenames.pickle.", "It lists the pictures: get it again.")
             else:
-                self.notes.append(Skipped(f"{split}/{path.name}", "it is not there, so all pictures are for training"))
+                reason = "it is not there, so all pictures are for training"
+                self.left_out.add(f"{split}/{path.name}", "files", reason)
         if len(parts) == len(SPLITS):
             train, test = ({key for key in part.keys if key is not None} for part in parts)
             refuse_overlap(train & test, f"{parts[0].folder} and {parts[1].folder}")
@@ -143,29 +148,28 @@ class MetadataIndex:
 
     def _part(self, split: str, path: Path) -> Part:
         place = f"{split}/{path.name}"
-        tallies = {
-            "damaged": Tally("names", f"{place}: kept; a transfer that changes line ends left a carriage return on it"),
-            "outside": Tally("names", f"{place}: the name leads out of the folder"),
-            "twice": Tally("names", f"{place}: listed twice"),
-            "unwritten": Tally("names", f"{place}: the name is no text"),
-        }
         keys: dict[str, None] = {}
         rows: list[str | None] = []
         for written in file_names(path):
             name = unicodedata.normalize("NFC", written.strip())
-            shown = name.encode("utf-8", "replace").decode()
+            shown = printable(name)
             inner = relative_name(name)
             key = "" if inner is None else picture_key(inner, inner.count("/") + 1)
-            problem = "unwritten" if shown != name else "outside" if inner is None else "twice" if key in keys else None
+            problem = None
+            if shown != name:
+                problem = "the name is no text"
+            elif inner is None:
+                problem = "the name leads out of the folder"
+            elif key in keys:
+                problem = "listed twice"
             if written.endswith("\r"):
-                tallies["damaged"].add(shown)
+                reason = "kept; a transfer that changes line ends left a carriage return on it"
+                self.left_out.add(shown, "names", f"{place}: {reason}")
             if problem:
-                tallies[problem].add(shown)
+                self.left_out.add(shown, "names", f"{place}: {problem}")
             else:
                 keys[key] = None
             rows.append(None if problem else key)
-        for tally in tallies.values():
-            self.notes += tally.lines()
         classes = path.with_name("class_info.pickle")
         if classes.is_file():
             self._refuse_outside(classes)
@@ -180,9 +184,6 @@ class MetadataIndex:
         places = [(base / inner, Boundary(base)) for base in bases for inner in _PHOTO_FOLDERS]
         places = [(folder, boundary) for folder, boundary in places if folder.is_dir()]
         found: dict[str, str] = {}
-        outside = Tally(
-            "photos", "behind a link that leads out of the source; name their folder with the option images"
-        )
         for key in self.rows:
             for at, (folder, boundary) in enumerate(places):
                 path = _photo(folder, key)
@@ -193,10 +194,10 @@ class MetadataIndex:
                     # The next picture is likely to be where this one is.
                     places.insert(0, places.pop(at))
                 else:
-                    outside.add(key)
+                    self.linked.add(key)
+                    reason = "behind a link that leads out of the source; name their folder with the option images"
+                    self.left_out.add(key, "photos", reason)
                 break
-        self.linked.update(outside.names)
-        self.notes += outside.lines()
         return found
 
     def _boxes(self, bases: Iterable[Path]) -> dict[str, Box]:

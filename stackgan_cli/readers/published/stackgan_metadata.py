@@ -6,21 +6,21 @@ hold one entry for each, in that order (the loaders of the published repositorie
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stackgan_cli.components.protocols import Example, Skipped
+from stackgan_cli.components.protocols import Example
 from stackgan_cli.errors import DataError
 from stackgan_cli.formats.restricted_pickle import load_pickle
 from stackgan_cli.readers.birds_and_flowers.cub import CubReader
 from stackgan_cli.readers.birds_and_flowers.flowers import FlowersReader
 from stackgan_cli.readers.birds_and_flowers.splits import refuse_other_length
-from stackgan_cli.readers.captions import UnreadableCaptions
+from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions
 from stackgan_cli.readers.layout import at_least_one, opening, source_folder
-from stackgan_cli.readers.left_out import Tally
+from stackgan_cli.readers.left_out import LeftOut
 from stackgan_cli.readers.published.metadata_index import MetadataIndex, Part
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from PIL import Image
+
+    from stackgan_cli.components.protocols import Skipped
 
 _LAYOUT = (
     "It should hold train/filenames.pickle and mostly test/filenames.pickle; the pictures in images/, "
@@ -153,7 +155,8 @@ class _Found:
             if len(paths) == len(index.parts):
                 embeddings[name] = paths
             else:
-                index.notes += [Skipped(f"{split}/{file}", "not used: the other split has none") for split in paths]
+                for split in paths:
+                    index.left_out.add(f"{split}/{file}", "files", "not used: the other split has none")
         if not index.has_captions and not embeddings:
             raise DataError(
                 f"There are no captions for the pictures that {index.root} lists.",
@@ -196,85 +199,62 @@ def _crops(index: MetadataIndex) -> dict[str, Path]:
         return {}
     for split, path in crops.items():
         have = f"only {len(index.photos):,} photos are there" if index.photos else "the photos are absent"
-        index.notes.append(Skipped(f"{split}/{path.name}", f"used as published, already cropped, because {have}"))
+        reason = f"used as published, already cropped, because {have}"
+        index.left_out.add(f"{split}/{path.name}", "files", reason)
     return crops
 
 
-@dataclass(slots=True)
-class _Notes:
-    """What is left out or changed, each reason in one line."""
-
-    absent: Tally = field(default_factory=lambda: Tally("pictures", "listed in filenames.pickle, but it is not there"))
-    odd: Tally = field(default_factory=lambda: Tally("pictures", "its pixels are not (height, width, 3) bytes"))
-    bare: Tally = field(default_factory=lambda: Tally("pictures", "there is no caption for it"))
-    untold: Tally = field(
-        default_factory=lambda: Tally("pictures", "kept with stand-ins for its captions, whose text is not given")
-    )
-    boxless: Tally = field(default_factory=lambda: Tally("pictures", "kept; there is no bounding box for it"))
-    unembedded: Tally = field(default_factory=lambda: Tally("pictures", "there is no embedding for it"))
-    cut: Tally = field(
-        default_factory=lambda: Tally(
-            "pictures", "kept; it has more captions than embeddings, and the last are left out"
-        )
-    )
-    spare: Tally = field(
-        default_factory=lambda: Tally(
-            "pictures", "kept; it has more embeddings than captions, and the last are left out"
-        )
-    )
-
-    def lines(self) -> Iterator[Skipped]:
-        for each in fields(self):
-            yield from getattr(self, each.name).lines()
-
-
 def _examples(found: _Found) -> Iterator[Example | Skipped]:
-    index, notes = found.index, _Notes()
-    yield from index.notes
+    index, left_out = found.index, LeftOut()
+    yield from index.left_out.lines()
     for part in index.parts:
         limits = found.limits(part)
-        pictures = _Pictures(found, part, notes)
+        pictures = _Pictures(found, part, left_out)
         for row, key in enumerate(part.keys):
             image = None if key is None else pictures.take(row, key)
             if key is None or image is None:
                 continue
             try:
-                captions = _captions(index, part, row, key, limits[row], notes)
+                captions = _captions(index, part, row, key, limits[row], left_out)
             except UnreadableCaptions as problem:
-                yield Skipped(key, str(problem))
+                left_out.add(key, "pictures", str(problem))
                 continue
-            if captions:
-                box = None if found.crops else index.boxes.get(key)
-                if index.boxes and not found.crops and box is None:
-                    notes.boxless.add(key)
-                yield Example(key, image, captions, part.split, part.class_name(row), box)
-    yield from notes.lines()
-    yield from index.reading.notes()
+            box = None if found.crops else index.boxes.get(key)
+            if index.boxes and not found.crops and box is None:
+                left_out.add(key, "pictures", "kept; there is no bounding box for it")
+            yield Example(key, image, captions, part.split, part.class_name(row), box)
+    yield from left_out.lines()
 
 
-def _captions(index: MetadataIndex, part: Part, row: int, key: str, most: int | None, notes: _Notes) -> tuple[str, ...]:
-    """Return no more captions than have embeddings, or stand-ins where no text is given."""
+def _captions(
+    index: MetadataIndex, part: Part, row: int, key: str, most: int | None, left_out: LeftOut
+) -> tuple[str, ...]:
+    """Return no more captions than have embeddings, or stand-ins where no text is given.
+
+    Raises:
+        UnreadableCaptions: there are none.
+    """
     if most == 0:
-        notes.unembedded.add(key)
-        return ()
+        raise UnreadableCaptions("there is no embedding for it")
     if not index.has_captions:
-        notes.untold.add(key)
+        left_out.add(key, "pictures", "kept with stand-ins for its captions, whose text is not given")
         return tuple(f"[caption {number} of {key}: text not given]" for number in range(1, (most or 1) + 1))
-    captions = index.captions(part, row)
+    captions = index.captions(part, row, CaptionFiles(left_out))
     if not captions:
-        notes.bare.add(key)
-    elif most is not None and most != len(captions):
-        (notes.cut if most < len(captions) else notes.spare).add(key)
+        raise UnreadableCaptions("there is no caption for it")
+    if most is not None and most != len(captions):
+        more, fewer = ("captions", "embeddings") if most < len(captions) else ("embeddings", "captions")
+        left_out.add(key, "pictures", f"kept; it has more {more} than {fewer}, and the last are left out")
     return captions[:most]
 
 
 class _Pictures:
     """Hands out the pictures of one split, one after the other, and keeps none that it has handed out."""
 
-    def __init__(self, found: _Found, part: Part, notes: _Notes) -> None:
+    def __init__(self, found: _Found, part: Part, left_out: LeftOut) -> None:
         self._photos = {} if found.crops else found.index.photos
         self._linked = found.index.linked
-        self._notes = notes
+        self._left_out = left_out
         self._pixels: list[Any] | None = None
         path = found.crops.get(part.split)
         if path is not None:
@@ -285,7 +265,7 @@ class _Pictures:
         if self._pixels is None:
             photo = self._photos.get(key)
             if photo is None and key not in self._linked:
-                self._notes.absent.add(key)
+                self._left_out.add(key, "pictures", "listed in filenames.pickle, but it is not there")
             return None if photo is None else Path(photo)
         pixels, self._pixels[row] = self._pixels[row], None
         if (
@@ -294,7 +274,7 @@ class _Pictures:
             or not pixels.size
             or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3))
         ):
-            self._notes.odd.add(key)
+            self._left_out.add(key, "pictures", "its pixels are not (height, width, 3) bytes")
             return None
         return PublishedCrop(np.ascontiguousarray(pixels).view(np.ndarray), self._size)
 
@@ -318,11 +298,9 @@ class _ReadyFeatures:
         part, row = self._found.index.rows[name]
         embeddings, limits = self._split(part)
         try:
-            captions = _captions(self._found.index, part, row, name, limits[row], _Notes())
+            captions = _captions(self._found.index, part, row, name, limits[row], LeftOut())
         except UnreadableCaptions as problem:
             raise KeyError(name) from problem
-        if not captions:
-            raise KeyError(name)
         rows = embeddings[row]
         with np.errstate(over="ignore"):
             ready = np.array(np.tile(rows, (len(captions), 1)) if rows.ndim == 1 else rows[: len(captions)], np.float32)

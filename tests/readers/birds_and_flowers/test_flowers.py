@@ -75,7 +75,7 @@ def test_split_files_that_contradict_themselves(tmp_path: Path) -> None:
         read(root)
 
 
-def test_what_is_incomplete_takes_one_line_each(tmp_path: Path) -> None:
+def test_what_is_incomplete_is_named(tmp_path: Path) -> None:
     root = make(tmp_path, dict.fromkeys(range(1, 10), 30))
     for number in (1, 2, 3):
         (root / "jpg" / f"image_{number:05d}.jpg").unlink()
@@ -87,8 +87,10 @@ def test_what_is_incomplete_takes_one_line_each(tmp_path: Path) -> None:
     examples, skipped = read(root)
     assert [item.name[-6:-4] for item in examples] == ["07", "08", "09"]
     reasons = {item.name: item.reason for item in skipped}
-    assert "no picture" in reasons["3 caption files"]
-    assert "no caption file" in reasons["2 pictures"]
+    for number in (1, 2, 3):
+        assert "no picture" in reasons[f"class_00030/image_{number:05d}.txt"]
+    for number in (4, 5):
+        assert "no caption file" in reasons[f"jpg/image_{number:05d}.jpg"]
     assert "no caption" in reasons["jpg/image_00006.jpg"]
     assert "class_00030 too" in reasons["jpg/image_00009.jpg"]
 

@@ -198,17 +198,19 @@ def test_a_key_that_comes_twice_and_damaged_text_are_said(tmp_path: Path) -> Non
         ("s/a", ("a red bird",)),
         ("s/b", ("a red bird",)),
     ]
-    reasons = {item.name: item.reason for item in found if isinstance(item, Skipped)}
-    assert "came earlier" in reasons["s/a"]
-    assert "damaged characters" in reasons["2 captions"]
+    damaged = "kept; damaged characters were read as spaces"
+    assert [(item.name, item.reason) for item in found if isinstance(item, Skipped)] == [
+        ("s/a", damaged),
+        ("s/b", damaged),
+        ("s/a", "the same key came earlier in the shard"),
+    ]
 
 
-def test_thousands_of_one_fault_take_few_lines(tmp_path: Path) -> None:
+def test_thousands_of_one_fault_take_one_line(tmp_path: Path) -> None:
     file = tmp_path / "s.tar"
     shard(file, {"a.png": picture(), "a.txt": "x", **{f"b{index:04d}.png": b"" for index in range(1000)}})
     _, skipped = read(file)
-    assert len(skipped) < 30
-    assert any(name.startswith("980 more") for name in skipped)
+    assert list(skipped) == ["1,000 keys"]
 
 
 def test_members_that_are_no_files_or_lead_elsewhere(tmp_path: Path) -> None:

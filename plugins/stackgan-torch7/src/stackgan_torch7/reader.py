@@ -22,7 +22,7 @@ from stackgan_cli.readers.birds_and_flowers.splits import (
     published_split,
 )
 from stackgan_cli.readers.layout import Boundary, at_least_one, file_named, opening, source_folder
-from stackgan_cli.readers.left_out import Notes
+from stackgan_cli.readers.left_out import LeftOut
 from stackgan_torch7.binary_files import UnreadableTorch7, load_torch7
 from stackgan_torch7.tables import (
     TEXTS,
@@ -130,7 +130,6 @@ class Torch7Reader:
             box = boxes.get(picture_key(name, 2))
             yield Example(name + picture.suffix, picture, captions, split(name), class_of(name), box)
         yield from tables.notes.lines()
-        yield from tables.captions.reading.notes()
 
 
 def _homes(source: Path) -> list[Path]:
@@ -199,12 +198,12 @@ class _Tables:
     home: Path
     names: list[str]
     classes: set[str]
-    notes: Notes
+    notes: LeftOut
     captions: Captions
 
     @classmethod
     def of(cls, source: Path) -> _Tables:
-        notes, root = Notes(), source_folder(source, _LAYOUT)
+        notes, root = LeftOut(), source_folder(source, _LAYOUT)
         with opening(root):
             home = next((home for home in _homes(root) if any(map(_is_table, _peeked(home)))), root)
             names = table_names(home, notes)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from stackgan_cli.readers.left_out import Notes
+    from stackgan_cli.readers.left_out import LeftOut
 
 TEXTS = ("text_c10", "text")
 """Published folders of captions."""
@@ -46,7 +46,7 @@ def class_of(name: str) -> str | None:
     return name.rpartition("/")[0] or None
 
 
-def table_names(home: Path, notes: Notes) -> list[str]:
+def table_names(home: Path, notes: LeftOut) -> list[str]:
     """List all tables in a folder, without suffix and in composed form, and note what looks like one and is none."""
     names: set[str] = set()
     boundary = Boundary(home)
@@ -64,7 +64,7 @@ def table_names(home: Path, notes: Notes) -> list[str]:
     return sorted(names)
 
 
-def _table_files(home: Path, notes: Notes) -> Iterator[str]:
+def _table_files(home: Path, notes: LeftOut) -> Iterator[str]:
     for path in sorted(path for path in home.iterdir() if not path.name.startswith(".")):
         if path.suffix == ".t7":
             yield path.name
@@ -142,12 +142,11 @@ class Captions:
 
     folder: Path | None
     """Folder of text files, with a folder for each class; None where there is none."""
-    notes: Notes
+    notes: LeftOut
     boundary: Boundary
-    reading: CaptionFiles = field(default_factory=CaptionFiles)
 
     @classmethod
-    def near(cls, home: Path, classes: set[str], notes: Notes) -> Captions:
+    def near(cls, home: Path, classes: set[str], notes: LeftOut) -> Captions:
         """Look for text files in the published places."""
         folders = (folder for folder in near(home, TEXTS) if any((folder / name).is_dir() for name in classes))
         folder = next(folders, None)
@@ -180,7 +179,7 @@ class Captions:
         if file is None:
             return None
         try:
-            captions = self.reading.read(file, f"{name}.txt") if self.boundary.holds(file) else ()
+            captions = CaptionFiles(self.notes).read(file, f"{name}.txt") if self.boundary.holds(file) else ()
         except UnreadableCaptions:
             captions = ()
         if len(captions) == count:
