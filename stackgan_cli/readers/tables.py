@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import mmap
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import DataError
-from stackgan_cli.readers.columns import CAPTION_MEMBERS, CLASS_COLUMNS, SPLIT_COLUMN, BadRow, Columns, plain
+from stackgan_cli.readers.columns import BadRow, label_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -74,76 +73,6 @@ def telling_damage() -> Iterator[None]:
         raise
     except Exception as error:  # damaged files make pyarrow raise nearly anything
         raise DamagedTable((str(error) or type(error).__name__).partition("\n")[0][:200]) from error
-
-
-def caption_candidates(schema: Any) -> dict[str, str]:
-    """Return the columns of a table whose type is one of text, by their plain names."""
-    return {plain(column.name): column.name for column in schema if holds_text(column.type)}
-
-
-def describing_columns(schema: Any, columns: Columns) -> dict[str, str]:
-    """Find what describes the pictures of a table.
-
-    Args:
-        schema: its columns, as pyarrow describes them.
-        columns: which of them are for what.
-
-    Returns:
-        By their plain names the columns that hold captions, the class and the split. A column of class labels stands
-        for the class if it is the only one, whatever it is called.
-
-    Raises:
-        BadRow: more than one column may hold the captions.
-    """
-    texts = caption_candidates(schema)
-    simple = {plain(column.name): column.name for column in schema if _is_simple(column.type)}
-    found = {name: texts[name] for group in columns.of_captions(texts) for name in group}
-    classes = {name: simple[name] for name in CLASS_COLUMNS if name in simple}
-    labels = [name for name in label_names(schema) if name in simple.values()]
-    if not classes and len(labels) == 1:
-        classes = {CLASS_COLUMNS[0]: labels[0]}
-    return found | classes | {name: simple[name] for name in (SPLIT_COLUMN,) if name in simple}
-
-
-def is_text(kind: Any) -> bool:
-    """Say whether a type of pyarrow is one of its kinds of text."""
-    from pyarrow import types
-
-    if types.is_dictionary(kind):
-        return is_text(kind.value_type)
-    return any(check(kind) for check in (types.is_string, types.is_large_string, types.is_string_view))
-
-
-def holds_text(kind: Any) -> bool:
-    """Say whether a type of pyarrow is one that captions are taken from: text, lists of it, or records with it."""
-    from pyarrow import types
-
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        return holds_text(kind.value_type)
-    if types.is_struct(kind):
-        return any(field.name in CAPTION_MEMBERS and holds_text(field.type) for field in kind)
-    return is_text(kind)
-
-
-def _is_simple(kind: Any) -> bool:
-    from pyarrow import types
-
-    return is_text(kind) or any(check(kind) for check in (types.is_integer, types.is_floating, types.is_boolean))
-
-
-def features(schema: Any) -> dict[str, dict[str, Any]]:
-    """Return what Hugging Face's datasets notes of columns in a schema of pyarrow, such as their kind."""
-    try:
-        found = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
-        return {name: feature for name, feature in found.items() if isinstance(feature, dict)}
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return {}
-
-
-def label_names(schema: Any) -> dict[str, list[str]]:
-    """Return the names that the numbers in a table's columns of class labels have."""
-    listed = {name: each.get("names") for name, each in features(schema).items() if each.get("_type") == "ClassLabel"}
-    return {name: names for name, names in listed.items() if isinstance(names, list)}
 
 
 def _opened(path: Path) -> tuple[Any, mmap.mmap, bool]:

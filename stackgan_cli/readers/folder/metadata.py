@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import DataError
 from stackgan_cli.readers.captions import MAX_LINE, bounded_lines, mended
-from stackgan_cli.readers.columns import BadRow, Columns, Description, enumerated, plain, plainly
-from stackgan_cli.readers.tables import (
-    DamagedTable,
-    Table,
+from stackgan_cli.readers.columns import (
+    BadRow,
+    Columns,
+    Description,
     caption_candidates,
-    describing_columns,
+    described_by,
+    enumerated,
     is_text,
-    telling_damage,
+    plain,
+    plainly,
 )
+from stackgan_cli.readers.tables import DamagedTable, Table, telling_damage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -220,4 +223,4 @@ def _parquet_columns(path: Path, schema: Any, columns: Columns) -> dict[str, str
     texts = {plain(column.name): column.name for column in schema if is_text(column.type)}
     written = [f"{column.name} ({column.type})" for column in schema]
     _check_columns(path, columns, written, texts, caption_candidates(schema))
-    return describing_columns(schema, columns) | {name: texts[name] for name in columns.of_files(texts)}
+    return described_by(schema, columns) | {name: texts[name] for name in columns.of_files(texts)}

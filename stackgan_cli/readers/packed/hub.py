@@ -12,25 +12,26 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.components.protocols import Example
 from stackgan_cli.errors import DataError
 from stackgan_cli.home import DATA_MANIFEST
-from stackgan_cli.readers.columns import PICTURE_COLUMNS, BadRow, Columns, enumerated, plain
+from stackgan_cli.readers.columns import (
+    PICTURE_COLUMNS,
+    BadRow,
+    Columns,
+    caption_candidates,
+    described_by,
+    enumerated,
+    features,
+    plain,
+)
 from stackgan_cli.readers.folder.metadata import NAMES
 from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, at_least_one, opening
 from stackgan_cli.readers.left_out import LeftOut
 from stackgan_cli.readers.packed.files import likely_files, packed_files
 from stackgan_cli.readers.packed.hub_sets import hub_tables
 from stackgan_cli.readers.split_names import tell_open_parts
-from stackgan_cli.readers.tables import (
-    ROWS_AT_ONCE,
-    DamagedTable,
-    Table,
-    caption_candidates,
-    describing_columns,
-    features,
-    telling_damage,
-)
+from stackgan_cli.readers.tables import ROWS_AT_ONCE, DamagedTable, Table, telling_damage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator
 
     from stackgan_cli.components.protocols import Skipped
 
@@ -164,7 +165,7 @@ class _Reading:
             count = 0
             try:
                 with telling_damage():
-                    image = image or self._first_choice(table)
+                    image = image or _picture_column(table, self.columns, self.place)
                 if image is None:
                     continue
                 for example in self._of_table(table, image):
@@ -175,21 +176,11 @@ class _Reading:
                 self.left_out.add(table.name, "tables", f"not read after {count:,} rows: {error}")
         yield from self.left_out.lines()
 
-    def _first_choice(self, table: Table) -> str | None:
-        """Choose the column of pictures, and check that there are captions; None for a table without rows."""
-        schema = table.schema()
-        candidates, possible = _pictures(table, schema)
-        if candidates is None:
-            return None
-        image = _image_column(candidates, possible, self.columns.image, self.place)
-        _check_captions(schema, self.columns, self.place)
-        return image
-
     def _of_table(self, table: Table, image: str) -> Iterator[Example | None]:
         """Yield an example for each row, or None where it is none, which is told."""
         with telling_damage():
             schema = table.schema()
-            names = describing_columns(schema, self.columns)
+            names = described_by(schema, self.columns)
             if image not in schema.names:
                 raise DamagedTable(f"it has no column {image}")
             if not self.columns.of_captions(names):
@@ -225,21 +216,28 @@ class _Reading:
         raise BadRow("it names a file that is not there" if inside else "it names a file outside of the source")
 
 
-def _pictures(table: Table, schema: Any) -> tuple[list[str] | None, dict[str, bool]]:
-    """Find the columns that hold pictures, by looking at a few rows.
+def _picture_column(table: Table, columns: Columns, place: str) -> str | None:
+    """Choose the column of pictures by looking at a few rows, and check that there is one of captions.
 
     Returns:
-        Their names, or None for a table without rows; and for each column whether it could hold pictures.
+        Its name; None for a table without rows.
+
+    Raises:
+        DataError: it cannot be told; the message names the columns, and the hint the option that decides.
     """
     from pyarrow import types
 
+    schema = table.schema()
     declared = {name for name, feature in features(schema).items() if feature.get("_type") == "Image"}
     checks = (types.is_struct, types.is_binary, types.is_large_binary)
     binary = [column.name for column in schema if any(check(column.type) for check in checks)]
     sample = list(islice(table.rows(binary or schema.names[:1]), ROWS_AT_ONCE))
-    looking = {name for name in binary if any(_looks_like_picture(row[name]) for row in sample)}
-    found = [name for name in binary if name in looking | declared]
-    return found if sample else None, {name: name in binary for name in schema.names}
+    if not sample:
+        return None
+    found = [name for name in binary if name in declared or any(_looks_like_picture(row[name]) for row in sample)]
+    image = _only_one(found, binary, schema.names, columns.image, place)
+    _check_captions(schema, columns, place)
+    return image
 
 
 def _looks_like_picture(value: Any) -> bool:
@@ -250,33 +248,22 @@ def _looks_like_picture(value: Any) -> bool:
     return isinstance(path, bytes) and PurePosixPath(os.fsdecode(path)).suffix.lower() in PICTURE_SUFFIXES
 
 
-def _image_column(candidates: list[str], possible: Mapping[str, bool], choice: str | None, place: str) -> str:
-    """Choose the column of pictures.
-
-    Args:
-        candidates: columns that hold pictures.
-        possible: for each column whether it could hold pictures.
-        choice: the name that a person gave.
-        place: what to call the table.
-
-    Raises:
-        DataError: none can be chosen; the message names the columns, and the hint the option that decides.
-    """
+def _only_one(found: list[str], possible: list[str], names: list[str], choice: str | None, place: str) -> str:
     if choice is not None:
-        column = _existing(choice, possible, "--image-column", place)
-        if not possible[column]:
+        column = _existing(choice, names, "--image-column", place)
+        if column not in possible:
             raise DataError(f"The column {choice} of {place} holds no pictures.", "--image-column with another name")
         return column
-    preferred = [name for name in candidates if plain(name) in PICTURE_COLUMNS]
-    found = preferred if len(preferred) == 1 else candidates
-    if len(found) > 1:
+    preferred = [name for name in found if plain(name) in PICTURE_COLUMNS]
+    candidates = preferred if len(preferred) == 1 else found
+    if len(candidates) > 1:
         raise DataError(
-            f"{place} has more than one column that may hold the pictures: {enumerated(found)}.",
-            f"--image-column with the one that is meant, such as --image-column {enumerated(found[:1])}",
+            f"{place} has more than one column that may hold the pictures: {enumerated(candidates)}.",
+            f"--image-column with the one that is meant, such as --image-column {enumerated(candidates[:1])}",
         )
-    if not found:
-        raise _none_known("pictures", possible, "--image-column", place)
-    return found[0]
+    if not candidates:
+        raise _none_known("pictures", names, "--image-column", place)
+    return candidates[0]
 
 
 def _check_captions(schema: Any, columns: Columns, place: str) -> None:
@@ -295,7 +282,7 @@ def _check_captions(schema: Any, columns: Columns, place: str) -> None:
             raise DataError(f"The column {name} of {place} holds no text.", "--caption-column with another name")
 
 
-def _existing(name: str, columns: Collection[str], option: str, place: str) -> str:
+def _existing(name: str, columns: list[str], option: str, place: str) -> str:
     found = name if name in columns else next((each for each in columns if plain(each) == plain(name)), None)
     if found is None:
         raise DataError(
@@ -304,7 +291,7 @@ def _existing(name: str, columns: Collection[str], option: str, place: str) -> s
     return found
 
 
-def _none_known(what: str, columns: Collection[str], option: str, place: str) -> DataError:
+def _none_known(what: str, columns: list[str], option: str, place: str) -> DataError:
     return DataError(
         f"{place} has no column that is known to hold {what}; its columns are {enumerated(columns)}.",
         f"{option} with the name of the one that does",

@@ -158,6 +158,8 @@ def test_classes_by_their_names(tmp_path: Path) -> None:
     labelled.to_parquet(tmp_path / "a.parquet")
     examples, _ = read(tmp_path / "a.parquet")
     assert [item.class_name for item in examples.values()] == ["finch", "jay", None]
+    labelled.rename_column("label", "bird").to_parquet(tmp_path / "a.parquet")
+    assert [item.class_name for item in read(tmp_path / "a.parquet")[0].values()] == ["finch", "jay", None]
     made([1], label=[7]).to_parquet(tmp_path / "b.parquet")
     assert [item.class_name for item in read(tmp_path / "b.parquet")[0].values()] == ["7"]
 
