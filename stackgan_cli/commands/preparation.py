@@ -99,13 +99,13 @@ def _plan(asked: Asked, name: str) -> Plan:
 
     options = {**asked.reader_options, **dict(map(parse_option, asked.more_reader_options))}
     source = asked.source
-    addressed = None if source is None or asked.reader else reader_of_address(source.as_posix())
+    addressed = None if source is None or asked.reader else reader_of_address(source.as_posix(), say)
     if addressed is not None:
         component, why, options["dataset"] = addressed
         source = None
     else:
         source = None if source is None else _place(str(source))
-        component, why = reader_for(name, asked.reader, source)
+        component, why = reader_for(name, asked.reader, source, say)
     say(f"Reading with {component.name}: {why}.")
     reader = component.bind({"seed": asked.seed}, options).build()
     suits = suited(reader, source)
@@ -115,12 +115,12 @@ def _plan(asked: Asked, name: str) -> Plan:
         source=source,
         options=options,
         resolutions=asked.resolutions,
-        crop=check_crop(asked.crop or str(suits["crop"])),
+        crop=check_crop(asked.crop or suits.crop),
         background=check_background(asked.background),
         seed=asked.seed,
         limit=asked.limit,
-        recipe=str(suits["recipe"]),
-        encoder=suits["encoder"],
+        recipe=suits.recipe,
+        encoder=suits.encoder,
     )
 
 
@@ -304,7 +304,7 @@ def _encoders(
     reader = plan.reader if plan else _earlier_reader(prepared)
     place = prepared.manifest.get("source")
     source = plan.source if plan else Path(place) if isinstance(place, str) else None
-    suited_one = plan.encoder if plan else suited(reader, source)["encoder"]
+    suited_one = plan.encoder if plan else suited(reader, source).encoder
     measured = {}
     for name, given in _wanted_encoders(asked, suited_one, options).items():
         bound = find(Kind.TEXT_ENCODER, name).bind(options=given)

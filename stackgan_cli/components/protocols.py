@@ -20,10 +20,13 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from PIL import Image
     from torch import Tensor
 
+    from stackgan_cli.downloads.addresses import PublishedData
     from stackgan_cli.ranks import Ranks
 
 
@@ -387,18 +390,8 @@ class Skipped:
 class DatasetReader(Protocol):
     """Finds captioned pictures in one layout.
 
-    The host gives the factory ``seed`` if it takes it. Optional members:
-
-    - ``crop``: the published crop rule, ``bbox``, ``center``, ``squash`` or ``pad``.
-    - ``encoder``: name and options of the text encoder that suits this data.
-    - ``recipe``: name of the recipe that suits it.
-    - ``published: PublishedData``: where ``prepare --download`` finds the data, and what has to be fetched by hand.
-    - ``scheme``: for a reader of what lies elsewhere, what an address begins with, such as ``hf`` of ``hf:owner/name``;
-      the rest is given to the factory as ``dataset``.
-    - ``suits(source: Path) -> Mapping[str, Any]``: those of the three that depend on what the source holds.
-    - ``features(source: Path) -> Mapping[str, Callable[[str], NDArray[np.float32]]]``: text features that the source
-      holds ready, by name: each a function from an example's name to an array (captions, width), whose rows are its
-      captions in their order. It raises KeyError for an example without any.
+    The host gives the factory ``seed`` if it takes it. What a reader may have besides is in the protocols below:
+    `HasCrop`, `HasEncoder`, `HasRecipe`, `SuitsSources`, `HasReadyFeatures`, `HasPublishedData` and `HasScheme`.
     """
 
     def recognises(self, source: Path) -> str | None:
@@ -414,6 +407,78 @@ class DatasetReader(Protocol):
         Raises:
             stackgan_cli.errors.DataError: the source as a whole cannot be read.
         """
+        ...
+
+
+@runtime_checkable
+class HasCrop(Protocol):
+    """A reader whose data have a published crop rule."""
+
+    @property
+    def crop(self) -> str:
+        """``bbox``, ``center``, ``squash`` or ``pad``."""
+        ...
+
+
+@runtime_checkable
+class HasEncoder(Protocol):
+    """A reader that knows which text encoder suits its data."""
+
+    @property
+    def encoder(self) -> tuple[str, Mapping[str, Any]] | None:
+        """Name and options of the text encoder."""
+        ...
+
+
+@runtime_checkable
+class HasRecipe(Protocol):
+    """A reader that knows which recipe suits its data."""
+
+    @property
+    def recipe(self) -> str:
+        """Name of the recipe."""
+        ...
+
+
+@runtime_checkable
+class SuitsSources(Protocol):
+    """A reader of data of several kinds."""
+
+    def suits(self, source: Path) -> Mapping[str, Any]:
+        """Return ``crop``, ``encoder`` and ``recipe``, or those of them that depend on what the source holds."""
+        ...
+
+
+@runtime_checkable
+class HasReadyFeatures(Protocol):
+    """A reader of sources that may hold text features."""
+
+    def features(self, source: Path | None) -> Mapping[str, Callable[[str], NDArray[np.float32]]]:
+        """Return text features that the source holds ready, by name.
+
+        Each is a function from an example's name to an array (captions, width), whose rows are its captions in their
+        order. It raises KeyError for an example without any.
+        """
+        ...
+
+
+@runtime_checkable
+class HasPublishedData(Protocol):
+    """A reader, or its factory, whose data are published."""
+
+    @property
+    def published(self) -> PublishedData:
+        """Where ``prepare --download`` finds the data, and what has to be fetched by hand."""
+        ...
+
+
+@runtime_checkable
+class HasScheme(Protocol):
+    """A reader, or its factory, of what lies elsewhere than on this disk."""
+
+    @property
+    def scheme(self) -> str:
+        """What an address begins with: ``hf`` of ``hf:owner/name``, whose rest the factory gets as ``dataset``."""
         ...
 
 

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import os
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stackgan_cli.components.component import cause_of, talk_on_stderr
+from stackgan_cli.components.protocols import (
+    HasCrop,
+    HasEncoder,
+    HasPublishedData,
+    HasReadyFeatures,
+    HasRecipe,
+    HasScheme,
+    SuitsSources,
+)
 from stackgan_cli.components.registry import Component, Kind, available, find
-from stackgan_cli.errors import ComponentError, DataError, StackganError
+from stackgan_cli.errors import ComponentError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -18,12 +30,29 @@ if TYPE_CHECKING:
     from stackgan_cli.components.protocols import DatasetReader
     from stackgan_cli.downloads.addresses import PublishedData
 
+    Question = Callable[[Callable[..., Any]], str | None]
+    """Something to ask of a reader's factory: an answer, or nothing."""
+
 _TORCH7 = "stackgan-torch7:torch7"
 """A reader that this project offers in a package of its own."""
 
 
-def recognise(source: Path) -> tuple[Component, str]:
-    """Find the reader that recognises a source; built-in readers are asked before others.
+@dataclass(frozen=True, slots=True)
+class Suggestions:
+    """What suits some data."""
+
+    crop: str = "center"
+    encoder: tuple[str, Mapping[str, Any]] | None = None
+    """Name and options of a text encoder, where the reader names one."""
+    recipe: str = "paper"
+
+
+def recognise(source: Path, tell: Callable[[str], None]) -> tuple[Component, str]:
+    """Find the reader that recognises a source; those of other packages are asked where no built-in one does.
+
+    Args:
+        source: what a person named.
+        tell: told which packages were asked, and how long that took.
 
     Returns:
         The reader, and why it fits.
@@ -35,18 +64,15 @@ def recognise(source: Path) -> tuple[Component, str]:
         raise DataError(f"There is nothing at {source}.", hint="Check the path given with --source.")
     if not os.access(source, os.R_OK | os.X_OK if source.is_dir() else os.R_OK):
         raise DataError(f"{source} cannot be opened: permission denied.", hint="Check its permissions.")
-    found: list[tuple[Component, str]] = []
-    for component in sorted(available(Kind.DATASET_READER), key=lambda each: not each.built_in):
-        reason = _reason(component, source)
-        if reason:
-            found.append((component, reason))
+    found, failures = _ask(lambda factory: factory().recognises(source), tell)
     if len(found) == 1:
         return found[0]
     if found:
-        options = "; ".join(f"{component.name} ({reason})" for component, reason in found)
-        choices = " or ".join(f"--reader {component.name}" for component, _ in found)
+        named = [(each.name if each.built_in else each.full_name, reason) for each, reason in found]
+        options = "; ".join(f"{name} ({reason})" for name, reason in named)
+        choices = " or ".join(f"--reader {name}" for name, _ in named)
         raise DataError(f"More than one reader fits {source}: {options}.", hint=choices)
-    raise DataError(f"No reader recognises the layout of {source}.", hint=_advice(source))
+    raise DataError(" ".join((f"No reader recognises the layout of {source}.", *failures)), hint=_advice(source))
 
 
 def _advice(source: Path) -> str:
@@ -61,24 +87,49 @@ def _advice(source: Path) -> str:
     return "--reader torch7 says what is wrong with its Torch-7 files"
 
 
-def _member(component: Component, name: str) -> Any:
-    """Give a member of a reader's factory; None where it has none, or cannot even be imported."""
+def _ask(question: Question, tell: Callable[[str], None]) -> tuple[list[tuple[Component, str]], list[str]]:
+    """Ask the built-in readers something, and those of other packages where no built-in one says yes.
+
+    Returns:
+        Those that say yes, with what they say, and a sentence for each that failed.
+    """
+    found: list[tuple[Component, str]] = []
+    failures: list[str] = []
+    for component in available(Kind.DATASET_READER):
+        if not component.built_in and any(each.built_in for each, _ in found):
+            break
+        begun, failed = time.monotonic(), len(failures)
+        answer = _answer(component, question, failures)
+        if answer:
+            found.append((component, str(answer)))
+        if not component.built_in:
+            result = "it fits" if answer else "it does not fit" if len(failures) == failed else "it failed"
+            seconds = time.monotonic() - begun
+            tell(f"No built-in reader fits. {component.described} was asked: {result} ({seconds:.1f} s).")
+    return found, failures
+
+
+def _answer(component: Component, question: Question, failures: list[str]) -> str | None:
     try:
-        return getattr(component.factory(), name, None)
-    except StackganError:
-        return None
+        with talk_on_stderr():
+            return question(component.factory())
+    except ComponentError as error:
+        failures.append(error.message)
+    except (Exception, SystemExit) as error:  # a reader that nobody named does no harm to the others
+        failures.append(f"{component.described} failed: {cause_of(error)}.")
+    return None
 
 
-def _reason(component: Component, source: Path) -> str | None:
-    try:
-        reason = component.factory()().recognises(source)
-    except Exception:  # a reader that cannot even be imported is none that the person named
-        return None
-    return str(reason) if reason else None
-
-
-def reader_for(name: str, reader: str | None, source: Path | None) -> tuple[Component, str]:
+def reader_for(
+    name: str, reader: str | None, source: Path | None, tell: Callable[[str], None]
+) -> tuple[Component, str]:
     """Choose the reader: the one asked for, the one that data of this name belongs to, or the one that recognises it.
+
+    Args:
+        name: of the data.
+        reader: the one asked for.
+        source: what a person named.
+        tell: told which packages were asked, where no built-in reader fits.
 
     Returns:
         The reader, and why it was chosen.
@@ -90,29 +141,31 @@ def reader_for(name: str, reader: str | None, source: Path | None) -> tuple[Comp
     if reader is not None:
         absent = reader == "torch7" and all(component.name != reader for component in known)
         return find(Kind.DATASET_READER, _TORCH7 if absent else reader), "--reader names it"
-    for component in known:
-        if component.built_in and component.name == name:
-            if source is None and _member(component, "published") is not None:
-                raise DataError(
-                    f"The data {name!r} needs a source of pictures.",
-                    hint=f"stackgan prepare --data {name} --source FOLDER, or --download to fetch what is published",
-                )
-            if source is None or not source.exists() or _reason(component, source):
-                return component, f"data called {name} is of this layout"
-            try:
-                # The name promises a layout that the source does not have; it may have another one.
-                return recognise(source)
-            except DataError:
-                return component, f"data called {name} is of this layout"
+    built_in = next((each for each in known if each.built_in and each.name == name), None)
+    if built_in is not None and (source is not None or _published(built_in) is None):
+        by_name = built_in, f"data called {name} is of this layout"
+        if source is None or not source.exists() or built_in.factory()().recognises(source):
+            return by_name
+        try:
+            # The name promises a layout that the source does not have; it may have another one.
+            return recognise(source, tell)
+        except DataError:
+            return by_name
     if source is None:
+        download = ", or --download to fetch what is published" if built_in is not None else ""
         raise DataError(
-            f"The data {name!r} needs a source of pictures.", hint=f"stackgan prepare --data {name} --source FOLDER"
+            f"The data {name!r} needs a source of pictures.",
+            hint=f"stackgan prepare --data {name} --source FOLDER{download}",
         )
-    return recognise(source)
+    return recognise(source, tell)
 
 
-def reader_of_address(address: str) -> tuple[Component, str, str] | None:
+def reader_of_address(address: str, tell: Callable[[str], None]) -> tuple[Component, str, str] | None:
     """Find the reader of a source that is no place on this disk, such as ``hf:owner/name``.
+
+    Args:
+        address: what a person named.
+        tell: told which packages were looked through, where no built-in reader knows such addresses.
 
     Returns:
         The reader, why it was chosen, and what it is to read; None where no reader knows such addresses.
@@ -120,10 +173,13 @@ def reader_of_address(address: str) -> tuple[Component, str, str] | None:
     beginning, colon, rest = address.partition(":")
     if not colon or not rest or not beginning.isalnum():
         return None
-    for component in available(Kind.DATASET_READER):
-        if _member(component, "scheme") == beginning:
-            return component, f"the source begins with {beginning}:", rest
-    return None
+
+    def reads_it(factory: Callable[..., Any]) -> str | None:
+        fits = isinstance(factory, HasScheme) and factory.scheme == beginning
+        return f"the source begins with {beginning}:" if fits else None
+
+    found, _ = _ask(reads_it, tell)
+    return (*found[0], rest) if found else None
 
 
 def published_data(name: str) -> PublishedData:
@@ -131,27 +187,39 @@ def published_data(name: str) -> PublishedData:
 
     Raises:
         DataError: no address of it is known.
+        ComponentError: a reader of this name cannot be imported.
     """
-    there: dict[str, PublishedData | None] = {
-        component.name: _member(component, "published") for component in available(Kind.DATASET_READER)
+    readers = available(Kind.DATASET_READER)
+    published = {
+        each: found
+        for each in readers
+        if (each.built_in or name in (each.name, each.full_name)) and (found := _published(each)) is not None
     }
-    found = there.get(name)
-    if found is not None:
-        return found
-    known = ", ".join(sorted(name for name, published in there.items() if published is not None))
+    for component, found in published.items():
+        if name in (component.name, component.full_name):
+            return found
+    known = ", ".join(sorted(component.name for component in published))
     raise DataError(
         f"No public address of the data {name!r} is known here.",
         hint=f"--download knows {known}; for anything else name a folder with --source",
     )
 
 
-def suited(reader: DatasetReader, source: Path | None) -> dict[str, Any]:
-    """What suits the data: ``crop``, ``encoder`` (name and options, or None) and ``recipe``, as the reader has it."""
-    suits: dict[str, Any] = {"crop": "center", "encoder": None, "recipe": "paper"}
-    suits |= {name: getattr(reader, name) for name in suits if hasattr(reader, name)}
-    if source is not None and hasattr(reader, "suits"):
-        suits |= reader.suits(source)
-    return suits
+def _published(component: Component) -> PublishedData | None:
+    factory = component.factory()
+    return factory.published if isinstance(factory, HasPublishedData) else None
+
+
+def suited(reader: DatasetReader, source: Path | None) -> Suggestions:
+    """Say what suits the data, as the reader has it."""
+    found: dict[str, Any] = {
+        "crop": reader.crop if isinstance(reader, HasCrop) else None,
+        "encoder": reader.encoder if isinstance(reader, HasEncoder) else None,
+        "recipe": reader.recipe if isinstance(reader, HasRecipe) else None,
+    }
+    if source is not None and isinstance(reader, SuitsSources):
+        found |= {name: value for name, value in reader.suits(source).items() if name in found}
+    return Suggestions(**{name: value for name, value in found.items() if value is not None})
 
 
 def ready_features(reader: DatasetReader, source: Path | None, name: str) -> Callable[[str], NDArray[np.float32]]:
@@ -163,10 +231,9 @@ def ready_features(reader: DatasetReader, source: Path | None, name: str) -> Cal
     Raises:
         DataError: there are none of this name.
     """
-    there = reader.features(source) if hasattr(reader, "features") else {}
+    there = reader.features(source) if isinstance(reader, HasReadyFeatures) else {}
     if name in there:
-        found: Callable[[str], NDArray[np.float32]] = there[name]
-        return found
+        return there[name]
     have = f"it has {', '.join(sorted(there))}" if there else "it has none"
     raise DataError(
         f"{source or 'The source'} holds no text features called {name!r}: {have}.",

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stackgan_cli.components.registry import clear_cache
 from stackgan_cli.errors import DataError
 from stackgan_cli.preparing.recognising import recognise
 
@@ -129,9 +130,11 @@ def test_a_layout_is_recognised_by_its_reader_alone_and_prepared(
 ) -> None:
     source = tmp_path / "source"
     make(source)
-    component, why = recognise(source)
+    told: list[str] = []
+    component, why = recognise(source, told.append)
     assert component.name == name
     assert why
+    assert not told
     more = ("--caption-template", "a photo of a {class}") if make is class_folders else ()
     done = stackgan(
         "prepare",
@@ -156,12 +159,74 @@ def test_two_that_fit_are_named_and_one_is_asked_for(stackgan: Callable[..., Any
     for split in ("train", "test"):
         put(tmp_path / "birds" / split / "char-CNN-RNN-embeddings.pickle", [np.zeros((2, 8), np.float32)])
     with pytest.raises(DataError, match=r"More than one reader fits .*cub \(.*stackgan-metadata \("):
-        recognise(tmp_path / "birds")
+        recognise(tmp_path / "birds", print)
     common = ("--data", "mine", "--source", tmp_path / "birds", "--resolution", 16)
     asked = stackgan("prepare", *common)
     assert asked.code == 3
     assert asked.says("--reader cub or --reader stackgan-metadata")
     assert stackgan("prepare", *common, "--reader", "cub", "--encoder", "hashed-words").code == 0
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """``install(package, code)``: a package of one module with a dataset reader ``Reader`` called ``odd``."""
+    site = tmp_path / "site"
+    monkeypatch.syspath_prepend(site)
+
+    def write(package: str, code: str) -> None:
+        put(site / f"{package}.py", code)
+        information = site / f"{package}-1.5.dist-info"
+        put(information / "METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.5\n")
+        put(information / "entry_points.txt", f"[stackgan.dataset_readers]\nodd = {package}:Reader\n")
+        clear_cache()
+
+    return write
+
+
+ODD = """
+from pathlib import Path
+from stackgan_cli.components.protocols import Example
+class Reader:
+    scheme = "odd"
+    crop, recipe = "squash", None
+    def __init__(self, *, dataset=None):
+        self.dataset = dataset
+    def recognises(self, source):
+        print("somebody else's words")
+        return "odd.txt" if (source / "odd.txt").is_file() else None
+    def examples(self, source):
+        for number in range(12):
+            yield Example(str(number), Path(__file__).with_name("0.jpg"), (f"{self.dataset} {number}",))
+"""
+
+
+def test_readers_of_other_packages_are_asked_where_no_built_in_one_fits(
+    stackgan: Callable[..., Any], tmp_path: Path, install: Callable[[str, str], None]
+) -> None:
+    install("odd_reader", ODD)
+    install("rude_reader", "raise SystemExit(3)")
+    install("hasty_reader", ODD.replace("print(", "raise ValueError("))
+    pairs(tmp_path / "pairs")
+    pairs(tmp_path / "site")
+    told: list[str] = []
+    assert recognise(tmp_path / "pairs", told.append)[0].name == "folder"
+    assert not told
+    put(tmp_path / "odd" / "odd.txt")
+    common = ("--resolution", 16, "--encoder", "hashed-words")
+    done = stackgan("prepare", "--data", "mine", "--source", tmp_path / "odd", *common, "--json")
+    assert done.code == 0, done.err
+    assert done.says("'odd' of odd-reader 1.5 was asked: it fits (", "'odd' of rude-reader 1.5 was asked: it failed (")
+    assert (done.json["crop"], done.json["recipe"]) == ("squash", "paper")
+    put(tmp_path / "nothing" / "here")
+    with pytest.raises(DataError) as caught:
+        recognise(tmp_path / "nothing", told.append)
+    assert "'odd' of hasty-reader 1.5 failed: ValueError: somebody else's words." in caught.value.message
+    assert "'odd' of rude-reader 1.5 cannot be imported: SystemExit: 3." in caught.value.message
+    assert "odd-reader" not in caught.value.message
+    assert len(told) == 3
+    addressed = stackgan("prepare", "--data", "other", "--source", "odd:owner/name", *common)
+    assert addressed.code == 0, addressed.err
+    assert addressed.says("begins with odd:")
 
 
 def test_a_known_name_gives_way_to_what_the_source_is(stackgan: Callable[..., Any], tmp_path: Path) -> None:

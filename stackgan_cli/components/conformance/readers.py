@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from stackgan_cli.components.conformance.subject import Notebook, Subject, UnmetError, require
-from stackgan_cli.components.protocols import Example, Skipped
+from stackgan_cli.components.protocols import Example, HasCrop, HasRecipe, Skipped
 from stackgan_cli.errors import StackganError
 
 MOST = 50
@@ -45,9 +45,9 @@ class _ReaderRun:
         return str(answer)
 
     def members(self) -> str:
-        crop = getattr(self.reader, "crop", None)
+        crop = self.reader.crop if isinstance(self.reader, HasCrop) else None
         require(crop is None or crop in CROPS, f"crop is {crop!r}; it should be one of {', '.join(CROPS)}")
-        recipe = getattr(self.reader, "recipe", None)
+        recipe = self.reader.recipe if isinstance(self.reader, HasRecipe) else None
         require(recipe is None or isinstance(recipe, str), f"recipe is {recipe!r}; it should be a name")
         return f"crop={crop}" if crop else ""
 
