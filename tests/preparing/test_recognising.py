@@ -245,6 +245,7 @@ def test_a_link_that_leads_in_a_circle_is_one_message(stackgan: Callable[..., An
     done = stackgan("prepare", "--data", "mine", "--source", tmp_path / "circle")
     assert done.code == 2
     assert done.err.count("Error:") == 1
+    assert done.says("its links lead in a circle")
 
 
 def test_a_source_that_is_no_place_on_this_disk_is_one_message(

@@ -118,7 +118,7 @@ def test_splits(said: Callable[..., Said], name: str) -> None:
     assert found == ["train", "test", "test", None, None, None, None]
 
 
-def test_lists_and_records_of_captions(said: Callable[..., Said]) -> None:
+def test_lists_of_captions(said: Callable[..., Said]) -> None:
     assert said({"captions": [["one", "None", "two\nlines"], [], ["nan"], ["three"]]}) == {
         0: (("one", "two lines"), None, None),
         3: (("three",), None, None),
