@@ -223,7 +223,8 @@ def test_readers_of_other_packages_are_asked_where_no_built_in_one_fits(
     assert "'odd' of hasty-reader 1.5 failed: ValueError: somebody else's words." in caught.value.message
     assert "'odd' of rude-reader 1.5 cannot be imported: SystemExit: 3." in caught.value.message
     assert "odd-reader" not in caught.value.message
-    assert len(told) == 3
+    # Other packages may be installed beside those of this test.
+    assert sum("1.5 was asked" in each for each in told) == 3
     addressed = stackgan("prepare", "--data", "other", "--source", "odd:owner/name", *common)
     assert addressed.code == 0, addressed.err
     assert addressed.says("begins with odd:")

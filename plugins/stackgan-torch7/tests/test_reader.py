@@ -133,7 +133,7 @@ def test_birds_with_boxes_split_and_features(tmp_path: Path, monkeypatch: pytest
 def test_keeps_the_contract_and_is_alone_in_recognising_tables(tmp_path: Path) -> None:
     home = birds(tmp_path)
     assert_conforms(Kind.DATASET_READER, "torch7", source=home)
-    component, why = recognise(home)
+    component, why = recognise(home, print)
     assert component.full_name == "stackgan-torch7:torch7"
     assert "Torch-7 table" in why
 
@@ -329,7 +329,7 @@ def test_links_that_leave_the_folder_are_never_opened(tmp_path: Path, monkeypatc
     examples, skipped = read(home)
     assert list(examples) == [f"{ALBATROSS}.jpg", f"{LAYSAN}.jpg"]
     assert {Path(item.image).resolve().is_relative_to(base) for item in examples.values()} == {True}
-    assert "not followed (the first: 003.X)" in skipped["2 folders"]
+    assert {name for name, reason in skipped.items() if "not followed" in reason} == {"003.X", "images"}
     told = " ".join(skipped.values())
     assert "a link that leads out of the folder" in told
     with pytest.raises(KeyError):
