@@ -14,10 +14,17 @@ if TYPE_CHECKING:
     from stackgan_cli.errors import StackganError
     from stackgan_cli.model_folder import ModelFolder
     from stackgan_cli.pipeline import Pipeline
+    from stackgan_cli.preparing.prepare import PrepareRequest, prepare
 
-__all__ = ["ModelFolder", "Pipeline", "StackganError"]
+__all__ = ["ModelFolder", "Pipeline", "PrepareRequest", "StackganError", "prepare"]
 
-_WHERE = {"ModelFolder": "model_folder", "Pipeline": "pipeline", "StackganError": "errors"}
+_WHERE = {
+    "ModelFolder": "model_folder",
+    "Pipeline": "pipeline",
+    "PrepareRequest": "preparing.prepare",
+    "StackganError": "errors",
+    "prepare": "preparing.prepare",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from stackgan_cli.errors import StackganError
-    from stackgan_cli.progress import Advance
+    from stackgan_cli.progress import Report
 
 out = Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
@@ -146,45 +146,22 @@ class ProgressReport:
         return f"{line}. {self._words}".rstrip()
 
 
-class _Talk:
-    """Tells a person how long work goes: what :class:`stackgan_cli.progress.Progress` asks for."""
+class ConsoleProgress:
+    """Tells a person on stderr how long work goes on (see :class:`stackgan_cli.progress.Progress`)."""
 
-    say = staticmethod(say)
-    warn = staticmethod(warn)
+    def say(self, message: str) -> None:
+        """Tell the person something."""
+        say(message)
+
+    def warn(self, message: str) -> None:
+        """Tell the person something that they may not expect."""
+        warn(message)
 
     @contextmanager
-    def phase(self, title: str, total: int | None = None, *, unit: str = "", start: int = 0) -> Iterator[Advance]:
-        """Show a bar while a phase lasts."""
+    def phase(self, title: str, total: int | None = None, unit: str = "", start: int = 0) -> Iterator[Report]:
+        """Show a phase, as :class:`ProgressReport` does."""
         with ProgressReport(title, total, unit=unit, start=start) as bar:
             yield bar.update
-
-
-TALK = _Talk()
-"""The person at the terminal, as long work sees them."""
-
-
-class Phases:
-    """Progress of work that comes in phases, each with a bar of its own; a context manager."""
-
-    def __init__(self) -> None:
-        self._title: str | None = None
-        self._stack = ExitStack()
-        self._bar: ProgressReport | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
-
-    def update(self, title: str, done: int, total: int, words: str) -> None:
-        """Say how far the phase called ``title`` is; another title ends the phase before."""
-        if self._bar is None or title != self._title:
-            self._stack.close()
-            self._title, self._bar = title, self._stack.enter_context(ProgressReport(title, total))
-        self._bar.update(done, total, words)
 
 
 def _duration(seconds: float) -> str:

@@ -1,71 +1,98 @@
-"""What long work tells of itself while it goes: words, and how far it is; the work does not know who listens."""
+"""How long work tells what it is doing, whoever listens: a person at a terminal, a program, or nobody."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from types import TracebackType
 
 
-class Advance(Protocol):
-    """Says how far a phase of the work is."""
+class Report(Protocol):
+    """Told how far a phase is."""
 
     def __call__(self, done: int, total: int | None = None, words: str = "") -> None:
-        """Say it.
+        """Take note.
 
         Args:
-            done: units done so far, those of earlier runs of the same work included.
-            total: units in all, where that became known later.
-            words: a few words beside the bar, such as the losses.
+            done: units done so far.
+            total: units in all, where that is known by now.
+            words: a few words beside the numbers, such as the losses.
         """
         ...
 
 
 class Progress(Protocol):
-    """Whoever wants to know: the command line shows it, a program may do what it likes."""
+    """Listens to long work. What it is told is for people: sentences, and titles of a few words."""
 
     def say(self, message: str) -> None:
-        """Take a sentence that a person should read."""
+        """Take note of a sentence."""
         ...
 
     def warn(self, message: str) -> None:
-        """Take a sentence about something that a person may not expect."""
+        """Take note of a sentence that the person may not expect."""
         ...
 
     def phase(
-        self, title: str, total: int | None = None, *, unit: str = "", start: int = 0
-    ) -> AbstractContextManager[Advance]:
-        """Begin a phase of the work.
+        self, title: str, total: int | None = None, unit: str = "", start: int = 0
+    ) -> AbstractContextManager[Report]:
+        """Begin a phase, which ends with the context.
 
         Args:
-            title: what is done.
-            total: units in all, where it is known.
-            unit: what is counted, such as ``steps``.
-            start: units that were done before.
+            title: of the phase.
+            total: units of work in all, where that is known.
+            unit: the plural of what is counted, such as ``steps``.
+            start: units that an earlier run has done.
+
+        Returns:
+            What is told how far the phase is, as often as convenient.
         """
         ...
 
 
-class _Silent:
-    def say(self, message: str) -> None:
-        pass
+class _Silence:
+    def say(self, message: str) -> None: ...
 
-    def warn(self, message: str) -> None:
-        pass
+    def warn(self, message: str) -> None: ...
 
-    def phase(
-        self,
-        title: str,  # noqa: ARG002
-        total: int | None = None,  # noqa: ARG002
-        *,
-        unit: str = "",  # noqa: ARG002
-        start: int = 0,  # noqa: ARG002
-    ) -> AbstractContextManager[Advance]:
-        return nullcontext(_nothing)
+    @contextmanager
+    def phase(self, title: str, total: int | None = None, unit: str = "", start: int = 0) -> Iterator[Report]:  # noqa: ARG002
+        yield IGNORED
 
 
-def _nothing(done: int, total: int | None = None, words: str = "") -> None:
-    pass
+def _ignored(done: int, total: int | None = None, words: str = "") -> None: ...
 
 
-SILENT: Progress = _Silent()
-"""Listens to nothing."""
+IGNORED: Report = _ignored
+"""A report that nobody listens to."""
+SILENT: Progress = _Silence()
+"""Nobody listens."""
+
+
+class Phases:
+    """Turns reports that name their phase into one phase after the other; a context manager."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._title: str | None = None
+        self._report = IGNORED
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def report(self, title: str, done: int, total: int | None = None, words: str = "") -> None:
+        """Say how far the phase called ``title`` is; another title ends the phase before."""
+        if title != self._title:
+            self._stack.close()
+            self._title = title
+            self._report = self._stack.enter_context(self._progress.phase(title, total))
+        self._report(done, total, words)

@@ -34,7 +34,7 @@ FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
 
 DEFAULTS = {
     ("commands/evaluate.py", "domain-classifier"),
-    ("commands/prepare.py", "char-cnn-rnn"),
+    ("preparing/prepare.py", "char-cnn-rnn"),
     ("recipes/schema.py", "gradient-penalty"),  # a table of its own in settings of earlier versions
 }
 

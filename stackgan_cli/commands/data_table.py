@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
+
+    from stackgan_cli.dataset.manifest import DataManifest, Spread
 
 _REASONS_SHOWN = 5
 
 
-def show_data(folder: Path, manifest: Mapping[str, Any]) -> None:
+def show_data(folder: Path, manifest: DataManifest) -> None:
     """Print what prepared data holds, in numbers, and where the sheet of its pictures lies."""
     from stackgan_cli.console import table
     from stackgan_cli.preparing.preview import PREVIEW
 
-    summary = manifest.get("summary", {})
+    summary, reader = manifest.summary, manifest.reader.name.removeprefix("stackgan-cli:")
     rows = [
-        ["pictures for training", f"{manifest['counts']['train']:,}"],
-        ["pictures for testing", f"{manifest['counts']['test']:,}"],
-        ["classes", f"{len(manifest['classes']):,}" if manifest["classes"] else "none given"],
-        ["captions", f"{manifest['captions']:,}"],
-        ["captions of a picture", _spread(summary.get("captions_per_picture"))],
-        ["words of a caption", _spread(summary.get("caption_words"))],
-        ["characters of a caption", _spread(summary.get("caption_characters"))],
-        ["shorter side met", _spread(summary.get("short_side"), " px")],
-        ["longer side met", _spread(summary.get("long_side"), " px")],
-        ["crop", manifest["crop"]],
-        ["resolutions", ", ".join(manifest["pictures"])],
-        ["text encoders", ", ".join(manifest["encoders"]) or "none yet"],
-        ["read by", f"{manifest['reader']['name'].removeprefix('stackgan-cli:')} from {manifest.get('source') or '-'}"],
-        ["left out or mended", f"{manifest['skipped']:,}" + (" (skipped.jsonl)" if manifest["skipped"] else "")],
-        *([f"  {reason}", f"{count:,}"] for reason, count in manifest.get("why_skipped", [])[:_REASONS_SHOWN]),
+        ["pictures for training", f"{manifest.counts.train:,}"],
+        ["pictures for testing", f"{manifest.counts.test:,}"],
+        ["classes", f"{len(manifest.classes):,}" if manifest.classes else "none given"],
+        ["captions", f"{manifest.captions:,}"],
+        ["captions of a picture", _spread(summary.captions_per_picture)],
+        ["words of a caption", _spread(summary.caption_words)],
+        ["characters of a caption", _spread(summary.caption_characters)],
+        ["shorter side met", _spread(summary.short_side, " px")],
+        ["longer side met", _spread(summary.long_side, " px")],
+        ["crop", manifest.crop],
+        ["resolutions", ", ".join(manifest.pictures)],
+        ["text encoders", ", ".join(manifest.encoders) or "none yet"],
+        ["read by", f"{reader} from {manifest.source or '-'}"],
+        ["left out or mended", f"{manifest.skipped:,}" + (" (skipped.jsonl)" if manifest.skipped else "")],
+        *([f"  {reason}", f"{count:,}"] for reason, count in manifest.why_skipped[:_REASONS_SHOWN]),
     ]
     if (folder / PREVIEW).is_file():
         rows.append(["some of them", str(folder / PREVIEW)])
     table(f"{folder.name} ({folder})", ["", ""], [row for row in rows if row[1]])
 
 
-def _spread(numbers: list[int] | None, unit: str = "") -> str:
+def _spread(numbers: Spread, unit: str = "") -> str:
     """Write the smallest, the median and the largest of something."""
     if not numbers:
         return ""

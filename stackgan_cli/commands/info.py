@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stackgan_cli.commands.options import Json
 
-_DATA = "data "
+if TYPE_CHECKING:
+    from stackgan_cli.dataset.manifest import DataManifest
 
 EPILOG = """Examples:
 
@@ -31,16 +32,16 @@ def info(
 
     found = _look(what)
     if json:
-        print_json(found)
+        print_json({title: facts if isinstance(facts, dict) else facts.as_json() for title, facts in found.items()})
         return
     for title, facts in found.items():
-        if title.startswith(_DATA):
-            show_data(data_folder(what), facts)
-        else:
+        if isinstance(facts, dict):
             table(title, ["", ""], [[key, _short(value)] for key, value in facts.items()])
+        else:
+            show_data(data_folder(what), facts)
 
 
-def _look(what: str) -> dict[str, dict[str, Any]]:
+def _look(what: str) -> dict[str, dict[str, Any] | DataManifest]:
     from stackgan_cli.dataset.manifest import read_manifest
     from stackgan_cli.errors import DataError
     from stackgan_cli.home import BUNDLED, DATA_MANIFEST, MANIFEST, data_folder, model_folder
@@ -50,12 +51,12 @@ def _look(what: str) -> dict[str, dict[str, Any]]:
     path = Path(what).expanduser()
     if path.is_file():
         return {str(path): read_facts(path)}
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, Any] | DataManifest] = {}
     model = BUNDLED if what == "bundled" else model_folder(what)
     if (model / MANIFEST).is_file():
         found[f"model {model}"] = read_json(model / MANIFEST)
     if (data_folder(what) / DATA_MANIFEST).is_file():
-        found[f"{_DATA}{data_folder(what)}"] = read_manifest(data_folder(what))
+        found[f"data {data_folder(what)}"] = read_manifest(data_folder(what))
     if not found:
         raise DataError(f"There is no model, prepared data or picture called {what!r}.", hint="stackgan environment")
     return found

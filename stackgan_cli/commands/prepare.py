@@ -21,8 +21,6 @@ stackgan prepare --data pets --source ~/pets --caption-template "a photo of a {c
 
 stackgan prepare --data toys --source hf:owner/name --caption-column text"""
 
-DEFAULT_ENCODER = "char-cnn-rnn"
-
 Reader = Annotated[
     str | None, typer.Option(help="Layout of the source; found out by looking, if not given.", show_default=False)
 ]
@@ -94,7 +92,12 @@ def prepare(
     json: Json = False,
 ) -> None:
     """Read captioned pictures and write prepared data: pictures, captions, splits and text features."""
-    from stackgan_cli.commands.preparation import Asked, run
+    from shlex import quote
+
+    from stackgan_cli.commands.data_table import show_data
+    from stackgan_cli.components.key_values import parse_option
+    from stackgan_cli.console import ConsoleProgress, print_json, say
+    from stackgan_cli.preparing import prepare as preparing
 
     named = {
         "captions": captions,
@@ -102,16 +105,15 @@ def prepare(
         "image_column": image_column,
         "caption_column": caption_column,
     }
-    asked = Asked(
+    request = preparing.PrepareRequest(
         data=data,
         source=source,
         reader=reader,
-        reader_options={key: value for key, value in named.items() if value is not None},
-        more_reader_options=tuple(reader_option or ()),
-        encoders=None if encoder is None else tuple(encoder),
-        encoder_options=tuple(encoder_option or ()),
-        default_encoder=DEFAULT_ENCODER,
-        resolutions=tuple(sorted(set(resolution or (64, 256)))),
+        reader_options={key: value for key, value in named.items() if value is not None}
+        | dict(map(parse_option, reader_option or ())),
+        encoders=encoder,
+        encoder_options=dict(map(parse_option, encoder_option or ())),
+        resolutions=resolution or (64, 256),
         crop=crop,
         background=background,
         limit=limit,
@@ -121,4 +123,9 @@ def prepare(
         shards=shards,
         force=force,
     )
-    run(asked, json)
+    result = preparing.prepare(request, ConsoleProgress())
+    if json:
+        print_json({"data": str(result.folder), **result.manifest.as_json(), "measured": result.measured})
+        return
+    show_data(result.folder, result.manifest)
+    say(f"Next: stackgan train-stage1 --data {quote(data)}")

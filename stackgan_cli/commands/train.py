@@ -165,7 +165,7 @@ train_stage2 = _command(
 
 def _run(request: TrainRequest, json: bool) -> None:
     """Train as asked for, and tell what came of it."""
-    from stackgan_cli.console import TALK, hush, speak
+    from stackgan_cli.console import ConsoleProgress, hush, speak
     from stackgan_cli.errors import StackganError
     from stackgan_cli.training.train import train
 
@@ -174,7 +174,7 @@ def _run(request: TrainRequest, json: bool) -> None:
         hush()
     try:
         with _StopRequests() as stopping:
-            trained = train(request, TALK, stopping=stopping)
+            trained = train(request, ConsoleProgress(), stopping=stopping)
     except StackganError:
         raise
     except Exception:

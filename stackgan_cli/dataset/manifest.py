@@ -2,38 +2,118 @@
 
 from __future__ import annotations
 
-import json
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
+from pydantic import AfterValidator, Field
+
+from stackgan_cli.components.entries import ComponentEntry
 from stackgan_cli.errors import DataError
-from stackgan_cli.files import write_text
 from stackgan_cli.home import DATA_MANIFEST
+from stackgan_cli.manifests import Manifest, checked, read_json, write_json
+from stackgan_cli.pictures.cropping import CropRule
+from stackgan_cli.pictures.decoding import WHITE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA = 1
+DATA_SCHEMA = 1
 MARGIN = (19, 16)
 """Pictures are stored at 76/64 of the resolution that is trained, for random crops (StackGAN misc/preprocess_*.py)."""
 
+SplitName = Literal["train", "test"]
+Form = Literal["raw", "jpeg"]
+"""How pictures are stored: rows of RGB bytes, or JPEG."""
+Count = Annotated[int, Field(ge=0, lt=1 << 53)]
+Positive = Annotated[int, Field(ge=1, lt=1 << 53)]
+Resolution = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}$")]
+Forms = Annotated[dict[Resolution, Form], Field(min_length=1)]
+"""How the pictures of each resolution are stored."""
+ArrowName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}\.arrow$")]
+"""Name of a file that lies in the folder itself, and nowhere else."""
+FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Spread = tuple[()] | tuple[Count, Count, Count]
+"""The smallest, the median and the largest; nothing where there was nothing to measure."""
+Value = TypeVar("Value")
 
-_TYPES = {
-    "schema": int,
-    "fingerprint": str,
-    "counts": dict,
-    "captions": int,
-    "skipped": int,
-    "classes": list,
-    "attributes": list,
-    "stated": bool,
-    "reader": dict,
-    "crop": str,
-    "pictures": dict,
-    "encoders": dict,
-}
-_SIZE = re.compile(r"[1-9][0-9]{0,4}")
-_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+def _one(version: int) -> int:
+    if version != 1:
+        raise ValueError("another version of this program wrote it, whose files this version does not read")
+    return version
+
+
+SchemaOne = Annotated[int, AfterValidator(_one)]
+"""Version of a manifest's form; this program writes and reads 1."""
+
+_PREPARE_AGAIN = "Prepare the data again with --force."
+
+
+class BySplit(Manifest, Generic[Value]):
+    """Something of each split."""
+
+    train: Value
+    test: Value
+
+    def of(self, split: SplitName) -> Value:
+        """What belongs to a split."""
+        return self.train if split == "train" else self.test
+
+
+class Summary(Manifest):
+    """What the data looks like in numbers."""
+
+    captions_per_picture: Spread = ()
+    caption_words: Spread = ()
+    caption_characters: Spread = ()
+    short_side: Spread = ()
+    """Pixels of the originals' shorter sides."""
+    long_side: Spread = ()
+
+
+class DataManifest(Manifest):
+    """What ``data.json`` holds."""
+
+    schema_version: SchemaOne = Field(alias="schema")
+    reader: ComponentEntry
+    """The reader that read the source, with the options that it was given."""
+    source: str | None = None
+    """Path of the source; None where the reader draws or fetches its pictures."""
+    fingerprint: Annotated[str, Field(min_length=1, max_length=200)]
+    """Hash of everything that decided what is stored."""
+    counts: BySplit[Count]
+    """Pictures in each split."""
+    captions: Count
+    skipped: Count
+    """How many things were left out or mended."""
+    why_skipped: tuple[tuple[str, Count], ...] = ()
+    """The commonest reasons, and how often each was met."""
+    summary: Summary = Summary()
+    classes: tuple[str, ...]
+    """Names of the classes, in order; none where some picture has no class."""
+    attributes: tuple[str, ...]
+    """Names of the attributes that every picture has."""
+    stated: bool
+    """Whether it is known of every caption which attributes it states."""
+    crop: CropRule
+    background: str = WHITE
+    seed: Annotated[int, Field(ge=0)] = 0
+    limit: Positive | None = None
+    recipe: str = "paper"
+    """Name of the recipe that suits the data."""
+    pictures: Forms
+    files: BySplit[tuple[ArrowName, ...]] | None = None
+    """Arrow files of each split, in order; None in data of earlier versions, where they are all that lie there."""
+    encoders: dict[FolderName, ComponentEntry]
+    """For each folder in ``text`` the text encoder whose features it holds, the first one first."""
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Resolutions that pictures are stored for, in pixels."""
+        return tuple(map(int, self.pictures))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, by the names that they have on disk; what an earlier version left out stays out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def stored_side(resolution: int) -> int:
@@ -41,53 +121,25 @@ def stored_side(resolution: int) -> int:
     return resolution * MARGIN[0] // MARGIN[1]
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read ``data.json`` without torch or Arrow.
+def read_manifest(folder: Path) -> DataManifest:
+    """Read ``data.json`` without torch or Arrow, trusting nothing in it.
 
     Raises:
         DataError: it is missing, damaged, or of a later version.
     """
     path = folder / DATA_MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read: {error}.", hint="Prepare the data again with --force.") from error
-    if not isinstance(manifest, dict) or not _is_whole(manifest) or manifest["schema"] != SCHEMA:
-        raise DataError(f"{path} is not of the form this version writes.", hint="Prepare the data again with --force.")
-    return dict(manifest)
+    value = read_json(path, error=DataError, hint=_PREPARE_AGAIN)
+    return checked(DataManifest, value, what=str(path), error=DataError, hint=_PREPARE_AGAIN)
 
 
-def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write ``data.json``, whole or not at all."""
-    write_text(folder / DATA_MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+def write_manifest(folder: Path, manifest: DataManifest) -> None:
+    """Write ``data.json``, whole or not at all.
 
-
-def _is_whole(manifest: dict[str, Any]) -> bool:
-    """Trust nothing in a manifest but what has the right type, and no folder that lies elsewhere."""
-    return (
-        all(isinstance(manifest.get(key), kind) for key, kind in _TYPES.items())
-        and isinstance(manifest["reader"].get("name"), str)
-        and isinstance(manifest["reader"].get("options", {}), dict)
-        and all(isinstance(manifest["counts"].get(split), int) for split in ("train", "test"))
-        and _is_summary(manifest.get("summary", {}), manifest.get("why_skipped", []))
-        and all(_SIZE.fullmatch(size) and form in ("raw", "jpeg") for size, form in manifest["pictures"].items())
-        and all(
-            _FOLDER.fullmatch(folder) and isinstance(entry, dict) and isinstance(entry.get("name"), str)
-            for folder, entry in manifest["encoders"].items()
-        )
-    )
-
-
-def _is_summary(summary: object, reasons: object) -> bool:
-    return (
-        isinstance(summary, dict)
-        and all(
-            isinstance(spread, list) and len(spread) in (0, 3) and all(isinstance(value, int) for value in spread)
-            for spread in summary.values()
-        )
-        and isinstance(reasons, list)
-        and all(
-            isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], int)
-            for pair in reasons
-        )
-    )
+    Raises:
+        DataError: nobody could read it.
+        StackganError: it cannot be written.
+    """
+    path, value = folder / DATA_MANIFEST, manifest.as_json()
+    hint = "Report this to the authors of the component that it names."
+    checked(DataManifest, value, what=f"What {path} should hold", error=DataError, hint=hint)
+    write_json(path, value)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from stackgan_cli.pictures.decoding import decode_picture
+from stackgan_cli.errors import DataError
+from stackgan_cli.pictures.decoding import UnreadablePicture, decode_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-Form = Literal["raw", "jpeg"]
+    from stackgan_cli.dataset.manifest import Form
 
 
 class PictureStore:
@@ -25,10 +26,11 @@ class PictureStore:
         column: an Arrow column of raw or encoded pictures.
         side: side of the stored pictures in pixels.
         form: ``raw`` (rows of RGB bytes) or ``jpeg``.
+        name: what to call them in messages.
     """
 
-    def __init__(self, column: Any, side: int, form: Form) -> None:
-        self.side = side
+    def __init__(self, column: Any, side: int, form: Form, name: str = "the data") -> None:
+        self.side, self._name = side, name
         self._column, self._form = column, form
         self._resident: Tensor | None = None
 
@@ -46,7 +48,11 @@ class PictureStore:
         return self._resident is not None
 
     def take(self, indices: Tensor) -> Tensor:
-        """Return pictures as uint8 (batch, side, side, 3), where they are held or else on the processor."""
+        """Return pictures as uint8 (batch, side, side, 3), where they are held or else on the processor.
+
+        Raises:
+            DataError: a picture is damaged.
+        """
         if self._resident is not None:
             return self._resident[indices.to(self._resident.device, non_blocking=True)]
         return torch.from_numpy(np.stack([self._picture(index) for index in indices.tolist()]))
@@ -69,7 +75,11 @@ class PictureStore:
         return parts_of(whole, chosen, rows, columns)
 
     def hold(self, device: torch.device | str = "cpu") -> None:
-        """Hold all pictures in a device's memory, decoded once."""
+        """Hold all pictures in a device's memory, decoded once.
+
+        Raises:
+            DataError: a picture is damaged.
+        """
         if self._resident is None:
             pictures = np.empty((len(self), self.side, self.side, 3), np.uint8)
 
@@ -83,10 +93,24 @@ class PictureStore:
             self._resident = torch.from_numpy(pictures).to(device)
 
     def _picture(self, index: int) -> NDArray[np.uint8]:
-        data = self._column[index].as_buffer()
+        data, shape = self._column[index].as_buffer(), (self.side, self.side, 3)
         if self._form == "raw":
-            return np.frombuffer(data, np.uint8).reshape(self.side, self.side, 3)
-        return decode_picture(data.to_pybytes())
+            if data.size != 3 * self.side**2:
+                raise self._damaged(index, f"it has {data.size} bytes")
+            return np.frombuffer(data, np.uint8).reshape(shape)
+        try:
+            picture = decode_picture(data.to_pybytes())
+        except UnreadablePicture as error:
+            raise self._damaged(index, error.reason) from error
+        if picture.shape != shape:
+            raise self._damaged(index, f"it has {picture.shape[1]} x {picture.shape[0]} pixels")
+        return picture
+
+    def _damaged(self, index: int, reason: str) -> DataError:
+        return DataError(
+            f"Picture {index} of {self._name} at {self.side} x {self.side} pixels is damaged: {reason}.",
+            hint="Prepare the data again with --force.",
+        )
 
 
 def parts_of(pictures: Tensor, indices: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from stackgan_cli.components.component import Kind
-from stackgan_cli.components.entries import stored_entry
 from stackgan_cli.dataset.caption_features import CaptionFeatures
 from stackgan_cli.dataset.manifest import read_manifest, stored_side
 from stackgan_cli.dataset.picture_store import PictureStore
@@ -21,10 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    import pyarrow as pa
     from numpy.typing import NDArray
     from torch import Tensor
 
     from stackgan_cli.components.entries import ComponentEntry
+    from stackgan_cli.dataset.manifest import SplitName
 
 
 class PreparedData:
@@ -34,7 +34,7 @@ class PreparedData:
         folder: the folder, with ``data.json`` in it.
 
     Raises:
-        DataError: the folder is incomplete, damaged, or of a later version.
+        DataError: ``data.json`` is missing, damaged, or of a later version.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,20 +51,24 @@ class PreparedData:
     @property
     def fingerprint(self) -> str:
         """Hash of everything that decided what is in here."""
-        return str(self.manifest["fingerprint"])
+        return self.manifest.fingerprint
 
     @property
     def encoders(self) -> list[str]:
         """Folders of the text encoders that were fitted or cached, the first one first."""
-        return list(self.manifest["encoders"])
+        return list(self.manifest.encoders)
 
-    def encoder_entries(self) -> list[ComponentEntry]:
-        """What is stored of each of these text encoders, in the same order."""
-        return [stored_entry(Kind.TEXT_ENCODER, entry) for entry in self.manifest["encoders"].values()]
+    def refuse_damage(self) -> None:
+        """Open all files of pictures now, rather than when something in them is asked for; no picture is read.
+
+        Raises:
+            DataError: a file is missing or damaged, or lacks columns or rows.
+        """
+        _ = self.train.table, self.test.table
 
     def encoder_entry(self, folder: Path) -> ComponentEntry:
         """What is stored of the text encoder that has this folder."""
-        return stored_entry(Kind.TEXT_ENCODER, self.manifest["encoders"][folder.name])
+        return self.manifest.encoders[folder.name]
 
     def encoder_folder(self, wanted: str | None, options: Mapping[str, Any] | None = None) -> Path:
         """Folder of a text encoder of this data: the one wanted, else the first.
@@ -76,109 +80,153 @@ class PreparedData:
         Raises:
             DataError: this data was not prepared with it.
         """
-        named = [name for name in self.encoders if wanted is None or wanted in self._names_of(name)]
-        same = [name for name in named if self.manifest["encoders"][name].get("options") == options]
-        for name in (*same, *named):
-            return self.folder / "text" / name
+        named = [
+            folder
+            for folder, entry in self.manifest.encoders.items()
+            if wanted is None or wanted in (folder, entry.name, entry.bare_name)
+        ]
+        same = [folder for folder in named if self.manifest.encoders[folder].options == options]
+        for folder in (*same, *named):
+            return self.folder / "text" / folder
         have = f"it has {', '.join(self.encoders)}" if self.encoders else "it has none yet"
         raise DataError(
             f"The data {self.name!r} has no features of the text encoder {wanted or 'any'!r}: {have}.",
             hint=f"stackgan prepare --data {self.name}" + (f" --encoder {wanted}" if wanted else ""),
         )
 
-    def _names_of(self, folder: str) -> tuple[str, ...]:
-        full_name = self.manifest["encoders"][folder]["name"]
-        return folder, full_name, full_name.partition(":")[2]
-
 
 class Split:
     """The train or the test split; fits what encoders and extractors learn from (``FittingData``)."""
 
-    def __init__(self, data: PreparedData, name: str) -> None:
+    def __init__(self, data: PreparedData, name: SplitName) -> None:
         self._data, self.name = data, name
 
     def __len__(self) -> int:
-        return len(self._table)
+        return len(self.table)
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """All rows, mapped from the disk; opened when something of them is first asked for.
+
+        Raises:
+            DataError: a file is missing or damaged, or lacks columns or rows.
+        """
+        from stackgan_cli.dataset.tables import open_table, split_schema
+
+        manifest, folder = self._data.manifest, self._data.folder / self.name
+        files = (
+            sorted(folder.glob("data-*.arrow"))
+            if manifest.files is None
+            else [folder / name for name in manifest.files.of(self.name)]
+        )
+        table = open_table(files, split_schema(manifest.resolutions), self._again)
+        if len(table) != manifest.counts.of(self.name):
+            raise DataError(
+                f"{folder} holds {len(table):,} pictures in place of {manifest.counts.of(self.name):,}.", self._again
+            )
+        return table
 
     @cached_property
     def captions(self) -> Sequence[list[str]]:
         """All captions of every picture, read from the disk when they are asked for."""
-        return _Captions(self._table.data.column("captions"))
+        return _Captions(self.table.column("captions"))
 
     @cached_property
     def caption_counts(self) -> NDArray[np.int64]:
         """How many captions every picture has."""
         import pyarrow.compute as pc
 
-        counts: NDArray[np.int64] = pc.list_value_length(self._table.data.column("captions")).to_numpy()
-        return counts.astype(np.int64)
+        lengths = pc.list_value_length(self.table.column("captions"))
+        # Arrow's own to_numpy imports pandas, which takes longer than all else here.
+        return np.concatenate([np.empty(0, np.int64), *map(np.from_dlpack, lengths.chunks)])
 
     @cached_property
     def names(self) -> list[str]:
         """Names of the pictures in the source."""
-        return list(self._column("name"))
+        return list(self._values("name"))
 
     @cached_property
     def classes(self) -> list[int]:
         """Class of every picture; where the data has none, each picture is its own."""
-        return list(self._column("class")) if self.has_classes else list(range(len(self)))
+        return list(self._values("class")) if self.has_classes else list(range(len(self)))
 
     @property
     def has_classes(self) -> bool:
         """Whether the source gave classes."""
-        return bool(self._data.manifest["classes"])
+        return bool(self._data.manifest.classes)
 
     @cached_property
     def attributes(self) -> list[Mapping[str, str]] | None:
-        """Known attributes of every picture, or None where the data has none."""
-        return [json.loads(text) for text in self._column("attributes")] if self._data.manifest["attributes"] else None
+        """Known attributes of every picture, or None where the data has none.
+
+        Raises:
+            DataError: those of some picture are damaged.
+        """
+        if not self._data.manifest.attributes:
+            return None
+        try:
+            return [json.loads(text) for text in self._values("attributes")]
+        except (ValueError, RecursionError) as error:
+            place = self._data.folder / self.name
+            raise DataError(f"The attributes in {place} cannot be read: {error}.", self._again) from error
 
     @cached_property
     def stated(self) -> list[list[list[str]]] | None:
         """For each caption of each picture, the attributes that it states, or None where that is not known."""
-        return list(self._column("stated")) if self._data.manifest["stated"] else None
+        return list(self._values("stated")) if self._data.manifest.stated else None
 
     def store(self, resolution: int) -> PictureStore:
         """Return the stored pictures for training at a resolution.
 
         Raises:
-            DataError: the data was not prepared for it.
+            DataError: the data was not prepared for it, or the first picture is damaged.
         """
-        form = self._data.manifest["pictures"].get(str(resolution))
-        if form is None:
-            have = ", ".join(self._data.manifest["pictures"])
+        forms = self._data.manifest.pictures
+        if str(resolution) not in forms:
             raise DataError(
-                f"The data {self._data.name!r} holds pictures for {have} pixels, not for {resolution}.",
+                f"The data {self._data.name!r} holds pictures for {', '.join(forms)} pixels, not for {resolution}.",
                 hint=f"stackgan prepare --data {self._data.name} --resolution {resolution} --force, with its --source",
             )
-        return PictureStore(self._table.data.column(f"picture_{resolution}"), stored_side(resolution), form)
+        column, side = self.table.column(f"picture_{resolution}"), stored_side(resolution)
+        store = PictureStore(column, side, forms[str(resolution)], f"{self._data.folder / self.name}")
+        # Pictures of another size than they should be are told from the first one, before anything is begun with them.
+        if len(self):
+            store.take(torch.tensor([0]))
+        return store
 
     def pictures(self, indices: Sequence[int], resolution: int) -> Tensor:
         """Pictures as uint8 (batch, 3, resolution, resolution): the centre of the smallest stored size they fit."""
-        sizes = sorted(int(size) for size in self._data.manifest["pictures"])
+        sizes = sorted(self._data.manifest.resolutions)
         source = next((size for size in sizes if size >= resolution), sizes[-1])
-        store = self._stores.setdefault(source, self.store(source))
+        if source not in self._stores:
+            self._stores[source] = self.store(source)
+        store = self._stores[source]
         stored = store.take(torch.as_tensor(list(indices)))
         margin = (store.side - source) // 2
         centre = stored[:, margin : margin + source, margin : margin + source].permute(0, 3, 1, 2)
         return centre.contiguous() if source == resolution else resized(centre, resolution)
 
     def features(self, folder: Path) -> CaptionFeatures:
-        """Cached features of this split's captions, from a text encoder's folder."""
+        """Cached features of this split's captions, from a text encoder's folder.
+
+        Raises:
+            DataError: they are missing or damaged, or are those of other captions.
+        """
         from safetensors.torch import load_file
 
         path = folder / f"{self.name}.safetensors"
         try:
             tensors = load_file(path)
         except Exception as error:
-            raise DataError(
-                f"{path} cannot be read: {error}.", hint=f"stackgan prepare --data {self._data.name} --force"
-            ) from error
-        return CaptionFeatures(tensors, self.caption_counts.tolist())
+            raise DataError(f"{path} cannot be read: {error}.", self._again) from error
+        counts = self.caption_counts.tolist()
+        if "sentence" not in tensors or any(len(tensor) != sum(counts) for tensor in tensors.values()):
+            raise DataError(f"{path} does not hold the features of this data's captions.", self._again)
+        return CaptionFeatures(tensors, counts)
 
     def digests(self) -> Iterator[tuple[str, bytes]]:
         """Name of every picture in the source, and the hash of its bytes; empty for one that was drawn."""
-        columns = [self._table.data.column(name) for name in ("name", "digest")]
+        columns = [self.table.column(name) for name in ("name", "digest")]
         for names, digests in zip(*(column.iterchunks() for column in columns), strict=True):
             yield from zip(names.to_pylist(), digests.to_pylist(), strict=True)
 
@@ -186,20 +234,12 @@ class Split:
     def _stores(self) -> dict[int, PictureStore]:
         return {}
 
-    @cached_property
-    def _table(self) -> Any:
-        import datasets
+    @property
+    def _again(self) -> str:
+        return f"stackgan prepare --data {self._data.name} --force"
 
-        try:
-            return datasets.load_from_disk(str(self._data.folder / self.name))
-        except Exception as error:
-            raise DataError(
-                f"The {self.name} split in {self._data.folder} cannot be read: {error}.",
-                hint=f"Prepare it again: stackgan prepare --data {self._data.name} --force",
-            ) from error
-
-    def _column(self, name: str) -> Any:
-        return self._table.data.column(name).to_pylist()
+    def _values(self, name: str) -> Any:
+        return self.table.column(name).to_pylist()
 
 
 class _Captions(Sequence[list[str]]):

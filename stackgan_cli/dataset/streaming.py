@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -18,24 +17,27 @@ from stackgan_cli.dataset.batches import crop_places, made_batch, refuse_bad_bat
 from stackgan_cli.dataset.caption_features import CaptionFeatures
 from stackgan_cli.dataset.manifest import stored_side
 from stackgan_cli.dataset.picture_store import parts_of
-from stackgan_cli.dataset.shards import address_of, columns_of, is_remote, read_shards_index, unreachable
+from stackgan_cli.dataset.shards import address_of, is_remote, read_shards_index, shard_schema, unreachable
+from stackgan_cli.dataset.tables import refuse_other_columns
 from stackgan_cli.errors import DataError, SettingsError, StackganError
 from stackgan_cli.pictures.decoding import decode_picture
 from stackgan_cli.randomness import generator_for, seed_of
 from stackgan_cli.ranks import ALONE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from stackgan_cli.components.entries import ComponentEntry
     from stackgan_cli.dataset.batches import Batch
+    from stackgan_cli.dataset.shards import ShardsIndex
     from stackgan_cli.ranks import Ranks
 
 
 class StreamedBatches:
-    """All batches of a run, by step, from shards that :func:`stackgan_cli.dataset.shards.write_shards` wrote.
+    """All batches of a run, by step, from shards that ``prepare`` wrote.
 
     An epoch is the shards in an order of its own, shuffled within a buffer; each rank reads its part of it and makes
     its part of each batch, and the remainder that fills no batch is dropped. Steps are meant to be asked for one after
@@ -66,7 +68,7 @@ class StreamedBatches:
         *,
         location: str,
         data_fingerprint: str,
-        encoder_entry: Mapping[str, Any],
+        encoder_entry: ComponentEntry,
         resolution: int,
         batch_size: int,
         captions_averaged: int,
@@ -78,10 +80,10 @@ class StreamedBatches:
     ) -> None:
         index = read_shards_index(location)
         _refuse_other_data(location, index, data_fingerprint, encoder_entry, resolution)
-        refuse_bad_batches("words" in index["features"], captions_averaged, batch_size, ranks)
+        refuse_bad_batches("words" in index.features, captions_averaged, batch_size, ranks)
         self._own = batch_size // ranks.count
-        _refuse_too_few(index["rows"], self._own, buffer, ranks)
-        self.steps_per_epoch = max(1, index["rows"] // batch_size)
+        _refuse_too_few(index.rows, self._own, buffer, ranks)
+        self.steps_per_epoch = max(1, index.rows // batch_size)
         self._location, self._index, self._resolution = location, index, resolution
         self._rows_of = _Rows(index, resolution)
         self._averaged, self._flip, self._seed = captions_averaged, flip, seed
@@ -98,18 +100,18 @@ class StreamedBatches:
     @property
     def feature_width(self) -> int:
         """Width of a sentence vector."""
-        return int(self._index["features"]["sentence"]["shape"][0])
+        return self._index.features["sentence"].shape[0]
 
     @property
     def word_width(self) -> int | None:
         """Width of a word's vector, or None where words are not described."""
-        words = self._index["features"].get("words")
-        return int(words["shape"][1]) if words else None
+        words = self._index.features.get("words")
+        return words.shape[1] if words else None
 
     @property
     def pictures(self) -> int:
         """How many pictures the shards hold."""
-        return int(self._index["rows"])
+        return self._index.rows
 
     def at(self, step: int) -> Batch:
         """Make this rank's part of the batch of one step.
@@ -145,25 +147,26 @@ class StreamedBatches:
         """Open the shards, which reads the beginning of the first one."""
         import datasets
 
-        addresses = [address_of(self._location, file["name"]) for file in self._index["files"]]
+        addresses = [address_of(self._location, file.name) for file in self._index.files]
         if not is_remote(self._location):
-            for address, file in zip(addresses, self._index["files"], strict=True):
-                _refuse_cut_off(address, file["bytes"])
+            for address, file in zip(addresses, self._index.files, strict=True):
+                _refuse_cut_off(address, file.bytes)
             # A folder's name may hold what the library would take for a pattern.
             addresses = [glob.escape(address) for address in addresses]
         # What fails is told by the error alone, and reading is no work that the library should show a bar for.
         datasets.logging.set_verbosity(datasets.logging.CRITICAL)
         datasets.disable_progress_bars()
-        wanted = columns_of([self._resolution], list(self._index["features"]))
+        wanted = shard_schema([self._resolution], self._index.features)
         try:
             # Nothing is cached when streaming, yet the library leaves a lock in the folder of its cache.
             with tempfile.TemporaryDirectory() as cache:
                 source = datasets.load_dataset(
                     "arrow", data_files=addresses, split="train", streaming=True, cache_dir=cache
                 )
-            return source.select_columns(wanted)
         except Exception as error:
             raise unreachable(self._location, self._location, error) from error
+        refuse_other_columns(self._location, source.features.arrow_schema, wanted, hint="Write the shards again.")
+        return source.select_columns(wanted.names)
 
     def _batches(self, epoch: int) -> Iterator[Any]:
         """Yield tables of as many rows as this rank's part of a batch, for ever."""
@@ -197,22 +200,22 @@ class StreamedBatches:
 
     def _least(self) -> int:
         """Fewest rows that this rank's stream may have; ranks get whole files where the number of files divides."""
-        files = sorted(file["rows"] for file in self._index["files"])
+        files = sorted(file.rows for file in self._index.files)
         each, remainder = divmod(len(files), self._ranks.count)
         if remainder:
             return len(range(self._ranks.rank, self.pictures, self._ranks.count))
-        return int(sum(files[:each]))
+        return sum(files[:each])
 
 
 class _Rows:
     """Turns rows of the shards, which come from strangers, into tensors."""
 
-    def __init__(self, index: Mapping[str, Any], resolution: int) -> None:
+    def __init__(self, index: ShardsIndex, resolution: int) -> None:
         self._column, self._side = f"picture_{resolution}", stored_side(resolution)
-        self._raw = index["pictures"][str(resolution)] == "raw"
-        self._features, self._most, self._has_classes = index["features"], index["captions"], bool(index["classes"])
+        self._features, self._most, self._has_classes = index.features, index.captions, bool(index.classes)
+        raw = index.pictures[str(resolution)] == "raw"
         # Pillow decodes outside Python's lock.
-        self._pool = None if self._raw else ThreadPoolExecutor(min(8, os.cpu_count() or 1), "decoding")
+        self._pool = None if raw else ThreadPoolExecutor(min(8, os.cpu_count() or 1), "decoding")
 
     def read(self, table: Any) -> tuple[Tensor, CaptionFeatures, tuple[Tensor, Tensor]]:
         """Decode a table of rows.
@@ -235,7 +238,7 @@ class _Rows:
         return images, features, (torch.from_numpy(classes), torch.from_numpy(numbers))
 
     def _feature(self, column: Any, name: str, counts: NDArray[np.int64]) -> Tensor:
-        kind, shape = np.dtype(self._features[name]["dtype"]), self._features[name]["shape"]
+        kind, shape = np.dtype(self._features[name].dtype), self._features[name].shape
         rows = [
             np.frombuffer(value.as_buffer(), kind).reshape(int(count), *shape)
             for value, count in zip(column, counts, strict=True)
@@ -268,27 +271,26 @@ def _others(groups: tuple[Tensor, Tensor], draw: torch.Generator) -> Tensor:
 
 
 def _refuse_other_data(
-    location: str, index: Mapping[str, Any], fingerprint: str, encoder: Mapping[str, Any], resolution: int
+    location: str, index: ShardsIndex, fingerprint: str, encoder: ComponentEntry, resolution: int
 ) -> None:
     """Refuse shards that were made of something else than this run is for."""
-    if index["fingerprint"] != fingerprint:
+    if index.fingerprint != fingerprint:
         raise DataError(
             f"The shards at {location} were made of other data: their fingerprint begins with"
-            f" {index['fingerprint'][:12]!r}, and the data's with {fingerprint[:12]!r}.",
+            f" {index.fingerprint[:12]!r}, and the data's with {fingerprint[:12]!r}.",
             hint="Write the shards of this data again, or train on the data that they were made of.",
         )
-    # As JSON holds it, where a tuple is a list.
-    wanted, there = json.loads(json.dumps(dict(encoder))), index["encoder"]
+    wanted, there = encoder.as_json(), index.encoder.as_json()
     if there != wanted:
-        different = sorted(key for key in {*there, *wanted} if there.get(key) != wanted.get(key))
+        different = sorted(key for key in wanted if there[key] != wanted[key])
         raise DataError(
-            f"The shards at {location} hold features of another text encoder: theirs is {there['name']!r}, the run's is"
-            f" {wanted.get('name')!r}, and they differ in {', '.join(different)}.",
+            f"The shards at {location} hold features of another text encoder: theirs is {index.encoder.name!r}, the"
+            f" run's is {encoder.name!r}, and they differ in {', '.join(different)}.",
             hint="Write the shards again with this encoder, or train with theirs.",
         )
-    if str(resolution) not in index["pictures"]:
+    if str(resolution) not in index.pictures:
         raise DataError(
-            f"The shards at {location} hold pictures for {', '.join(index['pictures'])} pixels, not for {resolution}.",
+            f"The shards at {location} hold pictures for {', '.join(index.pictures)} pixels, not for {resolution}.",
             hint=f"Prepare the data with --resolution {resolution} and write the shards again.",
         )
 

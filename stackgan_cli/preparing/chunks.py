@@ -22,15 +22,17 @@ from stackgan_cli.components.protocols import Skipped
 from stackgan_cli.errors import StackganError
 from stackgan_cli.files import atomic_file, reach_disk
 from stackgan_cli.pictures.decoding import UnreadablePicture
+from stackgan_cli.preparing.arrow_files import write_rows
 from stackgan_cli.preparing.facts import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from stackgan_cli.components.protocols import Example
-    from stackgan_cli.preparing.rendering import Rendered, Rendering
+    import pyarrow as pa
 
-_ROWS_AT_ONCE = 64
+    from stackgan_cli.components.protocols import Example
+    from stackgan_cli.preparing.rendering import RenderedPicture, Rendering
+
 _INLINE_BYTES = 16 << 20
 """Pictures whose bytes the reader holds close a part early, so that few of them wait in memory."""
 
@@ -50,7 +52,7 @@ class Chunk:
 
 
 @dataclass(slots=True)
-class Written:
+class ChunkResult:
     """What became of a chunk."""
 
     rows: int = 0
@@ -70,19 +72,20 @@ class ChunkWriter:
     resolutions: tuple[int, ...]
     classes: Mapping[str, int]
     """Number of each class; empty where the data has none."""
-    schema: Any
-    """The ``pyarrow.Schema`` of the rows."""
+    schema: pa.Schema
+    """Of the rows (see :func:`stackgan_cli.dataset.tables.split_schema`)."""
 
-    def __call__(self, chunk: Chunk) -> Written:
+    def __call__(self, chunk: Chunk) -> ChunkResult:
         """Render a chunk and write its file, whole or not at all.
 
         Raises:
             StackganError: the file cannot be written.
         """
-        result = Written()
+        result = ChunkResult()
         path = self.folder / chunk.file
         with atomic_file(path) as temporary:
-            self._write(chunk, temporary, result)
+            rows = (self._row(example, result) for example in chunk.examples)
+            result.rows = write_rows(temporary, (row for row in rows if row), self.schema)
             result.bytes = temporary.stat().st_size
             reach_disk(temporary)
         if not result.rows:
@@ -90,26 +93,17 @@ class ChunkWriter:
             result.bytes = 0
         return result
 
-    def _write(self, chunk: Chunk, path: Path, result: Written) -> None:
-        import pyarrow as pa
-
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, self.schema) as writer:
-            for start in range(0, len(chunk.examples), _ROWS_AT_ONCE):
-                rows = [self._row(example, result) for example in chunk.examples[start : start + _ROWS_AT_ONCE]]
-                writer.write_batch(pa.RecordBatch.from_pylist([row for row in rows if row], schema=self.schema))
-
-    def _row(self, example: Example, result: Written) -> dict[str, Any] | None:
+    def _row(self, example: Example, result: ChunkResult) -> dict[str, Any] | None:
         try:
             rendered = self.rendering(example)
         except UnreadablePicture as error:
             result.skipped.append(Skipped(example.name, error.reason))
             return None
-        result.rows += 1
         result.captions += len(example.captions)
         result.facts.add(example, rendered.size)
         return self._columns(example, rendered)
 
-    def _columns(self, example: Example, rendered: Rendered) -> dict[str, Any]:
+    def _columns(self, example: Example, rendered: RenderedPicture) -> dict[str, Any]:
         stored = zip(self.resolutions, rendered.pictures, strict=True)
         return {
             "name": example.name,
@@ -146,7 +140,9 @@ def chunks_of(items: Iterable[Example | Skipped], rows: int) -> Iterator[Chunk |
     yield from (closed(split) for split in waiting if waiting[split])
 
 
-def write_chunks(chunks: Iterable[Chunk], writer: ChunkWriter, *, parallel: bool) -> Iterator[tuple[Chunk, Written]]:
+def write_chunks(
+    chunks: Iterable[Chunk], writer: ChunkWriter, *, parallel: bool
+) -> Iterator[tuple[Chunk, ChunkResult]]:
     """Write chunks, on all cores where that is worth it; only a few are in flight at once.
 
     Raises:
@@ -176,8 +172,8 @@ def cores() -> int:
 
 def _in_order(
     pool: ProcessPoolExecutor, chunks: Iterable[Chunk], writer: ChunkWriter, ahead: int
-) -> Iterator[tuple[Chunk, Written]]:
-    waiting: deque[tuple[Chunk, Future[Written]]] = deque()
+) -> Iterator[tuple[Chunk, ChunkResult]]:
+    waiting: deque[tuple[Chunk, Future[ChunkResult]]] = deque()
     try:
         for chunk in chunks:
             waiting.append((chunk, pool.submit(writer, chunk)))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stackgan_cli.components.protocols import Example
+    from stackgan_cli.dataset.manifest import Spread, Summary
 
 
 @dataclass(slots=True)
@@ -60,26 +61,28 @@ class Facts:
         """
         return cls(*(Counter({int(key): value for key, value in content[name].items()}) for name in cls.__slots__))
 
-    def summary(self) -> dict[str, Any]:
-        """Give the smallest, the median and the largest of each, in their order."""
-        return {
-            "captions_per_picture": _spread(self.captions),
-            "caption_words": _spread(self.words),
-            "caption_characters": _spread(self.characters),
-            "short_side": _spread(self.short_sides),
-            "long_side": _spread(self.long_sides),
-        }
+    def summary(self) -> Summary:
+        """Give the smallest, the median and the largest of each."""
+        from stackgan_cli.dataset.manifest import Summary
+
+        return Summary(
+            captions_per_picture=_spread(self.captions),
+            caption_words=_spread(self.words),
+            caption_characters=_spread(self.characters),
+            short_side=_spread(self.short_sides),
+            long_side=_spread(self.long_sides),
+        )
 
     def _counters(self) -> tuple[Counter[int], ...]:
         return (self.captions, self.words, self.characters, self.short_sides, self.long_sides)
 
 
-def _spread(counter: Counter[int]) -> list[int]:
+def _spread(counter: Counter[int]) -> Spread:
     """Give the smallest, the median (the lower of two) and the largest value."""
     values = sorted(counter)
     before, half = 0, (counter.total() + 1) // 2
     for value in values:
         before += counter[value]
         if before >= half:
-            return [values[0], value, values[-1]]
-    return []
+            return values[0], value, values[-1]
+    return ()

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.protocols import Skipped
-from stackgan_cli.preparing.chunks import Written
+from stackgan_cli.preparing.chunks import ChunkResult
 from stackgan_cli.preparing.facts import Facts
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Journal:
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
         self._folder = folder
         self._identity = json.loads(json.dumps(dict(identity)))
-        self._done: dict[str, Written] = {}
+        self._done: dict[str, ChunkResult] = {}
         self.begun_anew = False
         """Whether something unfinished was there that is of no use now."""
         lines = self._lines()
@@ -56,15 +56,15 @@ class Journal:
         """Pictures that an earlier run had finished, those that could not be read among them."""
         return sum(written.rows + len(written.skipped) for written in self._done.values())
 
-    def done(self, chunk: Chunk) -> Written | None:
+    def done(self, chunk: Chunk) -> ChunkResult | None:
         """Give what became of a chunk in an earlier run, if it was written then."""
         return self._done.get(chunk.file)
 
-    def add(self, chunk: Chunk, written: Written) -> None:
+    def add(self, chunk: Chunk, written: ChunkResult) -> None:
         """Note that a chunk is on the disk."""
         self._note(chunk.file, written)
 
-    def _note(self, file: str, written: Written) -> None:
+    def _note(self, file: str, written: ChunkResult) -> None:
         self._write(
             {
                 "file": file,
@@ -87,9 +87,9 @@ class Journal:
             lines.extend(map(json.loads, (self._folder / JOURNAL).read_text(encoding="utf-8").splitlines()))
         return lines
 
-    def _entry(self, line: Any) -> tuple[str, Written] | None:
+    def _entry(self, line: Any) -> tuple[str, ChunkResult] | None:
         try:
-            written = Written(
+            written = ChunkResult(
                 rows=int(line["rows"]),
                 captions=int(line["captions"]),
                 bytes=int(line["bytes"]),

@@ -29,7 +29,7 @@ def write_preview(folder: Path, seed: int) -> None:
     data = PreparedData(folder)
     count = len(data.train)
     shown = sorted(random.Random(seed).sample(range(count), min(_SHOWN, count)))
-    resolution = max(int(size) for size in data.manifest["pictures"])
+    resolution = max(data.manifest.resolutions)
     pictures = data.train.pictures(shown, resolution).permute(0, 2, 3, 1).numpy()
     rows = [
         (data.train.captions[index][0], [Image.fromarray(picture)])

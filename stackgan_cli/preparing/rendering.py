@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from stackgan_cli.components.protocols import Example
+    from stackgan_cli.dataset.manifest import Form
     from stackgan_cli.pictures.cropping import CropRule
 
 DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class RenderedPicture:
     """A picture as it will be stored."""
 
     pictures: list[bytes]
@@ -38,11 +39,11 @@ class Rendering:
 
     crop: CropRule
     sides: tuple[int, ...]
-    forms: tuple[str, ...]
+    forms: tuple[Form, ...]
     """``raw`` or ``jpeg`` for each of ``sides``."""
     background: str = WHITE
 
-    def __call__(self, example: Example) -> Rendered:
+    def __call__(self, example: Example) -> RenderedPicture:
         """Render an example.
 
         Raises:
@@ -56,7 +57,7 @@ class Rendering:
             array.tobytes() if form == "raw" else encode_picture(array)
             for array, form in zip(arrays, self.forms, strict=True)
         ]
-        return Rendered(stored, picture.info["original_size"], digest_of(image))
+        return RenderedPicture(stored, picture.info["original_size"], digest_of(image))
 
 
 def digest_of(image: Path | bytes | Image.Image) -> bytes:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stackgan_cli.components.protocols import Example, Skipped
-from stackgan_cli.dataset.manifest import SCHEMA
+from stackgan_cli.dataset.manifest import DATA_SCHEMA
 from stackgan_cli.errors import DataError
 from stackgan_cli.pictures.decoding import WHITE
 from stackgan_cli.readers.left_out import LeftOut
 
 if TYPE_CHECKING:
-    from stackgan_cli.components.protocols import DatasetReader
-    from stackgan_cli.components.registry import Component
+    from collections.abc import Iterator
+
+    from stackgan_cli.preparing.planning import Plan
+    from stackgan_cli.progress import Report
 
 TEST_SHARE = 0.1
 """Share of the pictures that become the test split where the source names none."""
@@ -30,33 +31,6 @@ _REPORT_EVERY = 500
 _REDRAWN = (
     "it has pictures for testing only: a tenth of them, drawn at random, stay so, and the others are for training"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything that decides what prepared data will hold."""
-
-    component: Component
-    reader: DatasetReader
-    source: Path | None
-    resolutions: tuple[int, ...]
-    crop: str
-    seed: int
-    limit: int | None
-    """At most this many pictures, chosen at random under the seed."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """What the reader was built with."""
-    background: str = WHITE
-    """Colour that lies under transparency and fills what the crop rule ``pad`` adds."""
-    recipe: str = "paper"
-    """Name of the recipe that suits the data."""
-    encoder: tuple[str, Mapping[str, Any]] | None = None
-    """Text encoder that suits the data, and its options, where the reader names one."""
-
-    @property
-    def place(self) -> str:
-        """What to call the source in messages."""
-        return str(self.source or self.options.get("dataset") or "The source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +54,7 @@ class Survey:
     """Whether the source has pictures for testing only, so that the split is drawn here."""
 
 
-def survey(plan: Plan, report: Callable[[int], None]) -> Survey:
+def survey(plan: Plan, report: Report) -> Survey:
     """Read the source once without opening a picture.
 
     Args:
@@ -179,7 +153,7 @@ def _code(example: Example) -> int:
 
 
 def _settings(plan: Plan) -> hashlib._Hash:
-    settings = [SCHEMA, plan.component.full_name, plan.resolutions, plan.crop, plan.seed, plan.limit]
+    settings = [DATA_SCHEMA, plan.entry.name, plan.resolutions, plan.crop, plan.seed, plan.limit]
     if plan.background != WHITE:
         # Left out where it changes nothing, so that data from before there was a choice is still recognised.
         settings.append(plan.background)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +11,13 @@ import torch
 
 from stackgan_cli.components.component import blaming
 from stackgan_cli.components.fitting import fit, learnt_options
-from stackgan_cli.components.protocols import StandsForFeatures
+from stackgan_cli.components.protocols import Fits, StandsForFeatures
 from stackgan_cli.components.storage import save_component
 from stackgan_cli.dataset.caption_features import encode_all
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import atomic_folder, only_one, sweep
 from stackgan_cli.preparing.feature_file import FeatureFile
-from stackgan_cli.preparing.writing import add_encoder_entry
+from stackgan_cli.preparing.writing import with_encoder
 from stackgan_cli.randomness import seed_of
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from stackgan_cli.components.binding import Binding
     from stackgan_cli.dataset.prepared import PreparedData, Split
+    from stackgan_cli.progress import Progress
 
 
 _UNUSUAL = re.compile(r"[^A-Za-z0-9._-]")
@@ -48,7 +48,7 @@ def folder_name(full_name: str, features: str | None = None) -> str:
 
 def has_encoder(data: PreparedData, encoder: Binding) -> bool:
     """Whether the data was prepared with this text encoder, of this version and with these options."""
-    return any(map(encoder.is_as, data.encoder_entries()))
+    return any(map(encoder.is_as, data.manifest.encoders.values()))
 
 
 def add_encoder(
@@ -56,7 +56,7 @@ def add_encoder(
     bound: Binding,
     *,
     seed: int,
-    report: Callable[[str, int, int, str], None],
+    progress: Progress,
     features: Callable[[str], Callable[[str], NDArray[np.float32]]],
 ) -> dict[str, float]:
     """Fit a text encoder to the training split and cache its features of every caption.
@@ -65,7 +65,7 @@ def add_encoder(
         data: the prepared data; its ``text`` folder gains one folder.
         bound: the encoder with its options.
         seed: of everything random.
-        report: told what is going on, how much of how much is done, and a few words.
+        progress: told what is going on, and how far it is.
         features: for encoders that only stand for features which the source holds ready: finds them by their name.
 
     Returns:
@@ -78,16 +78,18 @@ def add_encoder(
     with only_one(data.folder, f"another process is adding text features to {data.folder}"):
         sweep(data.folder / "text")
         encoder = bound.build(seed=seed_of(seed, "text encoder"))
-        measured = fit(encoder, bound.described, data.train, seed=seed, report=partial(report, "Fitting"))
+        measured = {}
+        if isinstance(encoder, Fits):
+            with progress.phase("Fitting") as report:
+                measured = fit(encoder, bound.described, data.train, seed=seed, report=report)
         stands_for = encoder.source_features if isinstance(encoder, StandsForFeatures) else None
         target = data.folder / "text" / folder_name(bound.component.full_name, stands_for)
         with atomic_folder(target) as folder:
             with blaming(bound.described, "encoding captions"):
-                _write_features(folder, encoder, stands_for, data, features, report)
+                _write_features(folder, encoder, stands_for, data, features, progress)
             entry = bound.entry(learnt_options(encoder))
             save_component(folder, entry, encoder)
-        add_encoder_entry(data.folder, target.name, entry.as_json())
-    data.manifest["encoders"][target.name] = entry.as_json()
+        data.manifest = with_encoder(data.folder, target.name, entry)
     return measured
 
 
@@ -97,29 +99,30 @@ def _write_features(
     stands_for: str | None,
     data: PreparedData,
     features: Callable[[str], Callable[[str], NDArray[np.float32]]],
-    report: Callable[[str, int, int, str], None],
+    progress: Progress,
 ) -> None:
     """Write the features of both splits; nothing for a split without pictures."""
     total = int(data.train.caption_counts.sum() + data.test.caption_counts.sum())
     done = 0
-    for split in (data.train, data.test):
-        if not len(split):
-            continue
-        batches = (
-            encode_all(encoder, chain.from_iterable(split.captions))
-            if stands_for is None
-            else ready_features(split, features(stands_for))
-        )
-        with FeatureFile(folder / f"{split.name}.safetensors") as file:
-            for count, tensors in batches:
-                file.write(tensors)
-                report("Encoding captions" if stands_for is None else "Copying features", done + count, total, "")
-            done += count
-        if stands_for is not None:
-            encoder.width = file.width
+    with progress.phase("Encoding captions" if stands_for is None else "Copying features", total) as report:
+        for split in (data.train, data.test):
+            if not len(split):
+                continue
+            batches = (
+                encode_all(encoder, chain.from_iterable(split.captions))
+                if stands_for is None
+                else looked_up(split, features(stands_for))
+            )
+            with FeatureFile(folder / f"{split.name}.safetensors") as file:
+                for count, tensors in batches:
+                    file.write(tensors)
+                    report(done + count, total)
+                done += count
+            if stands_for is not None:
+                encoder.width = file.width
 
 
-def ready_features(split: Split, of: Callable[[str], NDArray[np.float32]]) -> Iterator[tuple[int, dict[str, Tensor]]]:
+def looked_up(split: Split, of: Callable[[str], NDArray[np.float32]]) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """Look up the features that the source holds of a split's captions, picture by picture.
 
     Args:

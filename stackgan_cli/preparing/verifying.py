@@ -1,9 +1,7 @@
-"""Whether prepared data are whole, and the pictures of their source still hold the very bytes that were prepared."""
+"""Whether the pictures of a source still hold the very bytes that were prepared."""
 
 from __future__ import annotations
 
-import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -15,20 +13,16 @@ from stackgan_cli.preparing.chunks import cores
 from stackgan_cli.preparing.rendering import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from stackgan_cli.dataset.prepared import PreparedData
-    from stackgan_cli.preparing.surveying import Plan
+    from stackgan_cli.preparing.planning import Plan
+    from stackgan_cli.progress import Report
 
 _AT_ONCE = 256
-_END = b"\xff\xff\xff\xff\0\0\0\0"
-"""What an Arrow stream ends with."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """What comparing came to."""
+class Comparison:
+    """What comparing a source with what was prepared came to."""
 
     compared: int
     changed: tuple[str, ...]
@@ -37,33 +31,7 @@ class Verified:
     """Names of the pictures that were prepared and that the source does not have any more."""
 
 
-def damaged_file(folder: Path) -> Path | None:
-    """Look for a file of pictures that is missing or cut short, without reading any but for its last bytes.
-
-    Args:
-        folder: of prepared data.
-
-    Returns:
-        The first such file, or None.
-    """
-    for split in ("train", "test"):
-        state = folder / split / "state.json"
-        try:
-            names = [str(entry["filename"]) for entry in json.loads(state.read_text(encoding="utf-8"))["_data_files"]]
-        except (OSError, ValueError, TypeError, LookupError):
-            return state
-        for path in (folder / split / name for name in names):
-            try:
-                with path.open("rb") as file:
-                    file.seek(-len(_END), os.SEEK_END)
-                    if file.read() != _END:
-                        return path
-            except OSError:
-                return path
-    return None
-
-
-def verify(plan: Plan, data: PreparedData, report: Callable[[int], None]) -> Verified:
+def compare(plan: Plan, data: PreparedData, report: Report) -> Comparison:
     """Hash the pictures of a source again and compare them with the hashes that were stored.
 
     Args:
@@ -86,7 +54,7 @@ def verify(plan: Plan, data: PreparedData, report: Callable[[int], None]) -> Ver
                     changed.append(example.name)
             compared += len(batch)
             report(compared)
-    return Verified(compared, tuple(changed), tuple(known))
+    return Comparison(compared, tuple(changed), tuple(known))
 
 
 def _digest(example: Example) -> bytes:

@@ -1,19 +1,28 @@
-"""From a source of captioned pictures to prepared data on disk."""
+"""Prepared data written to disk, whole or not at all: every part, what was left out, and the manifest."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TextIO, get_args
+from typing import TYPE_CHECKING, TextIO
 
 from stackgan_cli.components.protocols import Skipped
-from stackgan_cli.dataset.manifest import SCHEMA, read_manifest, stored_side, write_manifest
+from stackgan_cli.dataset.manifest import (
+    DATA_SCHEMA,
+    ArrowName,
+    BySplit,
+    Count,
+    DataManifest,
+    read_manifest,
+    stored_side,
+    write_manifest,
+)
+from stackgan_cli.dataset.tables import split_schema
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import resumable_folder, sweep
 from stackgan_cli.home import DATA_MANIFEST
-from stackgan_cli.pictures.cropping import CropRule
-from stackgan_cli.preparing.chunks import Chunk, ChunkWriter, Written, chunks_of, write_chunks
+from stackgan_cli.preparing.chunks import Chunk, ChunkResult, ChunkWriter, chunks_of, write_chunks
 from stackgan_cli.preparing.facts import Facts
 from stackgan_cli.preparing.journal import JOURNAL, Journal
 from stackgan_cli.preparing.preview import write_preview
@@ -22,10 +31,14 @@ from stackgan_cli.preparing.surveying import surveyed_examples
 from stackgan_cli.readers.left_out import LeftOut
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from stackgan_cli.preparing.surveying import Plan, Survey
+    from stackgan_cli.components.entries import ComponentEntry
+    from stackgan_cli.dataset.manifest import Form
+    from stackgan_cli.preparing.planning import Plan
+    from stackgan_cli.preparing.surveying import Survey
+    from stackgan_cli.progress import Progress, Report
 
 RAW_BYTES = 1 << 30
 """Pictures of one size are stored raw up to this many bytes in all, and as JPEG beyond."""
@@ -36,8 +49,8 @@ REASONS_KEPT = 10
 
 
 @dataclass(slots=True)
-class Result:
-    """What preparing came to."""
+class WriteResult:
+    """What became of the pictures of a source."""
 
     counts: dict[str, int] = field(default_factory=lambda: {"train": 0, "test": 0})
     captions: int = 0
@@ -46,17 +59,14 @@ class Result:
     files: dict[str, list[str]] = field(default_factory=lambda: {"train": [], "test": []})
 
 
-def prepare(
-    plan: Plan, target: Path, found: Survey, report: Callable[[int, int], None], tell: Callable[[str], None]
-) -> Result:
+def write_prepared(plan: Plan, target: Path, found: Survey, progress: Progress) -> WriteResult:
     """Write prepared data, whole or not at all; what an unfinished run of the same wrote is kept.
 
     Args:
         plan: what was asked for.
         target: folder of the prepared data; an existing one is replaced when everything is written.
         found: what surveying the source found.
-        report: told how many pictures of how many are done.
-        tell: told whether an unfinished run is gone on with or begun anew.
+        progress: told how far it is, and whether an unfinished run is gone on with or begun anew.
 
     Raises:
         DataError: not one picture can be read, or the target is a folder that holds something else.
@@ -69,22 +79,20 @@ def prepare(
         "fingerprint": found.fingerprint,
         "forms": forms,
         "rows": rows,
-        "versions": [version("stackgan-cli"), plan.component.version],
+        "versions": [version("stackgan-cli"), plan.entry.version],
     }
     with resumable_folder(target) as folder:
-        with Journal(folder, identity) as journal:
-            _tell_of_earlier(journal, found, tell)
+        with Journal(folder, identity) as journal, progress.phase("Pictures", found.count) as report:
+            _tell_of_earlier(journal, found, progress)
             result = _write(plan, found, folder, _Steps(journal, rows, forms, report))
         _refuse_empty(plan, result)
-        for split in ("train", "test"):
-            _finish_split(folder / split, result.files[split], columns(plan.resolutions), found.fingerprint)
         write_manifest(folder, _manifest(plan, found, forms, result))
         write_preview(folder, plan.seed)
     (target / JOURNAL).unlink(missing_ok=True)
     return result
 
 
-def forms_for(count: int, resolutions: Sequence[int]) -> tuple[str, ...]:
+def forms_for(count: int, resolutions: Sequence[int]) -> tuple[Form, ...]:
     """Whether so many pictures are stored ``raw`` or as ``jpeg`` at each resolution."""
     return tuple("raw" if count * 3 * stored_side(size) ** 2 <= RAW_BYTES else "jpeg" for size in resolutions)
 
@@ -94,39 +102,16 @@ def rows_for(count: int) -> int:
     return min(MOST_ROWS, max(LEAST_ROWS, -(-count // FILES)))
 
 
-def check_crop(crop: str) -> str:
-    """Return the crop rule.
+def with_encoder(folder: Path, name: str, entry: ComponentEntry) -> DataManifest:
+    """Note in ``data.json`` that the features of one more encoder are there; returns what it holds now.
 
     Raises:
-        DataError: there is no such rule.
+        DataError: nothing may be called this.
     """
-    if crop not in get_args(CropRule):
-        raise DataError(f"There is no crop rule {crop!r}.", hint=f"--crop {', '.join(get_args(CropRule))}")
-    return crop
-
-
-def check_background(colour: str) -> str:
-    """Return the colour.
-
-    Raises:
-        DataError: it is none.
-    """
-    from PIL import ImageColor
-
-    try:
-        ImageColor.getrgb(colour)
-    except ValueError:
-        raise DataError(
-            f"There is no colour {colour!r}.", hint="--background white, or a code such as #ff8800"
-        ) from None
-    return colour
-
-
-def add_encoder_entry(folder: Path, name: str, entry: dict[str, Any]) -> None:
-    """Note in ``data.json`` that the features of one more encoder are there."""
     manifest = read_manifest(folder)
-    manifest["encoders"] = {**manifest["encoders"], name: entry}
+    manifest = manifest.model_copy(update={"encoders": {**manifest.encoders, name: entry}})
     write_manifest(folder, manifest)
+    return manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,22 +120,21 @@ class _Steps:
 
     journal: Journal
     rows: int
-    forms: tuple[str, ...]
-    report: Callable[[int, int], None]
+    forms: tuple[Form, ...]
+    report: Report
 
 
-def _write(plan: Plan, found: Survey, folder: Path, steps: _Steps) -> Result:
+def _write(plan: Plan, found: Survey, folder: Path, steps: _Steps) -> WriteResult:
     """Write every chunk that is not there yet, and the list of what is left out."""
-    result = Result()
+    result = WriteResult()
     for split in result.files:
         (folder / split).mkdir(exist_ok=True)
         sweep(folder / split)
-    crop: CropRule = plan.crop  # type: ignore[assignment]  # checked by check_crop
-    rendering = Rendering(crop, tuple(map(stored_side, plan.resolutions)), steps.forms, plan.background)
+    rendering = Rendering(plan.crop, tuple(map(stored_side, plan.resolutions)), steps.forms, plan.background)
     classes = {name: number for number, name in enumerate(found.classes)}
-    writer = ChunkWriter(folder, rendering, plan.resolutions, classes, columns(plan.resolutions).arrow_schema)
+    writer = ChunkWriter(folder, rendering, plan.resolutions, classes, split_schema(plan.resolutions))
     with (folder / "skipped.jsonl").open("w", encoding="utf-8") as lines:
-        taking = _Taking(result, lines, lambda done: steps.report(done, found.count))
+        taking = _Taking(result, lines, steps.report)
 
         def missing() -> Iterator[Chunk]:
             for item in chunks_of(surveyed_examples(plan, found), steps.rows):
@@ -172,7 +156,7 @@ def _write(plan: Plan, found: Survey, folder: Path, steps: _Steps) -> Result:
 class _Taking:
     """Adds up what became of the chunks."""
 
-    def __init__(self, result: Result, lines: TextIO, report: Callable[[int], None]) -> None:
+    def __init__(self, result: WriteResult, lines: TextIO, report: Report) -> None:
         self._result, self._lines, self._report = result, lines, report
         self._done = 0
 
@@ -180,7 +164,7 @@ class _Taking:
         self._result.left_out.take(item)
         self._lines.write(json.dumps({"name": item.name, "reason": item.reason}, ensure_ascii=False) + "\n")
 
-    def take(self, chunk: Chunk, written: Written) -> None:
+    def take(self, chunk: Chunk, written: ChunkResult) -> None:
         self._result.counts[chunk.split] += written.rows
         self._result.captions += written.captions
         self._result.facts.merge(written.facts)
@@ -192,49 +176,11 @@ class _Taking:
         self._report(self._done)
 
 
-def _tell_of_earlier(journal: Journal, found: Survey, tell: Callable[[str], None]) -> None:
+def _tell_of_earlier(journal: Journal, found: Survey, progress: Progress) -> None:
     if journal.pictures:
-        tell(f"An earlier run was stopped: going on after {journal.pictures:,} of {found.count:,} pictures.")
+        progress.say(f"An earlier run was stopped: going on after {journal.pictures:,} of {found.count:,} pictures.")
     elif journal.begun_anew:
-        tell("An earlier run was stopped, and what it left cannot be used: starting from the beginning.")
-
-
-def columns(resolutions: Sequence[int]) -> Any:
-    """Columns of a split with pictures at these resolutions, as ``datasets.Features``."""
-    import datasets
-
-    text, number, data = datasets.Value("string"), datasets.Value("int64"), datasets.Value("binary")
-    columns = {
-        "name": text,
-        "captions": datasets.List(text),
-        "class": number,
-        "attributes": text,
-        "stated": datasets.List(datasets.List(text)),
-        "digest": data,
-    }
-    return datasets.Features(columns | {f"picture_{size}": data for size in resolutions})
-
-
-def _finish_split(folder: Path, files: list[str], features: Any, fingerprint: str) -> None:
-    """Make a folder of Arrow files one that ``datasets.load_from_disk`` reads."""
-    import datasets
-    import pyarrow as pa
-
-    if not files:
-        files = ["data-00000.arrow"]
-        with pa.OSFile(str(folder / files[0]), "wb") as sink, pa.ipc.new_stream(sink, features.arrow_schema):
-            pass
-    datasets.DatasetInfo(features=features).write_to_directory(str(folder))
-    state: dict[str, Any] = {
-        "_data_files": [{"filename": name} for name in files],
-        "_fingerprint": f"{fingerprint[:16]}-{folder.name}",
-        "_format_columns": None,
-        "_format_kwargs": {},
-        "_format_type": None,
-        "_output_all_columns": False,
-        "_split": None,
-    }
-    (folder / "state.json").write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+        progress.say("An earlier run was stopped, and what it left cannot be used: starting from the beginning.")
 
 
 def _refuse_other_folder(target: Path) -> None:
@@ -246,7 +192,7 @@ def _refuse_other_folder(target: Path) -> None:
         )
 
 
-def _refuse_empty(plan: Plan, result: Result) -> None:
+def _refuse_empty(plan: Plan, result: WriteResult) -> None:
     if result.counts["train"]:
         return
     why = result.left_out.in_short() or "all are in the test split"
@@ -256,29 +202,26 @@ def _refuse_empty(plan: Plan, result: Result) -> None:
     )
 
 
-def _manifest(plan: Plan, found: Survey, forms: Sequence[str], result: Result) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "reader": {
-            "name": plan.component.full_name,
-            "version": plan.component.version,
-            "options": dict(plan.options),
-        },
-        "source": str(plan.source) if plan.source else None,
-        "fingerprint": found.fingerprint,
-        "counts": result.counts,
-        "captions": result.captions,
-        "skipped": result.left_out.total,
-        "why_skipped": result.left_out.commonest(REASONS_KEPT),
-        "summary": result.facts.summary(),
-        "classes": list(found.classes),
-        "attributes": list(found.attributes),
-        "stated": found.stated,
-        "crop": plan.crop,
-        "background": plan.background,
-        "seed": plan.seed,
-        "limit": plan.limit,
-        "recipe": plan.recipe,
-        "pictures": {str(size): form for size, form in zip(plan.resolutions, forms, strict=True)},
-        "encoders": {},
-    }
+def _manifest(plan: Plan, found: Survey, forms: Sequence[Form], result: WriteResult) -> DataManifest:
+    return DataManifest(
+        schema=DATA_SCHEMA,
+        reader=plan.entry,
+        source=str(plan.source) if plan.source else None,
+        fingerprint=found.fingerprint,
+        counts=BySplit[Count](**result.counts),
+        captions=result.captions,
+        skipped=result.left_out.total,
+        why_skipped=tuple(result.left_out.commonest(REASONS_KEPT)),
+        summary=result.facts.summary(),
+        classes=found.classes,
+        attributes=found.attributes,
+        stated=found.stated,
+        crop=plan.crop,
+        background=plan.background,
+        seed=plan.seed,
+        limit=plan.limit,
+        recipe=plan.recipe,
+        pictures={str(size): form for size, form in zip(plan.resolutions, forms, strict=True)},
+        files=BySplit[tuple[ArrowName, ...]](**{split: tuple(names) for split, names in result.files.items()}),
+        encoders={},
+    )

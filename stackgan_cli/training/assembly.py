@@ -121,7 +121,7 @@ def build_batches(
         stream = StreamedBatches(
             location=settings.stream,
             data_fingerprint=data.fingerprint,
-            encoder_entry=data.manifest["encoders"][encoder_folder.name],
+            encoder_entry=data.encoder_entry(encoder_folder),
             buffer=settings.stream_buffer,
             **shared,
         )

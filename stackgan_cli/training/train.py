@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from stackgan_cli.ranks import Ranks
     from stackgan_cli.recipes.schema import StageSettings
 
-DEFAULT_RECIPE = "paper"
-"""For data whose reader names none."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRequest:
@@ -165,7 +162,7 @@ def _settled(request: TrainRequest, data: PreparedData) -> tuple[str, str | None
     """Recipe, text encoder and settings: what was asked for, over the recipe, over what suits the data."""
     if request.changes.get("steps") is not None and request.changes.get("epochs") is not None:
         raise UsageError("--steps and --epochs both say how long to train.", hint="one of the two")
-    name = request.recipe or data.manifest.get("recipe") or DEFAULT_RECIPE
+    name = request.recipe or data.manifest.recipe
     recipe = load_recipe(name, request.stage)
     settings = stage_settings(recipe, request.stage, request.changes, request.settings)
     return name, request.encoder or recipe.encoder, with_full_names(settings, request.stage)

@@ -21,12 +21,15 @@ from pathlib import Path
 
 import torch
 
+from stackgan_cli.components.entries import ComponentEntry
 from stackgan_cli.dataset.manifest import stored_side
-from stackgan_cli.dataset.shards import ShardWriter
+from stackgan_cli.dataset.shards import INDEX, SHARDS_SCHEMA, ShardFeature, ShardsIndex, shard_schema
 from stackgan_cli.dataset.streaming import StreamedBatches
+from stackgan_cli.manifests import write_json
+from stackgan_cli.preparing.shard_writing import write_shard_files
 
 CAPTIONS, WIDTH, RESOLUTION = 4, 256, 64
-FINGERPRINT, ENCODER = "random", {"name": "stackgan-cli:random"}
+FINGERPRINT, ENCODER = "random", ComponentEntry(name="stackgan-cli:random", version="1")
 COUNTS = (1_000, 50_000, 100_000)
 MEBIBYTE = 1 << 20
 
@@ -34,20 +37,29 @@ MEBIBYTE = 1 << 20
 def write(folder: Path, count: int) -> int:
     """Write shards of random pictures with random features; returns their bytes."""
     folder.mkdir()
-    writer = ShardWriter(
-        folder, {str(RESOLUTION): "raw"}, {"sentence": {"dtype": "float32", "shape": [WIDTH]}}, rows_per_shard=4096
+    rows = (
+        {
+            "row": index,
+            "class": index % 200,
+            "captions": CAPTIONS,
+            f"picture_{RESOLUTION}": os.urandom(3 * stored_side(RESOLUTION) ** 2),
+            "sentence": os.urandom(4 * CAPTIONS * WIDTH),
+        }
+        for index in range(count)
     )
-    for index in range(count):
-        writer.write(
-            {
-                "row": index,
-                "class": index % 200,
-                "captions": CAPTIONS,
-                f"picture_{RESOLUTION}": os.urandom(3 * stored_side(RESOLUTION) ** 2),
-                "sentence": os.urandom(4 * CAPTIONS * WIDTH),
-            }
-        )
-    writer.close(fingerprint=FINGERPRINT, encoder=ENCODER, captions=CAPTIONS, classes=200)
+    features = {"sentence": ShardFeature(dtype="float32", shape=(WIDTH,))}
+    index = ShardsIndex(
+        schema=SHARDS_SCHEMA,
+        fingerprint=FINGERPRINT,
+        encoder=ENCODER,
+        rows=count,
+        captions=CAPTIONS,
+        classes=200,
+        pictures={str(RESOLUTION): "raw"},
+        features=features,
+        files=write_shard_files(folder, rows, shard_schema([RESOLUTION], features), 4096),
+    )
+    write_json(folder / INDEX, index.as_json())
     return sum(file.stat().st_size for file in folder.iterdir())
 
 

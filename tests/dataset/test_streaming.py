@@ -18,16 +18,19 @@ import torch
 from fsspec.registry import _registry
 from safetensors.torch import load_file, save_file
 
+from stackgan_cli.components.entries import ComponentEntry
 from stackgan_cli.dataset.batches import Batch
 from stackgan_cli.dataset.prepared import PreparedData
-from stackgan_cli.dataset.shards import ShardWriter, read_shards_index, write_shards
+from stackgan_cli.dataset.shards import ShardFeature, ShardsIndex, read_shards_index, shard_schema
 from stackgan_cli.dataset.streaming import StreamedBatches
 from stackgan_cli.errors import DataError, SettingsError
+from stackgan_cli.manifests import write_json
 from stackgan_cli.pictures.decoding import encode_picture
+from stackgan_cli.preparing.shard_writing import write_shard_files, write_shards
 from stackgan_cli.ranks import Ranks
 
 COUNT, SIDE, RESOLUTION, CAPTIONS = 60, 19, 16, 5
-ENCODER = {"name": "stackgan-cli:one-hot", "version": "1", "options": {"width": 300}, "shapes": {}}
+ENCODER = ComponentEntry(name="stackgan-cli:one-hot", version="1", options={"width": 300}, shapes={})
 
 
 def picture(index: int) -> np.ndarray:
@@ -53,17 +56,31 @@ def captions(index: int, words: bool, count: int) -> dict[str, bytes]:
 
 def made(folder: Path, *, count: int = COUNT, form: str = "raw", words: bool = False, classes: int = 6) -> Path:
     folder.mkdir(exist_ok=True)
-    features: dict[str, Any] = {"sentence": {"dtype": "float32", "shape": [COUNT * CAPTIONS]}}
+    features = {"sentence": ShardFeature(dtype="float32", shape=(COUNT * CAPTIONS,))}
     if words:
-        features |= {"words": {"dtype": "float32", "shape": [3, 2]}, "padding": {"dtype": "bool", "shape": [3]}}
-    writer = ShardWriter(folder, {str(RESOLUTION): form}, features, 10)
-    for index in range(count):
-        pixels = picture(index)
-        stored = pixels.tobytes() if form == "raw" else encode_picture(pixels)
-        held = CAPTIONS - index % 2
-        about: dict[str, int | bytes] = {"row": index, "class": index % classes if classes else -1, "captions": held}
-        writer.write(about | {f"picture_{RESOLUTION}": stored} | captions(index, words, held))
-    writer.close(fingerprint="birds", encoder=ENCODER, captions=CAPTIONS, classes=classes)
+        features["words"] = ShardFeature(dtype="float32", shape=(3, 2))
+        features["padding"] = ShardFeature(dtype="bool", shape=(3,))
+
+    def rows() -> Iterator[dict[str, int | bytes]]:
+        for index in range(count):
+            pixels = picture(index)
+            stored = pixels.tobytes() if form == "raw" else encode_picture(pixels)
+            held = CAPTIONS - index % 2
+            about = {"row": index, "class": index % classes if classes else -1, "captions": held}
+            yield about | {f"picture_{RESOLUTION}": stored} | captions(index, words, held)
+
+    index = ShardsIndex(
+        schema=1,
+        fingerprint="birds",
+        encoder=ENCODER,
+        rows=count,
+        captions=CAPTIONS,
+        classes=classes,
+        pictures={str(RESOLUTION): form},
+        features=features,
+        files=write_shard_files(folder, rows(), shard_schema([RESOLUTION], features), 10),
+    )
+    write_json(folder / "shards.json", index.as_json())
     return folder
 
 
@@ -214,10 +231,10 @@ def test_settings_that_no_stream_can_have_are_refused(shards: Path, tmp_path: Pa
 def test_shards_of_other_data_or_another_encoder_are_refused(shards: Path) -> None:
     with pytest.raises(DataError, match=r"other data: .* 'birds', and the data's with 'flowers'"):
         stream(shards, data_fingerprint="flowers")
-    with pytest.raises(DataError, match=r"another text encoder: .*'stackgan-cli:one-hot'.*'other'.*differ in name"):
-        stream(shards, encoder_entry={**ENCODER, "name": "other"})
+    with pytest.raises(DataError, match=r"another text encoder: .*'stackgan-cli:one-hot'.*:other'.*differ in name"):
+        stream(shards, encoder_entry=ENCODER.model_copy(update={"name": "stackgan-cli:other"}))
     with pytest.raises(DataError, match="differ in options"):
-        stream(shards, encoder_entry={**ENCODER, "options": {"width": 7}})
+        stream(shards, encoder_entry=ENCODER.model_copy(update={"options": {"width": 7}}))
 
 
 DAMAGES: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -234,6 +251,9 @@ DAMAGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "words alone": lambda index: index["features"].update(words={"dtype": "float32", "shape": [3, 2]}),
     "schema": lambda index: index.update(schema=2),
     "encoder": lambda index: index.update(encoder="one-hot"),
+    "a component that names code": lambda index: index["encoder"].update(name="os.system"),
+    "no number": lambda index: index.update(captions=float("nan")),
+    "a huge number": lambda index: index["files"][0].update(rows=10**400),
 }
 
 
@@ -242,7 +262,7 @@ def test_a_damaged_index_is_refused(shards: Path, tmp_path: Path, damage: str) -
     index = json.loads((shards / "shards.json").read_text())
     DAMAGES[damage](index)
     (tmp_path / "shards.json").write_text(json.dumps(index))
-    with pytest.raises(DataError, match="form this version writes"):
+    with pytest.raises(DataError, match="is malformed"):
         read_shards_index(str(tmp_path))
 
 
@@ -412,10 +432,10 @@ def test_prepared_data_written_as_shards_holds_all_training_pictures(made_once: 
     assert count == len(data.train)
     assert told[-1] == (count, count)
     index = read_shards_index(str(target))
-    assert index["pictures"] == data.manifest["pictures"]
-    names = [file["name"] for file in index["files"]]
+    assert index.pictures == data.manifest.pictures
+    names = [file.name for file in index.files]
     assert {path.name for path in target.iterdir()} == {"shards.json", *names}
-    assert {file["rows"] for file in index["files"][:-1]} == {10}
+    assert {file.rows for file in index.files[:-1]} == {10}
     rows = _rows(target, names)
     assert sorted(row["row"] for row in rows) == list(range(count))
     assert [row["row"] for row in rows] != list(range(count))
@@ -423,7 +443,7 @@ def test_prepared_data_written_as_shards_holds_all_training_pictures(made_once: 
     first = list(itertools.accumulate(map(len, data.train.captions), initial=0))
     for row in rows:
         number = row["row"]
-        for size in map(int, index["pictures"]):
+        for size in map(int, index.pictures):
             assert row[f"picture_{size}"] == data.train.store(size).take(torch.tensor([number])).numpy().tobytes()
         assert row["captions"] == len(data.train.captions[number])
         assert row["sentence"] == sentences[first[number] : first[number + 1]].numpy().tobytes()
@@ -432,8 +452,8 @@ def test_prepared_data_written_as_shards_holds_all_training_pictures(made_once: 
 def test_prepared_data_written_as_shards_can_be_trained_on(made_once: Path, tmp_path: Path) -> None:
     data = PreparedData(made_once / "data" / "birds")
     folder = data.encoder_folder(None)
-    write_shards(data, folder, tmp_path / "shards", report=lambda *done: None)
-    entry, fingerprint = data.manifest["encoders"][folder.name], data.fingerprint
+    write_shards(data, folder, tmp_path / "shards")
+    entry, fingerprint = data.manifest.encoders[folder.name], data.fingerprint
     made = stream(tmp_path / "shards", data_fingerprint=fingerprint, encoder_entry=entry, captions_averaged=1)
     sentences = load_file(folder / "train.safetensors")["sentence"]
     assert made.feature_width == sentences.shape[1]
@@ -452,13 +472,13 @@ def test_shards_are_written_the_same_again_and_never_over_something_else(made_on
     data = PreparedData(made_once / "data" / "birds")
     folder = data.encoder_folder(None)
     for name in ("one", "other"):
-        write_shards(data, folder, tmp_path / name, report=lambda *done: None)
+        write_shards(data, folder, tmp_path / name)
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes() for name in names)
     with pytest.raises(DataError, match="exists already"):
-        write_shards(data, folder, tmp_path / "one", report=lambda *done: None)
+        write_shards(data, folder, tmp_path / "one")
     with pytest.raises(SettingsError, match="0 pictures"):
-        write_shards(data, folder, tmp_path / "third", rows_per_shard=0, report=lambda *done: None)
+        write_shards(data, folder, tmp_path / "third", rows_per_shard=0)
 
 
 def test_features_that_do_not_belong_to_the_captions_are_not_written(made_once: Path, tmp_path: Path) -> None:
@@ -467,8 +487,8 @@ def test_features_that_do_not_belong_to_the_captions_are_not_written(made_once: 
     broken.mkdir()
     save_file({"sentence": torch.zeros(7, 4)}, broken / "train.safetensors")
     with pytest.raises(DataError, match="does not hold the features"):
-        write_shards(data, broken, tmp_path / "shards", report=lambda *done: None)
+        write_shards(data, broken, tmp_path / "shards")
     (broken / "train.safetensors").write_bytes(b"nothing")
     with pytest.raises(DataError, match="cannot be read"):
-        write_shards(data, broken, tmp_path / "shards", report=lambda *done: None)
+        write_shards(data, broken, tmp_path / "shards")
     assert not (tmp_path / "shards").exists()

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from stackgan_cli.components.entries import ComponentEntry
 from stackgan_cli.components.protocols import Example, Skipped
-from stackgan_cli.components.registry import Kind, find
 from stackgan_cli.errors import DataError
-from stackgan_cli.preparing.surveying import Plan, survey, surveyed_examples
+from stackgan_cli.preparing.planning import Plan
+from stackgan_cli.preparing.surveying import survey, surveyed_examples
 
 
 class Listed:
@@ -27,8 +28,8 @@ class Listed:
 
 
 def plan(*items: Example | Skipped, **changes: Any) -> Plan:
-    component = find(Kind.DATASET_READER, "folder")
-    return replace(Plan(component, Listed(*items), None, (64,), "center", 0, None), **changes)
+    entry = ComponentEntry(name="stackgan-cli:folder", version="1")
+    return replace(Plan(entry, Listed(*items), None, (64,), "center", 0, None), **changes)
 
 
 def many(count: int, **fields: Any) -> list[Example]:

@@ -1,0 +1,176 @@
+"""What prepared data will hold: the reader of a source, and every setting that shapes what is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from stackgan_cli.components.entries import ComponentEntry
+from stackgan_cli.components.registry import Component, Kind, find
+from stackgan_cli.errors import ComponentError, DataError, UsageError
+from stackgan_cli.files import given_path
+from stackgan_cli.manifests import checked
+from stackgan_cli.pictures.cropping import CropRule
+from stackgan_cli.pictures.decoding import WHITE
+from stackgan_cli.preparing.recognising import published_data, reader_for, reader_of_address, suited
+from stackgan_cli.progress import Phases
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stackgan_cli.components.protocols import DatasetReader
+    from stackgan_cli.dataset.manifest import DataManifest
+    from stackgan_cli.preparing.prepare import PrepareRequest
+    from stackgan_cli.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that decides what prepared data will hold."""
+
+    entry: ComponentEntry
+    """The reader as the manifest names it, with the options that it was built with."""
+    reader: DatasetReader
+    source: Path | None
+    resolutions: tuple[int, ...]
+    crop: CropRule
+    seed: int
+    limit: int | None
+    """At most this many pictures, chosen at random under the seed."""
+    background: str = WHITE
+    """Colour that lies under transparency and fills what the crop rule ``pad`` adds."""
+    recipe: str = "paper"
+    """Name of the recipe that suits the data."""
+    encoder: tuple[str, Mapping[str, Any]] | None = None
+    """Text encoder that suits the data, and its options, where the reader names one."""
+
+    @property
+    def place(self) -> str:
+        """What to call the source in messages."""
+        return str(self.source or self.entry.options.get("dataset") or "The source")
+
+
+def plan_for(request: PrepareRequest, name: str, progress: Progress) -> Plan:
+    """Settle what will be prepared: fetch the source where that was asked for, and choose what reads it.
+
+    Args:
+        request: what was asked for.
+        name: of the data.
+        progress: told what is fetched, and which reader was chosen and why.
+
+    Raises:
+        StackganError: the source cannot be had, nothing reads it, or a setting cannot be meant.
+    """
+    if request.download:
+        request = replace(request, source=_downloaded(request, name, progress))
+    options = dict(request.reader_options)
+    given = None if request.source is None else Path(request.source).as_posix()
+    addressed = None if given is None or request.reader else reader_of_address(given, progress.say)
+    source = None
+    if addressed is not None:
+        component, why, options["dataset"] = addressed
+    else:
+        source = None if given is None else _place(given)
+        component, why = reader_for(name, request.reader, source, progress.say)
+    progress.say(f"Reading with {component.name}: {why}.")
+    entry, reader = _built(component, options, request.seed)
+    suits = suited(reader, source)
+    return Plan(
+        entry=entry,
+        reader=reader,
+        source=source,
+        resolutions=tuple(sorted(set(request.resolutions))),
+        crop=_crop_rule(request.crop or suits.crop),
+        background=_colour(request.background),
+        seed=request.seed,
+        limit=request.limit,
+        recipe=suits.recipe,
+        encoder=suits.encoder,
+    )
+
+
+def earlier_plan(manifest: DataManifest) -> Plan:
+    """Give the plan that data was prepared with.
+
+    Raises:
+        StackganError: its reader is not installed any more, or does not take its options.
+    """
+    component = find(Kind.DATASET_READER, manifest.reader.name)
+    reader: DatasetReader = component.bind({"seed": manifest.seed}, manifest.reader.options).build()
+    source = None if manifest.source is None else Path(manifest.source)
+    return Plan(
+        entry=manifest.reader,
+        reader=reader,
+        source=source,
+        resolutions=manifest.resolutions,
+        crop=manifest.crop,
+        background=manifest.background,
+        seed=manifest.seed,
+        limit=manifest.limit,
+        recipe=manifest.recipe,
+        encoder=suited(reader, source).encoder,
+    )
+
+
+def _built(component: Component, options: Mapping[str, Any], seed: int) -> tuple[ComponentEntry, DatasetReader]:
+    """Build a reader, and say how a manifest names it: with the options that it was given and no other."""
+    bound = component.bind({"seed": seed}, options)
+    stored = bound.entry().options
+    about = {
+        "name": component.full_name,
+        "version": component.version,
+        "options": {name: stored[name] for name in options},
+    }
+    hint = "Options are numbers, text, true or false, or lists of these."
+    entry = checked(ComponentEntry, about, what=f"What was asked of {component.name}", error=ComponentError, hint=hint)
+    return entry, bound.build()
+
+
+def _downloaded(request: PrepareRequest, name: str, progress: Progress) -> Path:
+    """Fetch the published data of this name into the source that was named, or else into the home folder."""
+    from stackgan_cli.downloads.fetching import fetch
+    from stackgan_cli.home import home
+
+    published = published_data(request.reader or name)
+    folder = given_path(str(request.source)) if request.source else home() / "downloads" / name
+    size = f"{published.size / 1e9:,.1f} GB"
+    progress.say(f"Fetching {published.title} ({size}) from {published.page} into {folder}. {published.terms}")
+    for part in published.by_hand:
+        if not (folder / part.place).is_dir():
+            progress.say(f"What cannot be fetched, {part.what}, belongs in {folder / part.place}. {part.steps}")
+    with Phases(progress) as phases:
+
+        def report(file: str, done: int, total: int) -> None:
+            phases.report(f"{file} (MB)", done // 10**6, total // 10**6)
+
+        fetch(published, folder, report)
+    return folder
+
+
+def _place(source: str) -> Path:
+    scheme, colon, rest = source.partition(":/")
+    if colon and len(scheme) > 1 and scheme.isalnum():
+        raise UsageError(
+            f"--source takes what is on this disk, not an address such as {scheme}://{rest.lstrip('/')}.",
+            hint="Fetch it first; sets of the Hugging Face Hub are read as --source hf:OWNER/NAME",
+        )
+    return given_path(source)
+
+
+def _crop_rule(crop: str) -> CropRule:
+    if crop not in get_args(CropRule):
+        raise DataError(f"There is no crop rule {crop!r}.", hint=f"--crop {', '.join(get_args(CropRule))}")
+    return cast("CropRule", crop)
+
+
+def _colour(colour: str) -> str:
+    from PIL import ImageColor
+
+    try:
+        ImageColor.getrgb(colour)
+    except ValueError:
+        raise DataError(
+            f"There is no colour {colour!r}.", hint="--background white, or a code such as #ff8800"
+        ) from None
+    return colour

@@ -1,0 +1,251 @@
+"""From a request to prepared data: what ``stackgan prepare`` does, for programs too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stackgan_cli.components.registry import Kind, find
+from stackgan_cli.errors import DataError, UsageError
+from stackgan_cli.home import DATA_MANIFEST, data_folder
+from stackgan_cli.pictures.decoding import WHITE
+from stackgan_cli.preparing.planning import earlier_plan, plan_for
+from stackgan_cli.preparing.recognising import ready_features
+from stackgan_cli.preparing.surveying import survey
+from stackgan_cli.preparing.verifying import compare
+from stackgan_cli.preparing.writing import write_prepared
+from stackgan_cli.progress import SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from stackgan_cli.dataset.manifest import DataManifest
+    from stackgan_cli.dataset.prepared import PreparedData
+    from stackgan_cli.preparing.planning import Plan
+    from stackgan_cli.preparing.writing import WriteResult
+    from stackgan_cli.progress import Progress
+
+DEFAULT_ENCODER = "char-cnn-rnn"
+"""For data whose reader names none."""
+SMALLEST, LARGEST = 8, 2048
+"""Resolutions that pictures can be prepared for, in pixels."""
+LEAST_LIMIT = 2
+
+_NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareRequest:
+    """What to prepare, and how.
+
+    Raises:
+        UsageError: a resolution, the limit or the seed cannot be meant.
+    """
+
+    data: str
+    """Name of the data, or the path of its folder."""
+    source: Path | str | None = None
+    """Where the pictures and captions lie; or an address that a reader knows, such as ``hf:owner/name``."""
+    reader: str | None = None
+    """Name of the reader; by default the one that recognises the source."""
+    reader_options: Mapping[str, Any] = field(default_factory=dict)
+    encoders: Sequence[str] | None = None
+    """Text encoders to fit and cache; by default the one that suits the data, where it has none yet."""
+    encoder_options: Mapping[str, Any] = field(default_factory=dict)
+    """Options that each of them takes."""
+    resolutions: Sequence[int] = (64, 256)
+    """Resolutions to train at, in pixels."""
+    crop: str | None = None
+    """``bbox``, ``center``, ``squash`` or ``pad``; by default as published for the data."""
+    background: str = WHITE
+    """Colour under transparency and around padded pictures."""
+    limit: int | None = None
+    """At most this many pictures, chosen at random under the seed."""
+    seed: int = 0
+    """Of everything random."""
+    download: bool = False
+    """Fetch the data first, where it has a public address."""
+    verify: bool = False
+    """Compare every byte of the source's pictures with what was prepared."""
+    shards: Path | str | None = None
+    """A folder that gains the training split as shards to stream; by default none are written."""
+    force: bool = False
+    """Replace data prepared earlier under this name."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no command line would let through."""
+        for size in self.resolutions:
+            if not SMALLEST <= size <= LARGEST:
+                raise UsageError(
+                    f"Pictures cannot be prepared for {size} pixels.", hint=f"a resolution from {SMALLEST} to {LARGEST}"
+                )
+        if not self.resolutions:
+            raise UsageError("Pictures cannot be prepared for no resolution.", hint="one or more, such as 64 and 256")
+        if self.limit is not None and self.limit < LEAST_LIMIT:
+            raise UsageError(f"A limit cannot be {self.limit}.", hint=f"a limit of {LEAST_LIMIT} or more")
+        if self.seed < 0:
+            raise UsageError(f"A seed cannot be {self.seed}.", hint="a seed of 0 or more")
+
+    @property
+    def only_adds(self) -> bool:
+        """Whether everything asked for can be had from data prepared earlier, where there is any."""
+        more = self.encoders is not None or self.shards is not None or self.verify
+        return more and self.source is None and self.reader is None and not self.force and not self.download
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareResult:
+    """What preparing came to."""
+
+    folder: Path
+    """Of the prepared data."""
+    manifest: DataManifest
+    measured: Mapping[str, Mapping[str, float]]
+    """For each text encoder that was added now, what it measured of itself while it was fitted."""
+    notes: tuple[str, ...]
+    """What a person may not expect, such as pictures that were left out."""
+
+
+def prepare(request: PrepareRequest, progress: Progress = SILENT) -> PrepareResult:
+    """Prepare captioned pictures for training: pictures, captions, splits and text features.
+
+    What is there already is kept: the same pictures are not read again, and the same text encoder is not fitted again.
+    A preparation that was stopped goes on where it was. Many pictures are read by several processes, so a script must
+    call this under ``if __name__ == "__main__":``.
+
+    Args:
+        request: what to prepare, and how.
+        progress: told what is done and how far it is.
+
+    Raises:
+        StackganError: something asked for cannot be done; what was prepared earlier stays as it was.
+    """
+    # A slip of the pen is told now, not after minutes of reading pictures, nor after the seconds that torch takes.
+    _refuse_encoders(dict.fromkeys(request.encoders or (), request.encoder_options))
+    target = data_folder(request.data)
+    plan: Plan | None = None
+    notes: tuple[str, ...] = ()
+    if not (request.only_adds and _is_there(target)):
+        plan = plan_for(request, target.name, progress)
+        _refuse_encoders(_wanted_encoders(request, plan))
+        notes = _write_pictures(plan, target, request.force, progress)
+    from stackgan_cli.dataset.prepared import PreparedData
+
+    data = PreparedData(target)
+    wants_encoders = request.encoders is not None or not data.encoders
+    measured = {}
+    if request.verify or wants_encoders:
+        plan = plan or earlier_plan(data.manifest)
+        if request.verify:
+            _verify(plan, data, progress)
+        if wants_encoders:
+            measured = _add_encoders(request, plan, data, progress)
+    if request.shards is not None:
+        _write_shards(request, data, Path(request.shards).expanduser(), progress)
+    return PrepareResult(folder=target, manifest=data.manifest, measured=measured, notes=notes)
+
+
+def _is_there(target: Path) -> bool:
+    return (target / DATA_MANIFEST).is_file()
+
+
+def _write_pictures(plan: Plan, target: Path, force: bool, progress: Progress) -> tuple[str, ...]:
+    """Write the pictures, unless the very same lie there already; returns what a person may not expect."""
+    from stackgan_cli.dataset.prepared import PreparedData
+
+    with progress.phase("Looking through the source") as report:
+        found = survey(plan, report)
+    if _is_there(target) and not force:
+        data = PreparedData(target)
+        if data.fingerprint != found.fingerprint:
+            raise DataError(
+                f"{target} holds data prepared from another source or with other settings.",
+                hint="--force to replace it, or --data with another name",
+            )
+        data.refuse_damage()
+        progress.say(f"{target} holds exactly these pictures already.")
+        return ()
+    result = write_prepared(plan, target, found, progress)
+    if not result.left_out.total:
+        return ()
+    note = _left_out(result, target)
+    progress.warn(note)
+    return (note,)
+
+
+def _left_out(result: WriteResult, target: Path) -> str:
+    reasons = "; ".join(f"{reason}: {count:,}" for reason, count in result.left_out.commonest(_NAMES_SHOWN))
+    things = "1 thing was" if result.left_out.total == 1 else f"{result.left_out.total:,} things were"
+    return f"{things} left out or mended ({reasons}). {target / 'skipped.jsonl'} has the list."
+
+
+def _verify(plan: Plan, data: PreparedData, progress: Progress) -> None:
+    """Tell whether the source's pictures are the ones that were prepared, byte by byte.
+
+    Raises:
+        DataError: some are not.
+    """
+    with progress.phase("Comparing contents") as report:
+        found = compare(plan, data, report)
+    problems = [
+        f"{len(names):,} {what} ({', '.join(names[:_NAMES_SHOWN])}{', ...' if len(names) > _NAMES_SHOWN else ''})"
+        for names, what in (
+            (found.changed, "hold other bytes than then"),
+            (found.gone, "are not in the source any more"),
+        )
+        if names
+    ]
+    if problems:
+        raise DataError(
+            f"Of {found.compared + len(found.gone):,} pictures that were prepared, {' and '.join(problems)}.",
+            hint=f"stackgan prepare --data {data.name} --force, with its --source, to prepare them again",
+        )
+    progress.say(f"The contents of {found.compared:,} pictures are what was prepared.")
+
+
+def _refuse_encoders(wanted: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse text encoders that are not there, or that do not take their options."""
+    for name, options in wanted.items():
+        find(Kind.TEXT_ENCODER, name).bind(options=options).entry()
+
+
+def _wanted_encoders(request: PrepareRequest, plan: Plan) -> dict[str, dict[str, Any]]:
+    """Give the text encoders that were asked for, or the one that suits the data, each with its options."""
+    suggested, suggested_options = plan.encoder or (DEFAULT_ENCODER, {})
+    return {
+        name: {**(suggested_options if name == suggested else {}), **request.encoder_options}
+        for name in request.encoders or (suggested,)
+    }
+
+
+def _add_encoders(
+    request: PrepareRequest, plan: Plan, data: PreparedData, progress: Progress
+) -> dict[str, dict[str, float]]:
+    """Fit and cache text encoders that the data does not have yet; returns what each measured of itself."""
+    from stackgan_cli.preparing.text_encoding import add_encoder, has_encoder
+
+    measured = {}
+    for name, options in _wanted_encoders(request, plan).items():
+        bound = find(Kind.TEXT_ENCODER, name).bind(options=options)
+        if has_encoder(data, bound):
+            progress.say(f"The text encoder {name} is there already, with these options.")
+            continue
+        features = partial(ready_features, plan.reader, plan.source)
+        measured[name] = add_encoder(data, bound, seed=request.seed, progress=progress, features=features)
+        found = ", ".join(f"{key} {value:.3g}" for key, value in measured[name].items())
+        progress.say(f"Text encoder {name} is ready" + (f" ({found})." if found else "."))
+    return measured
+
+
+def _write_shards(request: PrepareRequest, data: PreparedData, target: Path, progress: Progress) -> None:
+    """Write the training split, with the features of its first or only named encoder, as shards."""
+    from stackgan_cli.preparing.shard_writing import write_shards
+
+    folder = data.encoder_folder(request.encoders[0] if request.encoders else None)
+    with progress.phase("Shards") as report:
+        count = write_shards(data, folder, target, report=report)
+    progress.say(
+        f"{count:,} pictures are in the shards of {target}. Train with --stream and this folder, or its address."
+    )
