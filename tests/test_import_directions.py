@@ -90,7 +90,7 @@ def test_text_encoders_and_networks_know_nothing_of_each_other() -> None:
 
 
 WITHOUT_TORCH = {
-    *("components", "errors", "files", "manifests", "home", "console"),
+    *("components", "errors", "files", "manifests", "home", "console", "progress"),
     *("commands", "app", "recipes", "model_folder"),
 }
 

@@ -100,6 +100,7 @@ class Split:
 
     def __init__(self, data: PreparedData, name: SplitName) -> None:
         self._data, self.name = data, name
+        self._stores: dict[int, PictureStore] = {}
 
     def __len__(self) -> int:
         return len(self.table)
@@ -111,7 +112,7 @@ class Split:
         Raises:
             DataError: a file is missing or damaged, or lacks columns or rows.
         """
-        from stackgan_cli.dataset.tables import open_table, split_schema
+        from stackgan_cli.dataset.tables import open_table, split_columns
 
         manifest, folder = self._data.manifest, self._data.folder / self.name
         files = (
@@ -119,7 +120,7 @@ class Split:
             if manifest.files is None
             else [folder / name for name in manifest.files.of(self.name)]
         )
-        table = open_table(files, split_schema(manifest.resolutions), self._again)
+        table = open_table(files, split_columns(manifest.resolutions), self._again)
         if len(table) != manifest.counts.of(self.name):
             raise DataError(
                 f"{folder} holds {len(table):,} pictures in place of {manifest.counts.of(self.name):,}.", self._again
@@ -229,10 +230,6 @@ class Split:
         columns = [self.table.column(name) for name in ("name", "digest")]
         for names, digests in zip(*(column.iterchunks() for column in columns), strict=True):
             yield from zip(names.to_pylist(), digests.to_pylist(), strict=True)
-
-    @cached_property
-    def _stores(self) -> dict[int, PictureStore]:
-        return {}
 
     @property
     def _again(self) -> str:

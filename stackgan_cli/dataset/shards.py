@@ -88,7 +88,7 @@ class ShardsIndex(Manifest):
         return self
 
 
-def shard_schema(resolutions: Iterable[int | str], features: Iterable[str]) -> pa.Schema:
+def shard_columns(resolutions: Iterable[int | str], features: Iterable[str]) -> pa.Schema:
     """Columns of shards with pictures of these resolutions and with these features."""
     import pyarrow as pa
 

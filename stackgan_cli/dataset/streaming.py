@@ -17,7 +17,7 @@ from stackgan_cli.dataset.batches import crop_places, made_batch, refuse_bad_bat
 from stackgan_cli.dataset.caption_features import CaptionFeatures
 from stackgan_cli.dataset.manifest import stored_side
 from stackgan_cli.dataset.picture_store import parts_of
-from stackgan_cli.dataset.shards import address_of, is_remote, read_shards_index, shard_schema, unreachable
+from stackgan_cli.dataset.shards import address_of, is_remote, read_shards_index, shard_columns, unreachable
 from stackgan_cli.dataset.tables import refuse_other_columns
 from stackgan_cli.errors import DataError, SettingsError, StackganError
 from stackgan_cli.pictures.decoding import decode_picture
@@ -156,7 +156,7 @@ class StreamedBatches:
         # What fails is told by the error alone, and reading is no work that the library should show a bar for.
         datasets.logging.set_verbosity(datasets.logging.CRITICAL)
         datasets.disable_progress_bars()
-        wanted = shard_schema([self._resolution], self._index.features)
+        wanted = shard_columns([self._resolution], self._index.features)
         try:
             # Nothing is cached when streaming, yet the library leaves a lock in the folder of its cache.
             with tempfile.TemporaryDirectory() as cache:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def split_schema(resolutions: Iterable[int]) -> pa.Schema:
+def split_columns(resolutions: Iterable[int]) -> pa.Schema:
     """Columns of a split with pictures at these resolutions."""
     text, data = pa.string(), pa.binary()
     columns = {
@@ -27,19 +27,19 @@ def split_schema(resolutions: Iterable[int]) -> pa.Schema:
     return pa.schema(columns | {f"picture_{size}": data for size in resolutions})
 
 
-def open_table(files: Sequence[Path], schema: pa.Schema, hint: str) -> pa.Table:
+def open_table(files: Sequence[Path], columns: pa.Schema, hint: str) -> pa.Table:
     """Map files of rows into memory, one after the other; nothing of the rows is read before it is asked for.
 
     Args:
         files: Arrow streams, perhaps none.
-        schema: columns of the table; a file may have more.
+        columns: names and types; a file may have more.
         hint: what to do about a file that is refused.
 
     Raises:
         DataError: a file is missing, cut short or damaged, or lacks a column or some of its values.
     """
-    tables = [_mapped(path, schema, hint) for path in files]
-    return pa.concat_tables(tables) if tables else schema.empty_table()
+    tables = [_mapped(path, columns, hint) for path in files]
+    return pa.concat_tables(tables) if tables else columns.empty_table()
 
 
 def refuse_other_columns(what: str, found: pa.Schema, wanted: pa.Schema, hint: str) -> None:
@@ -54,24 +54,25 @@ def refuse_other_columns(what: str, found: pa.Schema, wanted: pa.Schema, hint: s
     Raises:
         DataError: naming the first such column.
     """
-    for field in wanted:
-        place = found.get_field_index(field.name)
+    for column in wanted:
+        place = found.get_field_index(column.name)
         if place < 0:
-            raise DataError(f"{what} has no column {field.name!r}.", hint=hint)
-        if found.field(place).type != field.type:
-            raise DataError(f"{what} has {found.field(place).type} in column {field.name!r}, not {field.type}.", hint)
+            raise DataError(f"{what} has no column {column.name!r}.", hint=hint)
+        kind = found.field(place).type
+        if kind != column.type:
+            raise DataError(f"{what} has {kind} in column {column.name!r}, not {column.type}.", hint=hint)
 
 
-def _mapped(path: Path, schema: pa.Schema, hint: str) -> pa.Table:
+def _mapped(path: Path, columns: pa.Schema, hint: str) -> pa.Table:
     try:
         table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
         table.validate()
     except (OSError, pa.ArrowException) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise DataError(f"{path} is missing or cut short, or cannot be read: {reason}.", hint=hint) from error
-    refuse_other_columns(str(path), table.schema, schema, hint)
-    table = table.select(schema.names)
-    for name in schema.names:
+    refuse_other_columns(str(path), table.schema, columns, hint)
+    table = table.select(columns.names)
+    for name in columns.names:
         if table.column(name).null_count:
             raise DataError(f"{path} lacks values in column {name!r}.", hint=hint)
     return table

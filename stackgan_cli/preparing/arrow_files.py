@@ -16,13 +16,13 @@ _GROUP_BYTES = 4 << 20
 _GROUP_ROWS = 256
 
 
-def write_rows(path: Path, rows: Iterable[Row], schema: pa.Schema) -> int:
+def write_rows(path: Path, rows: Iterable[Row], columns: pa.Schema) -> int:
     """Write an Arrow stream, which ``datasets`` reads too.
 
     Args:
         path: file to write.
         rows: a value for every column of each.
-        schema: the columns.
+        columns: names and types.
 
     Returns:
         How many rows there were.
@@ -33,10 +33,10 @@ def write_rows(path: Path, rows: Iterable[Row], schema: pa.Schema) -> int:
     import pyarrow as pa
 
     count = 0
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, columns) as writer:
         for group in _groups(rows):
-            columns = [pa.array([row[field.name] for row in group], field.type) for field in schema]
-            writer.write_batch(pa.record_batch(columns, schema=schema))
+            values = [pa.array([row[column.name] for row in group], column.type) for column in columns]
+            writer.write_batch(pa.record_batch(values, schema=columns))
             count += len(group)
     return count
 

@@ -72,8 +72,8 @@ class ChunkWriter:
     resolutions: tuple[int, ...]
     classes: Mapping[str, int]
     """Number of each class; empty where the data has none."""
-    schema: pa.Schema
-    """Of the rows (see :func:`stackgan_cli.dataset.tables.split_schema`)."""
+    columns: pa.Schema
+    """Of the rows (see :func:`stackgan_cli.dataset.tables.split_columns`)."""
 
     def __call__(self, chunk: Chunk) -> ChunkResult:
         """Render a chunk and write its file, whole or not at all.
@@ -85,7 +85,7 @@ class ChunkWriter:
         path = self.folder / chunk.file
         with atomic_file(path) as temporary:
             rows = (self._row(example, result) for example in chunk.examples)
-            result.rows = write_rows(temporary, (row for row in rows if row), self.schema)
+            result.rows = write_rows(temporary, (row for row in rows if row), self.columns)
             result.bytes = temporary.stat().st_size
             reach_disk(temporary)
         if not result.rows:

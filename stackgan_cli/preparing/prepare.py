@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 DEFAULT_ENCODER = "char-cnn-rnn"
 """For data whose reader names none."""
-SMALLEST, LARGEST = 8, 2048
+_SMALLEST, _LARGEST = 8, 2048
 """Resolutions that pictures can be prepared for, in pixels."""
-LEAST_LIMIT = 2
+_LEAST_LIMIT = 2
 
 _NAMES_SHOWN = 5
 
@@ -77,14 +77,15 @@ class PrepareRequest:
     def __post_init__(self) -> None:
         """Refuse what no command line would let through."""
         for size in self.resolutions:
-            if not SMALLEST <= size <= LARGEST:
+            if not _SMALLEST <= size <= _LARGEST:
                 raise UsageError(
-                    f"Pictures cannot be prepared for {size} pixels.", hint=f"a resolution from {SMALLEST} to {LARGEST}"
+                    f"Pictures cannot be prepared for {size} pixels.",
+                    hint=f"a resolution from {_SMALLEST} to {_LARGEST}",
                 )
         if not self.resolutions:
             raise UsageError("Pictures cannot be prepared for no resolution.", hint="one or more, such as 64 and 256")
-        if self.limit is not None and self.limit < LEAST_LIMIT:
-            raise UsageError(f"A limit cannot be {self.limit}.", hint=f"a limit of {LEAST_LIMIT} or more")
+        if self.limit is not None and self.limit < _LEAST_LIMIT:
+            raise UsageError(f"A limit cannot be {self.limit}.", hint=f"a limit of {_LEAST_LIMIT} or more")
         if self.seed < 0:
             raise UsageError(f"A seed cannot be {self.seed}.", hint="a seed of 0 or more")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from stackgan_cli.dataset.shards import INDEX, SHARDS_SCHEMA, ShardFeature, ShardFile, ShardsIndex, shard_schema
+from stackgan_cli.dataset.shards import INDEX, SHARDS_SCHEMA, ShardFeature, ShardFile, ShardsIndex, shard_columns
 from stackgan_cli.errors import DataError, SettingsError
 from stackgan_cli.files import atomic_folder
 from stackgan_cli.manifests import write_json
@@ -58,7 +58,7 @@ def write_shards(
     rows = _TrainingRows(data, encoder_folder)
     with atomic_folder(target) as folder:
         files = write_shard_files(
-            folder, rows.told(report), shard_schema(data.manifest.resolutions, rows.features), rows_per_shard
+            folder, rows.told(report), shard_columns(data.manifest.resolutions, rows.features), rows_per_shard
         )
         index = ShardsIndex(
             schema=SHARDS_SCHEMA,
@@ -76,7 +76,7 @@ def write_shards(
 
 
 def write_shard_files(
-    folder: Path, rows: Iterable[Row], schema: pa.Schema, rows_per_shard: int
+    folder: Path, rows: Iterable[Row], columns: pa.Schema, rows_per_shard: int
 ) -> tuple[ShardFile, ...]:
     """Write rows to files ``train-00000.arrow`` and so on, each of so many rows but for the last."""
     waiting = iter(rows)
@@ -86,7 +86,7 @@ def write_shard_files(
         if first is None:
             break
         path = folder / f"train-{number:05d}.arrow"
-        written = write_rows(path, chain([first], islice(waiting, rows_per_shard - 1)), schema)
+        written = write_rows(path, chain([first], islice(waiting, rows_per_shard - 1)), columns)
         files.append(ShardFile(name=path.name, rows=written, bytes=path.stat().st_size))
     return tuple(files)
 

@@ -18,7 +18,7 @@ from stackgan_cli.dataset.manifest import (
     stored_side,
     write_manifest,
 )
-from stackgan_cli.dataset.tables import split_schema
+from stackgan_cli.dataset.tables import split_columns
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import resumable_folder, sweep
 from stackgan_cli.home import DATA_MANIFEST
@@ -132,7 +132,7 @@ def _write(plan: Plan, found: Survey, folder: Path, steps: _Steps) -> WriteResul
         sweep(folder / split)
     rendering = Rendering(plan.crop, tuple(map(stored_side, plan.resolutions)), steps.forms, plan.background)
     classes = {name: number for number, name in enumerate(found.classes)}
-    writer = ChunkWriter(folder, rendering, plan.resolutions, classes, split_schema(plan.resolutions))
+    writer = ChunkWriter(folder, rendering, plan.resolutions, classes, split_columns(plan.resolutions))
     with (folder / "skipped.jsonl").open("w", encoding="utf-8") as lines:
         taking = _Taking(result, lines, steps.report)
 

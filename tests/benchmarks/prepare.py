@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from stackgan_cli.components.protocols import Example
-from stackgan_cli.dataset.tables import split_schema
+from stackgan_cli.dataset.tables import split_columns
 from stackgan_cli.preparing.chunks import ChunkWriter, chunks_of, cores, write_chunks
 from stackgan_cli.preparing.rendering import Rendering
 from stackgan_cli.preparing.writing import forms_for, rows_for
@@ -73,7 +73,7 @@ def main() -> None:
             rendering = Rendering("squash", SIDES, forms)
             with tempfile.TemporaryDirectory() as target:
                 Path(target, "train").mkdir()
-                writer = ChunkWriter(Path(target), rendering, RESOLUTIONS, {}, split_schema(RESOLUTIONS))
+                writer = ChunkWriter(Path(target), rendering, RESOLUTIONS, {}, split_columns(RESOLUTIONS))
                 rows = [replace(example, split="train") for example in examples]
                 for _ in write_chunks(chunks_of(rows, rows_for(len(rows))), writer, parallel=True):
                     pass

@@ -23,7 +23,7 @@ import torch
 
 from stackgan_cli.components.entries import ComponentEntry
 from stackgan_cli.dataset.manifest import stored_side
-from stackgan_cli.dataset.shards import INDEX, SHARDS_SCHEMA, ShardFeature, ShardsIndex, shard_schema
+from stackgan_cli.dataset.shards import INDEX, SHARDS_SCHEMA, ShardFeature, ShardsIndex, shard_columns
 from stackgan_cli.dataset.streaming import StreamedBatches
 from stackgan_cli.manifests import write_json
 from stackgan_cli.preparing.shard_writing import write_shard_files
@@ -57,7 +57,7 @@ def write(folder: Path, count: int) -> int:
         classes=200,
         pictures={str(RESOLUTION): "raw"},
         features=features,
-        files=write_shard_files(folder, rows, shard_schema([RESOLUTION], features), 4096),
+        files=write_shard_files(folder, rows, shard_columns([RESOLUTION], features), 4096),
     )
     write_json(folder / INDEX, index.as_json())
     return sum(file.stat().st_size for file in folder.iterdir())

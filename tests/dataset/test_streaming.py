@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from stackgan_cli.components.entries import ComponentEntry
 from stackgan_cli.dataset.batches import Batch
 from stackgan_cli.dataset.prepared import PreparedData
-from stackgan_cli.dataset.shards import ShardFeature, ShardsIndex, read_shards_index, shard_schema
+from stackgan_cli.dataset.shards import ShardFeature, ShardsIndex, read_shards_index, shard_columns
 from stackgan_cli.dataset.streaming import StreamedBatches
 from stackgan_cli.errors import DataError, SettingsError
 from stackgan_cli.manifests import write_json
@@ -78,7 +78,7 @@ def made(folder: Path, *, count: int = COUNT, form: str = "raw", words: bool = F
         classes=classes,
         pictures={str(RESOLUTION): form},
         features=features,
-        files=write_shard_files(folder, rows(), shard_schema([RESOLUTION], features), 10),
+        files=write_shard_files(folder, rows(), shard_columns([RESOLUTION], features), 10),
     )
     write_json(folder / "shards.json", index.as_json())
     return folder

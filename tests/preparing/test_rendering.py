@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from stackgan_cli.components.protocols import Example, Skipped
-from stackgan_cli.dataset.tables import split_schema
+from stackgan_cli.dataset.tables import split_columns
 from stackgan_cli.errors import StackganError
 from stackgan_cli.pictures.decoding import UnreadablePicture
 from stackgan_cli.preparing.chunks import ChunkWriter, chunks_of, write_chunks
@@ -97,7 +97,7 @@ def test_chunks_keep_the_order_and_close_early_where_pictures_are_held() -> None
 
 def test_a_worker_that_dies_is_told_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
-    writer = ChunkWriter(tmp_path, RENDERING, (6,), {}, split_schema((6,)))
+    writer = ChunkWriter(tmp_path, RENDERING, (6,), {}, split_columns((6,)))
     deadly = [Example("x", functools.partial(os._exit, 1), ("x",), split="train")]
     with pytest.raises(StackganError, match="ended, perhaps for want of memory"):
         list(write_chunks(chunks_of(deadly, 4), writer, parallel=True))
