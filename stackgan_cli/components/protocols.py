@@ -537,7 +537,7 @@ class Observed:
     features: Tensor
     """(pictures, width) float32."""
     logits: Tensor | None = None
-    """(pictures, values)."""
+    """(pictures, values) float32."""
     attributes: Mapping[str, Sequence[str]] | None = None
     """For each attribute, its value on each picture."""
 
@@ -548,13 +548,27 @@ class Texts:
 
     captions: Sequence[str]
     features: Tensor | None = None
-    """(captions, width), where the extractor :class:`ReadsCaptions`."""
+    """(captions, width) float32, where the extractor :class:`ReadsCaptions`."""
     truth: Sequence[Mapping[str, str]] | None = None
     """For each caption the attributes of the picture that it was written for, where the data knows them."""
     stated: Sequence[Sequence[str]] | None = None
     """For each caption the names of the attributes that it states."""
     classes: Sequence[int] | None = None
-    """For each caption the class of the picture that it was written for."""
+    """For each caption the class of the picture that it was written for; where the data has no classes, every picture
+    is a class of its own."""
+
+
+METRIC_NEEDS: Mapping[str, str] = {
+    "real": "other real pictures to compare with",
+    "logits": "an extractor that classifies pictures",
+    "attributes": "an extractor that reads attributes",
+    "texts": "the captions of the pictures",
+    "stated": "data that says which attributes each caption states",
+    "caption_features": "an extractor that reads captions",
+}
+"""What a metric may need, each with a few words for whoever does not have it. All but ``attributes`` and ``stated``
+name what they fill: ``real``, ``Observed.logits``, ``texts``, ``Texts.features``; ``attributes`` fills
+``Observed.attributes``, and ``stated`` both ``Texts.truth`` and ``Texts.stated``."""
 
 
 class Metric(Protocol):
@@ -569,19 +583,22 @@ class Metric(Protocol):
     better: str
     """``lower`` or ``higher``."""
     needs: frozenset[str]
-    """Of ``real`` (other real pictures to compare with), ``logits``, ``attributes`` and ``texts``."""
+    """Of the keys of :data:`METRIC_NEEDS`; what is named here is never None in :meth:`measure`."""
 
     def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> Mapping[str, Any]:
         """Measure a set of pictures.
 
         Args:
             drawn: the pictures to measure; real ones for the ceiling and the floor.
-            real: pictures of the test split to compare with; the same object where these are the ones measured.
-            texts: the captions of ``drawn``, in its order; other pictures' captions for the floor.
+            real: pictures of the test split to compare with; None where these are the ones measured.
+            texts: the captions of ``drawn``, in its order; other pictures' captions for the floor, and None for
+                pictures that are measured without any.
             seed: of everything random.
 
         Returns:
-            ``value`` (a float), perhaps ``interval`` (low, high) or ``deviation``, and whatever else the report should
-            keep; empty where nothing can be said of these pictures.
+            What JSON can hold: ``value``, a finite number; perhaps ``interval`` (low, high) or ``deviation``; ``of``
+            where the value is a share of that many things, which is shown in percent; ``parts``, by name mappings of
+            this same form, for a table of their own; and whatever else the results should keep. Where nothing can be
+            said of these pictures there is no ``value``, and ``reason`` may say why.
         """
         ...

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from stackgan_cli.components.conformance import assert_conforms, check
-from stackgan_cli.components.protocols import Example, Generated, Judgement, Skipped, TextFeatures
+from stackgan_cli.components.protocols import Example, Generated, Judgement, Observed, Skipped, TextFeatures, Texts
 from stackgan_cli.components.registry import Kind
 from stackgan_cli.errors import ComponentError, DataError
 
@@ -283,6 +283,32 @@ class VagueExtractor(Extractor):
         return {"weights": torch.zeros(2)}
 
 
+class Metric:
+    title, better, needs = "share of noise", "lower", frozenset({"logits"})
+
+    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> dict[str, Any]:
+        assert drawn.logits is not None
+        return {"value": float(drawn.logits.mean())}
+
+
+class UndecidedMetric(Metric):
+    better = "more"
+
+
+class DemandingMetric(Metric):
+    needs = frozenset({"captions"})
+
+
+class UnseededMetric(Metric):
+    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> dict[str, Any]:
+        return {"value": random.random()}
+
+
+class TensorMetric(Metric):
+    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> dict[str, Any]:
+        return {"value": drawn.features.mean()}
+
+
 @pytest.fixture(autouse=True)
 def _only_installed_modules_are_imported_anew(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Starting an interpreter with torch takes seconds, and it could not find the factories of this file."""
@@ -310,6 +336,7 @@ def pictures(tmp_path: Path) -> Path:
         (Kind.DISCRIMINATOR, Discriminator),
         (Kind.DISCRIMINATOR, LookingDiscriminator),
         (Kind.FEATURE_EXTRACTOR, Extractor),
+        (Kind.METRIC, Metric),
     ],
 )
 def test_good_components_conform(kind: Kind, factory: Callable[..., Any]) -> None:
@@ -395,6 +422,19 @@ def test_reader_that_needs_a_source_is_told_apart_from_a_broken_one() -> None:
 )
 def test_faulty_extractor_is_caught(factory: Callable[..., Any], name: str, detail: str) -> None:
     assert detail in failures(Kind.FEATURE_EXTRACTOR, factory)[name]
+
+
+@pytest.mark.parametrize(
+    ("factory", "name", "detail"),
+    [
+        (UndecidedMetric, "title, better, needs", "'more'; it should be lower or higher"),
+        (DemandingMetric, "title, better, needs", "it needs captions; there are real, logits"),
+        (UnseededMetric, "equal seeds, equal results", "the same seed gives another result"),
+        (TensorMetric, "measures", "not JSON serializable"),
+    ],
+)
+def test_faulty_metric_is_caught(factory: Callable[..., Any], name: str, detail: str) -> None:
+    assert detail in failures(Kind.METRIC, factory)[name]
 
 
 def test_assertion_lists_every_failure() -> None:

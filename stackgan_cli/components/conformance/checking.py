@@ -96,7 +96,7 @@ def assert_conforms(
 
 
 def _checks_of(kind: Kind) -> Callable[[Notebook, Subject], None]:
-    from stackgan_cli.components.conformance import extractors, networks, readers, texts
+    from stackgan_cli.components.conformance import extractors, metrics, networks, readers, texts
 
     return {
         Kind.TEXT_ENCODER: texts.check_text_encoder,
@@ -105,6 +105,7 @@ def _checks_of(kind: Kind) -> Callable[[Notebook, Subject], None]:
         Kind.DISCRIMINATOR: networks.check_discriminator,
         Kind.DATASET_READER: readers.check_reader,
         Kind.FEATURE_EXTRACTOR: extractors.check_extractor,
+        Kind.METRIC: metrics.check_metric,
     }[kind]
 
 
