@@ -12,18 +12,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stackgan_cli.errors import StackganError
+    from stackgan_cli.evaluation.evaluate import evaluate
+    from stackgan_cli.evaluation.request import EvaluateRequest
     from stackgan_cli.model_folder import ModelFolder
     from stackgan_cli.pipeline import Pipeline
     from stackgan_cli.preparing.prepare import PrepareRequest, prepare
+    from stackgan_cli.training.train import TrainRequest, train
 
-__all__ = ["ModelFolder", "Pipeline", "PrepareRequest", "StackganError", "prepare"]
+__all__ = [
+    "EvaluateRequest",
+    "ModelFolder",
+    "Pipeline",
+    "PrepareRequest",
+    "StackganError",
+    "TrainRequest",
+    "evaluate",
+    "prepare",
+    "train",
+]
 
 _WHERE = {
+    "EvaluateRequest": "evaluation.request",
     "ModelFolder": "model_folder",
     "Pipeline": "pipeline",
     "PrepareRequest": "preparing.prepare",
     "StackganError": "errors",
+    "TrainRequest": "training.train",
+    "evaluate": "evaluation.evaluate",
     "prepare": "preparing.prepare",
+    "train": "training.train",
 }
 
 

@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +131,36 @@ def train_tiny(home: Path) -> Callable[..., Called]:
 def tiny_options() -> Callable[[int], list[str]]:
     """``tiny_options(stage)``: what ``train_tiny`` gives to the command line, for tests that start a process."""
     return tiny
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Install a package of one module for a test: ``install(package, entry_points, code, version=...)``."""
+    from stackgan_cli.components import registry
+
+    monkeypatch.delenv(registry.LIMIT_VARIABLE, raising=False)
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+    modules = set()
+
+    def write(package: str, entry_points: str, code: str = "", version: str = "1.0") -> Path:
+        module = package.replace("-", "_")
+        modules.add(module)
+        for old in site.glob(f"{module}-*.dist-info"):
+            old.rename(site / f"{old.name}.old")
+        information = site / f"{module}-{version}.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+        (information / "entry_points.txt").write_text(entry_points)
+        (site / f"{module}.py").write_text(code)
+        registry.clear_cache()
+        return site
+
+    yield write
+    registry.clear_cache()
+    for module in modules:
+        sys.modules.pop(module, None)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ FLOORS = (
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
 
 DEFAULTS = {
-    ("commands/evaluate.py", "domain-classifier"),
+    ("evaluation/request.py", "domain-classifier"),
     ("preparing/prepare.py", "char-cnn-rnn"),
     ("recipes/schema.py", "gradient-penalty"),  # a table of its own in settings of earlier versions
 }

@@ -2,118 +2,106 @@
 
 from __future__ import annotations
 
-import json as json_format
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stackgan_cli.commands.options import Data, Device, Json, Model, Precision
+from stackgan_cli.commands.options import Data, Device, Json, Precision
+from stackgan_cli.evaluation.request import DEFAULT_EXTRACTOR, FEWEST_PICTURES, EvaluateRequest
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from stackgan_cli.evaluation.results import Measurement, Results
 
 EPILOG = """Examples:
 
 stackgan evaluate --data drawn-birds
 
-stackgan evaluate --data flowers --model flowers --num-images 500 --json"""
+stackgan evaluate --data flowers --model flowers --num-images 500 --json
+
+stackgan evaluate --data drawn-birds --metric attribute-accuracy --extractor-option width=128"""
 
 
 def evaluate(
     data: Data,
-    model: Model = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Name or folder of a model.", show_default="named as the data, else what generate would draw with"
+        ),
+    ] = None,
     num_images: Annotated[
         int | None,
-        typer.Option("--num-images", "-n", min=10, help="Pictures to draw.", show_default="one per test picture"),
+        typer.Option(
+            "--num-images", "-n", min=FEWEST_PICTURES, help="Pictures to draw.", show_default="one per test picture"
+        ),
     ] = None,
-    extractor: Annotated[str, typer.Option(help="Feature extractor.")] = "domain-classifier",
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="Metric to measure; repeatable.", show_default="all that are installed and apply"),
+    ] = None,
+    extractor: Annotated[str, typer.Option(help="Feature extractor.")] = DEFAULT_EXTRACTOR,
+    extractor_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Option of the feature extractor; repeatable.", show_default=False),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of captions and noise.")] = 0,
     device: Device = "auto",
     precision: Precision = "auto",
     json: Json = False,
 ) -> None:
     """Measure a model on the test captions of prepared data, beside real pictures as floor and ceiling."""
-    from stackgan_cli.console import ProgressReport, print_json, say
-    from stackgan_cli.dataset.prepared import PreparedData
-    from stackgan_cli.evaluation.evaluating import evaluate as measure
-    from stackgan_cli.evaluation.fitted_extractors import extractor_for
-    from stackgan_cli.files import write_text
-    from stackgan_cli.home import existing_data
-    from stackgan_cli.pipeline import Pipeline
+    from stackgan_cli.components.key_values import parse_option
+    from stackgan_cli.console import ConsoleProgress, print_json
+    from stackgan_cli.evaluation.evaluate import evaluate as measure
 
-    prepared = PreparedData(existing_data(data))
-    pipeline = Pipeline.load(model or _model_of(prepared.name), device, precision)
-    say(f"Measuring the model {pipeline.model.name} ({pipeline.model.folder}) on {prepared.name}.")
-    with ProgressReport(f"Extractor {extractor}", None, unit="steps") as bar:
-        fitted, card = extractor_for(prepared, extractor, seed=0, report=bar.update)
-    with ProgressReport("Pictures", None) as bar:
-        results = measure(pipeline, prepared, fitted, count=num_images, seed=seed, report=bar.update)
-    results["extractor"] = card
-    path = _results_path(pipeline.model.folder)
-    write_text(path, json_format.dumps(results, ensure_ascii=False, indent=2) + "\n")
+    request = EvaluateRequest(
+        data=data,
+        model=model,
+        num_images=num_images,
+        extractor=extractor,
+        extractor_options=dict(map(parse_option, extractor_option or ())),
+        metrics=tuple(metric or ()),
+        seed=seed,
+        device=device,
+        precision=precision,
+    )
+    results = measure(request, ConsoleProgress())
     if json:
-        print_json(results)
+        print_json(results.as_json())
     else:
         _show(results)
-    say(f"The whole protocol is in {path}.")
 
 
-def _model_of(data: str) -> str | None:
-    """Name of the model that is named after the data, if there is one."""
-    from stackgan_cli.home import MANIFEST, names
-
-    return data if data in names("models", MANIFEST) else None
-
-
-def _results_path(model: Path) -> Path:
-    """Where the results go: into the model folder, or into the home folder for the bundled model."""
-    from stackgan_cli.home import BUNDLED, home
-
-    folder = home() / "evaluation" / "bundled" if model == BUNDLED else model / "evaluation"
-    return folder / "results.json"
-
-
-def _show(results: dict[str, Any]) -> None:
+def _show(results: Results) -> None:
     from stackgan_cli.console import table
 
-    rows = results["rows"]
-    protocol = results["protocol"]
-    shown = [
-        [
-            row["pictures"],
-            _number(row.get("frechet_distance")),
-            _number(row.get("inception_score")),
-            _share(row, "all stated"),
-        ]
-        for row in rows
-    ]
-    title = (
-        f"{protocol['generated']:,} pictures, seed {protocol['seed']}, extractor {protocol['extractor']['sha256'][:12]}"
-    )
-    headings = [
-        "pictures",
-        "Fréchet distance (lower is better)",
-        "Inception-style score",
-        "all stated attributes right",
-    ]
-    table(title, headings, shown)
-    names = [name for name in rows[0].get("attribute_accuracy", {}) if name != "all stated"]
+    protocol = results.protocol
+    extractor = str(protocol["extractor"].get("sha256", ""))[:12]
+    title = f"{protocol['generated']:,} pictures, seed {protocol['seed']}, extractor {extractor}".rstrip()
+    headings = [f"{each.title} ({each.better} is better)" for each in results.metrics.values()]
+    rows = [[row.pictures, *(_cell(row.metrics.get(name)) for name in results.metrics)] for row in results.rows]
+    table(title, ["pictures", *headings], rows)
+    for name, facts in results.metrics.items():
+        _show_parts(facts.title, {row.pictures: row.metrics[name] for row in results.rows if name in row.metrics})
+
+
+def _show_parts(title: str, measured: dict[str, Measurement]) -> None:
+    """Show what a metric says of single things, a column for each set of pictures."""
+    from stackgan_cli.console import table
+
+    names = dict.fromkeys(part for each in measured.values() for part in each.parts)
     if names:
-        measured = [row for row in rows if "attribute_accuracy" in row]
-        table(
-            "Accuracy of each attribute, where the caption states it",
-            ["attribute", *(row["pictures"] for row in measured)],
-            [[name, *(_share(row, name) for row in measured)] for name in names],
-        )
+        rows = [[name, *(_cell(each.parts.get(name)) for each in measured.values())] for name in names]
+        table(f"{title[0].upper()}{title[1:]}, one by one", ["", *measured], rows)
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
-
-
-def _share(row: dict[str, Any], name: str) -> str:
-    found = row.get("attribute_accuracy", {}).get(name)
-    if not found:
+def _cell(measured: Measurement | None) -> str:
+    if measured is None or measured.value is None:
         return ""
-    low, high = found["interval"]
-    return f"{found['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+    form = "{:.2f}" if measured.of is None else "{:.1%}"
+    text = form.format(measured.value)
+    if measured.deviation is not None:
+        text += f" ± {form.format(measured.deviation)}"
+    if measured.interval is not None:
+        text += " ({} to {})".format(*map(form.format, measured.interval))
+    return text

@@ -1,1 +1,1 @@
-"""Evaluation: extractors, metrics, protocols."""
+"""Evaluation: pictures drawn for captions, observed by an extractor, and measured beside real ones."""

@@ -2,55 +2,83 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stackgan_cli.components.component import Kind
-from stackgan_cli.components.fitting import fit, learnt_options
-from stackgan_cli.components.protocols import Fits
+from torch import nn
+
+from stackgan_cli.components.binding import options_of
+from stackgan_cli.components.component import Component, Kind
+from stackgan_cli.components.fitting import fitted_once
 from stackgan_cli.components.registry import find
-from stackgan_cli.components.storage import CONFIG, load_component, save_component
-from stackgan_cli.files import atomic_folder
-from stackgan_cli.manifests import read_json
 from stackgan_cli.randomness import seed_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from stackgan_cli.components.binding import Binding
     from stackgan_cli.components.protocols import FeatureExtractor
     from stackgan_cli.dataset.prepared import PreparedData
 
-_CARD = "card.json"
+
+@dataclass(frozen=True, slots=True)
+class FittedExtractor:
+    """An extractor that is ready to describe pictures."""
+
+    extractor: FeatureExtractor
+    described: str
+    """It, for the beginning of a sentence."""
+    card: Mapping[str, Any]
+    """What it was fitted to, and what it measured of itself."""
+    note: str | None
+    """That another version of its package fitted it, where that is so."""
 
 
-def extractor_for(
-    data: PreparedData, name: str, *, seed: int, report: Callable[[int, int, str], None]
-) -> tuple[FeatureExtractor, dict[str, Any]]:
+def fitted_extractor(
+    data: PreparedData,
+    name: str,
+    options: Mapping[str, Any],
+    *,
+    seed: int,
+    report: Callable[[int, int, str], None],
+) -> FittedExtractor:
     """Load the extractor that was fitted to this data, or fit it now; it never sees a generated picture.
 
     Args:
         data: prepared data; the extractor learns from its training split.
         name: bare or full name of the extractor.
+        options: of the extractor; one with other options is fitted anew and kept beside the first.
         seed: of everything random in fitting.
         report: told how far the fitting is.
 
-    Returns:
-        The extractor, and what was measured of it.
-
     Raises:
-        ComponentError: the extractor is unknown or broken.
+        ComponentError: the extractor is unknown or broken, or does not take these options.
         DataError: the data holds nothing that it could learn.
     """
     component = find(Kind.FEATURE_EXTRACTOR, name)
-    folder = data.folder / "extractors" / component.full_name.replace(":", "--")
-    if (folder / CONFIG).is_file():
-        return load_component(Kind.FEATURE_EXTRACTOR, folder)[0], read_json(folder / _CARD)
-    bound = component.bind()
-    extractor = bound.build(seed=seed_of(seed, "extractor weights"))
-    card: dict[str, Any] = {"data": data.fingerprint, "seed": seed}
-    if isinstance(extractor, Fits):
-        card |= fit(extractor, bound.described, data.train, seed=seed, report=report)
-        with atomic_folder(folder) as target:
-            save_component(target, bound.entry(learnt_options(extractor)), extractor)
-            (target / _CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    return extractor, card
+    bound = component.bind(options=options)
+    extractor, entry, card = fitted_once(
+        bound,
+        data.folder / "extractors" / _folder_name(component, bound),
+        data.train,
+        weights_seed=seed_of(seed, "extractor weights"),
+        card={"data": data.fingerprint, "seed": seed},
+        seed=seed,
+        report=report,
+    )
+    if isinstance(extractor, nn.Module):
+        extractor.eval()
+    return FittedExtractor(extractor, component.described, card, entry.version_note(Kind.FEATURE_EXTRACTOR))
+
+
+def _folder_name(component: Component, bound: Binding) -> str:
+    """Name of the extractor's folder; options that are not the defaults add a hash of theirs."""
+    name = component.full_name.replace(":", "--")
+    defaults = {option.name: option.default for option in options_of(component)}
+    settled = bound.entry().options
+    changed = {key: settled[key] for key in sorted(bound.options) if settled[key] != defaults.get(key)}
+    if not changed:
+        return name
+    return f"{name}--{hashlib.sha256(json.dumps(changed).encode()).hexdigest()[:8]}"

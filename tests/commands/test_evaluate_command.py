@@ -2,27 +2,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+# A classifier that is fitted in a second, for the numbers do not matter here.
+SMALL = {"width": 8, "channels": 4, "input_side": 32, "epochs": 1}
+
 
 @pytest.fixture
-def small_extractor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A classifier that is fitted in a second, for the numbers do not matter here."""
-    from stackgan_cli.extractors.domain_classifier import DomainClassifier
-
-    monkeypatch.setattr(DomainClassifier.__init__, "__kwdefaults__", {
-        **(DomainClassifier.__init__.__kwdefaults__ or {}), "width": 8, "channels": 4, "input_side": 32, "epochs": 1,
-    })  # fmt: skip
+def evaluate(stackgan: Callable[..., Any], model: Path) -> Callable[..., Any]:
+    """``stackgan evaluate`` with a small extractor and few pictures, on the data and the model ``birds``."""
+    options = [part for name, value in SMALL.items() for part in ("--extractor-option", f"{name}={value}")]
+    return partial(stackgan, "evaluate", "--data", "birds", "--num-images", 12, "--device", "cpu", *options)
 
 
-@pytest.mark.usefixtures("small_extractor")
-def test_every_number_comes_with_its_protocol_floor_and_ceiling(
-    stackgan: Callable[..., Any], model: Path, home: Path
-) -> None:
-    done = stackgan("evaluate", "--data", "birds", "--num-images", 12, "--json", "--device", "cpu")
+def test_every_number_comes_with_its_protocol_floor_and_ceiling(evaluate: Callable[..., Any], model: Path) -> None:
+    done = evaluate("--json")
     assert done.code == 0, done.err
     protocol, rows = done.json["protocol"], done.json["rows"]
     assert protocol["model"] == "birds"
@@ -32,40 +30,134 @@ def test_every_number_comes_with_its_protocol_floor_and_ceiling(
     assert protocol["data"]["fingerprint"]
     assert len(protocol["extractor"]["sha256"]) == 64
     assert "held_out_accuracy" in done.json["extractor"]
-    assert [row["pictures"] for row in rows] == [
-        "real test pictures", "real training pictures", "Stage-I", "Stage-II", "Stage-II, captions shuffled",
-    ]  # fmt: skip
-    assert all(row["frechet_distance"] >= -1e-6 for row in rows if "frechet_distance" in row)
-    assert all(row["inception_score"] >= 1 for row in rows if "inception_score" in row)
-    for row in rows:
-        for share in row.get("attribute_accuracy", {}).values():
+    assert {row["pictures"]: sorted(row["metrics"]) for row in rows} == {
+        "real test pictures": ["attribute-accuracy", "inception-score"],
+        "real training pictures": ["frechet-distance", "inception-score"],
+        "Stage-I": ["attribute-accuracy", "frechet-distance", "inception-score"],
+        "Stage-II": ["attribute-accuracy", "frechet-distance", "inception-score"],
+        "Stage-II, captions shuffled": ["attribute-accuracy"],
+    }
+    assert all(row["metrics"].get("frechet-distance", {"value": 0})["value"] >= -1e-6 for row in rows)
+    assert all(row["metrics"].get("inception-score", {"value": 1})["value"] >= 1 for row in rows)
+    for whole in (row["metrics"].get("attribute-accuracy", {"parts": {}}) for row in rows):
+        for share in whole["parts"].values():
             low, high = share["interval"]
-            assert share["accuracy"] == share["right"] / share["of"]
-            assert low - 1e-9 <= share["accuracy"] <= high + 1e-9
-    assert json.loads((model / "evaluation" / "results.json").read_text()) == done.json
+            assert share["value"] == share["right"] / share["of"]
+            assert low - 1e-9 <= share["value"] <= high + 1e-9
+    assert done.json["left_out"] == {"r-precision": "it needs an extractor that reads captions"}
+    assert json.loads((model / "evaluation" / "birds" / "results.json").read_text()) == done.json
     assert "Warning" not in done.err
 
 
-@pytest.mark.usefixtures("small_extractor")
-def test_the_extractor_is_fitted_once_and_numbers_repeat(stackgan: Callable[..., Any], model: Path, home: Path) -> None:
-    first = stackgan("evaluate", "--data", "birds", "--num-images", 10, "--json").json
+def test_the_extractor_is_fitted_once_and_numbers_repeat(evaluate: Callable[..., Any], home: Path) -> None:
+    first = evaluate("--json").json
     kept = {path: path.stat().st_mtime_ns for path in (home / "data/birds/extractors").rglob("*") if path.is_file()}
     assert kept
-    second = stackgan("evaluate", "--data", "birds", "--num-images", 10, "--json").json
-    assert second == first
+    assert evaluate("--json").json == first
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    third = stackgan("evaluate", "--data", "birds", "--num-images", 10, "--seed", 1, "--json").json
+    third = evaluate("--seed", 1, "--json").json
     assert third["rows"] != first["rows"]
     assert third["protocol"]["extractor"] == first["protocol"]["extractor"]
 
 
-@pytest.mark.usefixtures("small_extractor")
-def test_the_table_shows_what_the_json_holds(stackgan: Callable[..., Any], model: Path) -> None:
-    done = stackgan("evaluate", "--data", "birds", "--num-images", 10)
+def test_another_extractor_is_fitted_beside_the_first(evaluate: Callable[..., Any], home: Path) -> None:
+    first = evaluate("--metric", "frechet-distance", "--json").json
+    other = evaluate("--metric", "frechet-distance", "--extractor-option", "width=9", "--json").json
+    assert (first["protocol"]["extractor"]["width"], other["protocol"]["extractor"]["width"]) == (8, 9)
+    assert len(list((home / "data/birds/extractors").iterdir())) == 2
+    wrong = evaluate("--extractor-option", "widht=9")
+    assert wrong.code == 4
+    assert wrong.says("has no option 'widht'", "Did you mean 'width'?")
+
+
+def test_an_extractor_of_another_version_says_so(evaluate: Callable[..., Any], home: Path) -> None:
+    assert "saved with" not in evaluate().err
+    (config,) = (home / "data/birds/extractors").glob("*/config.json")
+    config.write_text(json.dumps({**json.loads(config.read_text()), "version": "0.0.7"}))
+    done = evaluate("--json")
+    assert done.says("'domain-classifier' was saved with stackgan-cli 0.0.7")
+    assert len(done.json["notes"]) == 1
+
+
+def test_the_table_shows_what_the_json_holds(evaluate: Callable[..., Any]) -> None:
+    done = evaluate()
     assert done.code == 0
     flat = " ".join(done.out.replace("│", " ").split())
-    for words in ("Fréchet distance", "real test", "Stage-II", "body_colour"):
+    for words in (
+        "Fréchet distance",
+        "real test",
+        "Stage-II",
+        "body_colour",
+        "All stated attributes right, one by one",
+    ):
         assert words in flat
+    assert done.says("'r-precision' is left out: it needs an extractor that reads captions.")
+
+
+def test_only_the_metrics_that_are_named_are_measured(evaluate: Callable[..., Any]) -> None:
+    done = evaluate("--metric", "inception-score", "--metric", "frechet-distance", "--json")
+    assert list(done.json["metrics"]) == ["inception-score", "frechet-distance"]
+    assert {name for row in done.json["rows"] for name in row["metrics"]} == {"inception-score", "frechet-distance"}
+    assert "left_out" not in done.json
+    assert [row["pictures"] for row in done.json["rows"]][-1] == "Stage-II"
+
+
+METRIC = """
+class Sharpness:
+    title = "sharp edges"
+    better = "higher"
+    needs = frozenset({"real"})
+
+    def measure(self, drawn, real, texts, seed):
+        if FAILS:
+            raise LookupError("no edges")
+        return {"value": 0.25, "of": len(drawn.features), "parts": {"upper edge": {"value": 7.125}}}
+"""
+
+
+def test_a_metric_of_another_package_is_a_column(evaluate: Callable[..., Any], install: Callable[..., Path]) -> None:
+    install("edges", "[stackgan.metrics]\nsharpness = edges:Sharpness\n", METRIC.replace("FAILS", "False"))
+    done = evaluate()
+    assert done.code == 0, done.err
+    flat = " ".join(done.out.replace("│", " ").replace("┃", " ").split())
+    for words in ("sharp edges", "25.0%", "Sharp edges, one by one", "upper edge", "7.12"):
+        assert words in flat
+    found = evaluate("--json", "--metric", "sharpness").json
+    assert found["metrics"]["sharpness"]["component"] == "edges:sharpness"
+    assert [row["metrics"].get("sharpness", {}).get("of") for row in found["rows"]] == [None, 12, 12, 12]
+
+
+def test_a_metric_that_fails_costs_its_own_numbers_alone(
+    evaluate: Callable[..., Any], install: Callable[..., Path]
+) -> None:
+    install("edges", "[stackgan.metrics]\nsharpness = edges:Sharpness\n", METRIC.replace("FAILS", "True"))
+    done = evaluate("--json")
+    assert done.code == 0, done.err
+    why = "'sharpness' of edges 1.0 failed while measuring pictures: LookupError: no edges."
+    assert done.says("Of real training pictures, Stage-I and Stage-II, 'sharpness' says nothing:", why)
+    assert done.json["rows"][2]["metrics"]["frechet-distance"]["value"] > 0
+    named = evaluate("--metric", "sharpness")
+    assert named.code == 4
+    assert named.says(why)
+
+
+def test_results_on_every_data_set_are_kept_and_can_be_read_again(
+    evaluate: Callable[..., Any], home: Path, model: Path
+) -> None:
+    from stackgan_cli import EvaluateRequest
+    from stackgan_cli import evaluate as measure
+    from stackgan_cli.evaluation.results import Results, results_path
+    from stackgan_cli.home import BUNDLED
+
+    printed = evaluate("--json", "--precision", "float32").json
+    (home / "data" / "birds").rename(home / "data" / "others")
+    request = EvaluateRequest(data="others", model="birds", num_images=12, extractor_options=SMALL, precision="float32")
+    results = measure(request)
+    assert results == Results.model_validate_json(json.dumps(results.as_json()))
+    assert results.as_json()["rows"] == printed["rows"]
+    assert json.loads(results_path(model, "others").read_text()) == results.as_json()
+    assert {path.parent.name for path in (model / "evaluation").rglob("results.json")} == {"birds", "others"}
+    assert results_path(BUNDLED, "birds") == home / "evaluation" / "bundled" / "birds" / "results.json"
 
 
 def test_data_without_anything_to_learn_is_refused(
@@ -84,6 +176,7 @@ def test_data_without_anything_to_learn_is_refused(
         (("--data", "absent"), 3),
         (("--data", "birds", "--model", "absent"), 5),
         (("--data", "birds", "--extractor", "absent"), 4),
+        (("--data", "birds", "--metric", "absent"), 4),
         (("--data", "birds", "--num-images", "1"), 2),
         ((), 2),
     ],

@@ -1,14 +1,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from stackgan_cli.evaluation.metrics import attribute_accuracy, frechet_distance, inception_score, wilson_interval
+from stackgan_cli.components.protocols import Observed, Texts
+from stackgan_cli.evaluation.metrics.attribute_accuracy import AttributeAccuracy
+from stackgan_cli.evaluation.metrics.frechet_distance import FrechetDistance
+from stackgan_cli.evaluation.metrics.inception_score import InceptionScore
+from stackgan_cli.evaluation.metrics.r_precision import RPrecision
+from stackgan_cli.evaluation.metrics.shares import wilson_interval
 
 
-def gaussian(count: int, mean: torch.Tensor, deviations: torch.Tensor) -> torch.Tensor:
+def distance(real: Tensor, drawn: Tensor) -> float:
+    return float(FrechetDistance().measure(Observed(drawn), Observed(real), None, 0)["value"])
+
+
+def score(logits: Tensor, seed: int = 0, splits: int = 10) -> tuple[float, float]:
+    found = InceptionScore(splits=splits).measure(Observed(torch.zeros(len(logits), 1), logits), None, None, seed)
+    return found["value"], found["deviation"]
+
+
+def gaussian(count: int, mean: Tensor, deviations: Tensor) -> Tensor:
     """Features whose sample mean and sample covariance are exactly these."""
     torch.manual_seed(0)
     raw = torch.randn(count, len(mean), dtype=torch.float64)
@@ -23,33 +41,44 @@ def test_the_frechet_distance_of_gaussians_is_the_closed_form() -> None:
     first, second = (gaussian(500, m, s) for m, s in zip(means, deviations, strict=True))
     # |m1 - m2|^2 + sum (s1 - s2)^2, as the covariances commute
     expected = float((means[0] - means[1]).square().sum() + (deviations[0] - deviations[1]).square().sum())
-    assert frechet_distance(first, second) == pytest.approx(expected, rel=1e-6)
-    assert frechet_distance(second, first) == pytest.approx(expected, rel=1e-6)
+    assert distance(first, second) == pytest.approx(expected, rel=1e-6)
+    assert distance(second, first) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_frechet_distance_of_correlated_features_is_that_of_numpy() -> None:
+    random = np.random.default_rng(3)
+    one = random.normal(size=(300, 12)) @ random.normal(size=(12, 12))
+    other = random.normal(size=(170, 12)) @ random.normal(size=(12, 12)) + random.normal(size=12)
+    covariances = [np.cov(each, rowvar=False) for each in (one, other)]
+    halves = [v * np.sqrt(w) @ v.T for w, v in map(np.linalg.eigh, covariances)]
+    # tr (S1 S2)^(1/2) is the nuclear norm of S1^(1/2) S2^(1/2).
+    cross = np.linalg.svd(halves[0] @ halves[1], compute_uv=False).sum()
+    expected = ((one.mean(0) - other.mean(0)) ** 2).sum() + sum(map(np.trace, covariances)) - 2 * cross
+    assert distance(torch.from_numpy(one), torch.from_numpy(other)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_frechet_distance_of_a_set_to_itself_is_nothing() -> None:
     features = torch.randn(200, 8)
-    assert frechet_distance(features, features.flip(0)) == pytest.approx(0.0, abs=1e-5)
+    assert distance(features, features.flip(0)) == pytest.approx(0.0, abs=1e-5)
     few = torch.randn(5, 8)
-    assert math.isfinite(frechet_distance(few, features))
-    assert frechet_distance(few, features + 10) > 500
+    assert math.isfinite(distance(few, features))
+    assert distance(few, features + 10) > 500
+    assert "reason" in FrechetDistance().measure(Observed(few[:1]), Observed(few[:1]), None, 0)
 
 
 def test_a_score_goes_from_one_to_the_number_of_values() -> None:
-    assert inception_score(torch.zeros(100, 5), 0)[0] == pytest.approx(1.0)
-    assert inception_score(50 * torch.eye(5).repeat(20, 1) * 0 + torch.tensor([50.0, 0, 0, 0, 0]), 0)[0] == (
-        pytest.approx(1.0)
-    )
-    sure = 50 * torch.eye(5).repeat(2000, 1)
-    mean, deviation = inception_score(sure, 0)
+    assert score(torch.zeros(100, 5))[0] == pytest.approx(1.0)
+    assert score(torch.tensor([[50.0, 0, 0, 0, 0]]).repeat(100, 1))[0] == pytest.approx(1.0)
+    mean, deviation = score(50 * torch.eye(5).repeat(2000, 1))
     assert mean == pytest.approx(5.0, rel=0.01)
     assert deviation < 0.05
+    assert score(50 * torch.eye(7).repeat_interleave(10, 0), splits=1) == (pytest.approx(7.0, rel=1e-9), 0.0)
 
 
 def test_sorted_pictures_score_as_shuffled_ones() -> None:
     logits = 50 * torch.eye(5).repeat(400, 1)
     ordered = logits[logits.argmax(1).argsort()]
-    assert inception_score(ordered, 0)[0] == pytest.approx(inception_score(logits, 1)[0], rel=0.02)
+    assert score(ordered, 0)[0] == pytest.approx(score(logits, 1)[0], rel=0.02)
 
 
 def test_the_same_seed_gives_the_same_score_and_leaves_randomness_alone() -> None:
@@ -57,18 +86,25 @@ def test_the_same_seed_gives_the_same_score_and_leaves_randomness_alone() -> Non
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    first = inception_score(logits, 3)
+    first = score(logits, 3)
     assert torch.equal(torch.rand(3), expected)
-    assert inception_score(logits, 3) == first
-    assert inception_score(torch.randn(3, 4), 0)[0] >= 1.0 - 1e-9
+    assert score(logits, 3) == first
+    assert score(torch.randn(3, 4))[0] >= 1.0 - 1e-9
 
 
 def test_only_stated_attributes_count() -> None:
-    seen = {"body": ["red", "blue", "red"], "size": ["small", "large", "small"]}
+    seen = Observed(torch.zeros(3, 1), None, {"body": ["red", "blue", "red"], "size": ["small", "large", "small"]})
     truth = [{"body": "red", "size": "large"}, {"body": "red", "size": "large"}, {"body": "green", "size": "small"}]
-    stated = [["body"], ["body", "size", "mood"], []]
-    assert attribute_accuracy(seen, truth, stated) == {"body": (1, 2), "size": (1, 1), "all stated": (1, 2)}
-    assert attribute_accuracy(seen, truth, [[], [], []]) == {}
+
+    def counted(stated: Sequence[Sequence[str]]) -> dict[str, Any]:
+        return AttributeAccuracy().measure(seen, None, Texts([""] * 3, None, truth, stated), 0)
+
+    found = counted([["body"], ["body", "size", "mood"], []])
+    assert (found["right"], found["of"], found["value"]) == (1, 2, 0.5)
+    assert {name: (part["right"], part["of"]) for name, part in found["parts"].items()} == {
+        "body": (1, 2), "size": (1, 1),
+    }  # fmt: skip
+    assert counted([[], ["mood"], []]).keys() == {"reason"}
 
 
 @pytest.mark.parametrize(
@@ -79,3 +115,57 @@ def test_wilson_intervals_are_those_of_newcombe(right: int, total: int, low: flo
     # Newcombe 1998, Statistics in Medicine 17, table I, method 3.
     assert wilson_interval(right, total) == pytest.approx((low, high), abs=1e-4)
     assert wilson_interval(total - right, total) == pytest.approx((1 - high, 1 - low), abs=1e-4)
+
+
+def ranked(pictures: Tensor, features: Tensor, *, candidates: int = 100, seed: int = 0, **known: Any) -> dict[str, Any]:
+    texts = Texts(**{"captions": [f"caption {at}" for at in range(len(features))], "features": features, **known})
+    return RPrecision(candidates=candidates).measure(Observed(pictures), None, texts, seed)
+
+
+def test_r_precision_goes_from_chance_to_one() -> None:
+    apart = torch.eye(120)
+    perfect = ranked(3 * apart, apart)
+    assert (perfect["value"], perfect["right"], perfect["of"], perfect["candidates"]) == (1.0, 120, 120, 100)
+    assert perfect["interval"] == pytest.approx(wilson_interval(120, 120))
+    assert ranked(apart.roll(1, 0), apart)["value"] < 0.3
+    # An extractor that tells nothing apart is right one time in a hundred, not always.
+    assert ranked(torch.ones(120, 4), torch.ones(120, 4))["value"] == pytest.approx(0.01)
+    assert ranked(apart, torch.zeros(120, 120))["value"] == pytest.approx(0.01)
+    draw = torch.Generator().manual_seed(1)
+    chance = ranked(torch.randn(600, 32, generator=draw), torch.randn(600, 32, generator=draw))
+    assert chance["interval"][0] < 0.01 < chance["interval"][1] < 0.04
+
+
+def test_r_precision_by_hand() -> None:
+    # The first picture is nearest to its own caption, the second to another one, and the last two cannot be told apart.
+    captions = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 2]])
+    pictures = torch.tensor([[5.0, 1, 1], [2, 1, 0], [0, 1, 3], [0, 1, 3]])
+    found = ranked(pictures, captions, candidates=4)
+    assert (found["right"], found["of"], found["value"]) == (2.0, 4, 0.5)
+    # Only their direction counts.
+    assert ranked(9 * pictures, 0.1 * captions, candidates=4)["value"] == 0.5
+
+
+def test_captions_of_the_same_class_or_wording_are_no_mismatch() -> None:
+    # Every picture is nearest to the caption of its neighbour.
+    captions = torch.eye(12)
+    pictures = captions + 2 * captions[[at ^ 1 for at in range(12)]]
+    assert ranked(pictures, captions, candidates=10)["value"] < 0.5
+    assert ranked(pictures, captions, candidates=10, classes=[at // 2 for at in range(12)])["value"] == 1.0
+    assert ranked(pictures, captions, candidates=10, captions=[str(at // 2) for at in range(12)])["value"] == 1.0
+
+
+def test_the_mismatched_captions_belong_to_the_seed() -> None:
+    draw = torch.Generator().manual_seed(2)
+    captions = torch.randn(300, 8, generator=draw)
+    pictures = captions + 1.5 * torch.randn(300, 8, generator=draw)
+    first = ranked(pictures, captions, seed=1)
+    assert 0.05 < first["value"] < 0.95
+    assert ranked(pictures, captions, seed=1) == first
+    assert ranked(pictures, captions, seed=2)["value"] == pytest.approx(first["value"], abs=0.1)
+    assert ranked(pictures, captions, seed=2) != first
+
+
+def test_r_precision_among_too_few_captions_is_no_number() -> None:
+    assert ranked(torch.eye(99), torch.eye(99)).keys() == {"reason"}
+    assert ranked(torch.eye(100), torch.eye(100))["value"] == 1.0

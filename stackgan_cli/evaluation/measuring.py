@@ -1,0 +1,152 @@
+"""The metrics that are asked, and what each says of a set of pictures."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from stackgan_cli.components.component import Kind, blaming, join, talk_on_stderr
+from stackgan_cli.components.protocols import METRIC_NEEDS
+from stackgan_cli.components.registry import available, find
+from stackgan_cli.errors import ComponentError, StackganError, UsageError
+from stackgan_cli.evaluation.results import Measurement, MetricFacts
+from stackgan_cli.manifests import checked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stackgan_cli.components.component import Component
+    from stackgan_cli.components.protocols import Metric, Observed, Texts
+
+_OF_TEXTS = frozenset({"texts", "stated", "caption_features"})
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenMetric:
+    """A metric that is asked."""
+
+    name: str
+    """Bare where that tells it from the others, else ``package:name``."""
+    component: Component
+    metric: Metric
+    named: bool
+    """Whether a person asked for it; another one's failure is a word beside the results."""
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether what it says depends on the captions."""
+        return bool(self.metric.needs & _OF_TEXTS)
+
+    @property
+    def facts(self) -> MetricFacts:
+        """What the results say of it."""
+        return MetricFacts(
+            component=self.component.full_name,
+            version=self.component.version,
+            title=self.metric.title,
+            better="lower" if self.metric.better == "lower" else "higher",
+        )
+
+    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> Measurement | None:
+        """Measure pictures; None where something that the metric needs is missing, or it has nothing to say.
+
+        Raises:
+            ComponentError: the metric was named and fails, or gives something else than a measurement.
+        """
+        if not self.metric.needs <= _there(drawn, real, texts):
+            return None
+        try:
+            found = self._measured(drawn, real, texts, seed)
+        except StackganError as error:
+            if self.named:
+                raise
+            return Measurement(reason=error.message)
+        return None if found == Measurement() else found
+
+    def _measured(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> Measurement:
+        described = self.component.described
+        with talk_on_stderr(), blaming(described, "measuring pictures"):
+            given = dict(self.metric.measure(drawn, real, texts, seed))
+            found = json.loads(json.dumps(given, allow_nan=False))
+        what = f"What {described[0].lower()}{described[1:]} measured"
+        return checked(Measurement, found, what=what, error=ComponentError, hint="Report this to its authors.")
+
+
+def choose_metrics(names: Sequence[str] = ()) -> tuple[list[ChosenMetric], dict[str, str]]:
+    """Build metrics.
+
+    Args:
+        names: bare or full names; none for all that are installed.
+
+    Returns:
+        The metrics, and by name why others that are installed cannot be used.
+
+    Raises:
+        ComponentError: a metric that is named is unknown or broken.
+    """
+    components = list(dict.fromkeys(find(Kind.METRIC, name) for name in names)) or available(Kind.METRIC)
+    bare = Counter(each.name for each in components)
+    chosen, left_out = [], {}
+    for component in components:
+        name = component.name if bare[component.name] == 1 else component.full_name
+        try:
+            chosen.append(ChosenMetric(name, component, _built(component), bool(names)))
+        except StackganError as error:
+            if names:
+                raise
+            left_out[name] = error.message
+    return chosen, left_out
+
+
+def applicable(metrics: Sequence[ChosenMetric], there: frozenset[str]) -> tuple[list[ChosenMetric], dict[str, str]]:
+    """Tell the metrics that can be measured from the others.
+
+    Args:
+        metrics: to choose from.
+        there: what extractor and data give, in the words of ``METRIC_NEEDS``.
+
+    Returns:
+        Those that can be measured, and by name what the others lack.
+
+    Raises:
+        UsageError: a metric that was named cannot be measured.
+    """
+    left_out = {}
+    for each in metrics:
+        missing = [METRIC_NEEDS[need] for need in sorted(each.metric.needs - there)]
+        if missing:
+            left_out[each.name] = f"it needs {join(missing, 'and')}"
+        if missing and each.named:
+            raise UsageError(
+                f"The metric {each.name!r} cannot be measured: {left_out[each.name]}.",
+                "another --extractor, other --data, or without this --metric",
+            )
+    return [each for each in metrics if each.name not in left_out], left_out
+
+
+def _built(component: Component) -> Metric:
+    metric = component.bind().build()
+    described, hint = component.described, "Report this to its authors."
+    title, better, needs = (getattr(metric, name, None) for name in ("title", "better", "needs"))
+    if not isinstance(title, str) or not title:
+        raise ComponentError(f"{described} has no title.", hint)
+    if better not in ("lower", "higher"):
+        raise ComponentError(f"{described} does not say whether lower or higher is better, but {better!r}.", hint)
+    if not isinstance(needs, frozenset | set):
+        raise ComponentError(f"{described} does not say what it needs in a frozenset, but {needs!r}.", hint)
+    for unknown in sorted(needs - METRIC_NEEDS.keys()):
+        close = difflib.get_close_matches(str(unknown), METRIC_NEEDS, n=1)
+        meant = f" (did they mean {close[0]!r}?)" if close else ""
+        raise ComponentError(f"{described} needs {unknown!r}, which nothing gives{meant}.", hint)
+    return cast("Metric", metric)
+
+
+def _there(drawn: Observed, real: Observed | None, texts: Texts | None) -> frozenset[str]:
+    filled: dict[str, Any] = {"real": real, "logits": drawn.logits, "attributes": drawn.attributes, "texts": texts}
+    if texts is not None:
+        filled["caption_features"] = texts.features
+        filled["stated"] = None if texts.truth is None else texts.stated
+    return frozenset(need for need, value in filled.items() if value is not None)

@@ -1,0 +1,58 @@
+"""What to evaluate, and how; importing it imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stackgan_cli.errors import UsageError
+from stackgan_cli.home import MANIFEST, data_folder, existing_model, names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEFAULT_EXTRACTOR = "domain-classifier"
+FEWEST_PICTURES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateRequest:
+    """A model to measure on prepared data.
+
+    Raises:
+        UsageError: too few pictures, or a negative seed.
+    """
+
+    data: str
+    """Name or folder of prepared data, whose test captions are drawn and whose test pictures are compared with."""
+    model: str | Path | None = None
+    """Name or folder; None for the model that is named after the data, else the one that ``generate`` would take."""
+    num_images: int | None = None
+    """Pictures to draw; None for one for each test picture."""
+    extractor: str = DEFAULT_EXTRACTOR
+    """Bare or full name of the feature extractor."""
+    extractor_options: Mapping[str, Any] = field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
+    """Bare or full names; none for all that are installed and apply."""
+    seed: int = 0
+    """Of captions, noise and metrics. The extractor has a seed of its own, so that it is the same for every request."""
+    device: str = "auto"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.num_images is not None and self.num_images < FEWEST_PICTURES:
+            raise UsageError(f"{self.num_images} pictures are too few to measure.", f"{FEWEST_PICTURES} or more")
+        if self.seed < 0:
+            raise UsageError(f"The seed {self.seed} is negative.", "0 or more")
+
+    def model_folder(self) -> Path:
+        """Folder of the model.
+
+        Raises:
+            ModelError: there is no such model.
+        """
+        if self.model is None:
+            name = data_folder(self.data).name
+            return existing_model(name if name in names("models", MANIFEST) else None)
+        return existing_model(str(self.model))

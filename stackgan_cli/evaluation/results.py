@@ -1,0 +1,90 @@
+"""What an evaluation found, and where it is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from stackgan_cli.components.component import join
+from stackgan_cli.home import BUNDLED, home
+from stackgan_cli.manifests import Manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Measurement(Manifest):
+    """What one metric says of one set of pictures; a metric may add more than is named here."""
+
+    model_config = ConfigDict(extra="allow")
+
+    value: float | None = None
+    """None where nothing can be said of these pictures."""
+    interval: tuple[float, float] | None = None
+    """Confidence interval: low, high."""
+    deviation: float | None = None
+    of: Annotated[int, Field(ge=1)] | None = None
+    """How many things the value is a share of."""
+    parts: dict[str, Measurement] = Field(default_factory=dict)
+    reason: str | None = None
+    """Why there is no value."""
+
+
+class Row(Manifest):
+    """One set of pictures."""
+
+    pictures: str
+    """What they are."""
+    count: int
+    metrics: dict[str, Measurement]
+    """By name of the metric; those that do not concern these pictures are missing."""
+
+
+class MetricFacts(Manifest):
+    """What the results say of a metric."""
+
+    component: str
+    """``package:name``."""
+    version: str
+    title: str
+    better: Literal["lower", "higher"]
+
+
+class Results(Manifest):
+    """Numbers of one model on one data set, with everything that they depend on."""
+
+    form: Annotated[Literal[1], Field(alias="schema")] = 1
+    protocol: dict[str, Any]
+    """Everything that the numbers depend on but the extractor's training."""
+    extractor: dict[str, Any]
+    """What was measured of the extractor when it was fitted, and on which data that was."""
+    metrics: dict[str, MetricFacts]
+    rows: list[Row]
+    """The real test pictures (the ceiling), real training pictures (the floor of distances), one row for each stage,
+    and the last stage beside shuffled captions (the floor of what depends on captions)."""
+    left_out: dict[str, str] = Field(default_factory=dict)
+    """Installed metrics that could not be asked, and why."""
+    notes: list[str] = Field(default_factory=list)
+    """What a reader of the numbers should know besides."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, without what is not there."""
+        return {"schema": self.form} | self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    def remarks(self) -> list[str]:
+        """What the numbers do not say, a sentence each."""
+        left_out = [f"The metric {name!r} is left out: {why.rstrip('.')}." for name, why in self.left_out.items()]
+        unsaid: dict[tuple[str, str], list[str]] = {}
+        for row in self.rows:
+            for name, measured in row.metrics.items():
+                if measured.reason:
+                    unsaid.setdefault((name, measured.reason.rstrip(".")), []).append(row.pictures)
+        silent = [f"Of {join(rows, 'and')}, {name!r} says nothing: {why}." for (name, why), rows in unsaid.items()]
+        return [*self.notes, *left_out, *silent]
+
+
+def results_path(model: Path, data: str) -> Path:
+    """Where the results on a data set are kept: in the model's folder, or in the home folder for the bundled model."""
+    folder = home() / "evaluation" / "bundled" if model == BUNDLED else model / "evaluation"
+    return folder / data / "results.json"

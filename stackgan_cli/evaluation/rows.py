@@ -1,0 +1,93 @@
+"""The sets of pictures that are measured: a model's own between their ceiling and their floors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from stackgan_cli.evaluation.results import Row
+from stackgan_cli.evaluation.samples import (
+    AT_ONCE,
+    batched,
+    drawn_pictures,
+    real_pictures,
+    reordered,
+    texts_of,
+)
+from stackgan_cli.randomness import generator_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stackgan_cli.components.protocols import Observed, Texts
+    from stackgan_cli.dataset.prepared import PreparedData, Split
+    from stackgan_cli.evaluation.measuring import ChosenMetric
+    from stackgan_cli.evaluation.observing import Observer
+    from stackgan_cli.evaluation.samples import Sample
+    from stackgan_cli.pipeline import Pipeline
+
+
+def measured_rows(
+    pipeline: Pipeline,
+    data: PreparedData,
+    split: Split,
+    samples: Sequence[Sample],
+    *,
+    observer: Observer,
+    metrics: Sequence[ChosenMetric],
+    seed: int,
+    report: Callable[[int, int], None],
+    at_once: int = AT_ONCE,
+) -> list[Row]:
+    """Observe and measure, one after the other, the sets of pictures that :attr:`Results.rows` names.
+
+    Args:
+        pipeline: the model.
+        data: whose training pictures are the floor of distances.
+        split: whose captions are drawn and whose pictures are compared with.
+        samples: captions to draw.
+        observer: describes the pictures.
+        metrics: measure them.
+        seed: of the floors and of the metrics.
+        report: told how many pictures of how many are observed.
+        at_once: pictures in a batch; changes no number.
+    """
+    texts = texts_of(split, samples)
+    texts = replace(texts, features=observer.read(batched(texts.captions, at_once)))
+    draw, size = generator_for(seed, "floor"), pipeline.resolution
+    tick = _counting(report, (len(pipeline.stages) + 2) * len(samples))
+
+    def row(
+        name: str, drawn: Observed, real: Observed | None, beside: Texts | None, asked: Sequence[ChosenMetric] = metrics
+    ) -> Row:
+        found = {each.name: each.measure(drawn, real, beside, seed) for each in asked}
+        said = {name: measured for name, measured in found.items() if measured is not None}
+        return Row(pictures=name, count=len(drawn.features), metrics=said)
+
+    real = observer.observe(real_pictures(split, [each.picture for each in samples], size, at_once), tick)
+    others = torch.randint(len(data.train), (len(samples),), generator=draw).tolist()
+    training = observer.observe(real_pictures(data.train, others, size, at_once), tick)
+    rows = [row("real test pictures", real, None, texts), row("real training pictures", training, real, None)]
+    for stage in pipeline.stages:
+        drawn = observer.observe(drawn_pictures(pipeline, data, split, samples, stage, at_once), tick)
+        rows.append(row(f"Stage-{'I' * stage}", drawn, real, texts))
+    # The pictures are the same: only what depends on the captions is another number.
+    readers = [each for each in metrics if each.reads_texts]
+    if readers:
+        shuffled = reordered(texts, torch.randperm(len(samples), generator=draw).tolist())
+        rows.append(row(f"{rows[-1].pictures}, captions shuffled", drawn, real, shuffled, readers))
+    return rows
+
+
+def _counting(report: Callable[[int, int], None], total: int) -> Callable[[int], None]:
+    """Add up what is done."""
+    done = 0
+
+    def tick(number: int) -> None:
+        nonlocal done
+        done += number
+        report(done, total)
+
+    return tick

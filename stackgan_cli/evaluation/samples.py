@@ -1,0 +1,107 @@
+"""Which captions are drawn, and the pictures to measure: real ones, and those that a model draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+
+from stackgan_cli.components.protocols import Texts
+from stackgan_cli.dataset.caption_features import on_device
+from stackgan_cli.pictures.pixels import to_bytes
+from stackgan_cli.randomness import generator_for, seed_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import Tensor
+
+    from stackgan_cli.components.protocols import TextFeatures
+    from stackgan_cli.dataset.prepared import PreparedData, Split
+    from stackgan_cli.pipeline import Pipeline
+
+AT_ONCE = 16
+"""Pictures, or captions, in a batch."""
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A caption to draw."""
+
+    picture: int
+    """The picture that it belongs to."""
+    caption: int
+    """Its place among the captions of that picture."""
+    seed: int
+    """Of the noise."""
+
+
+def choose_samples(split: Split, count: int, seed: int) -> list[Sample]:
+    """Choose a random caption of each picture in turn, and a noise seed for each."""
+    lots = torch.rand(count, generator=generator_for(seed, "captions")).tolist()
+    pictures = [at % len(split) for at in range(count)]
+    captions = [int(lot * len(split.captions[picture])) for picture, lot in zip(pictures, lots, strict=True)]
+    return [Sample(p, c, seed_of(seed, "noise", at)) for at, (p, c) in enumerate(zip(pictures, captions, strict=True))]
+
+
+def texts_of(split: Split, samples: Sequence[Sample]) -> Texts:
+    """Captions of samples with what the data knows of them."""
+    stated, truth = split.stated, split.attributes
+    return Texts(
+        captions=[split.captions[each.picture][each.caption] for each in samples],
+        truth=None if truth is None else [truth[each.picture] for each in samples],
+        stated=None if stated is None else [stated[each.picture][each.caption] for each in samples],
+        classes=[split.classes[each.picture] for each in samples],
+    )
+
+
+def reordered(texts: Texts, order: Sequence[int]) -> Texts:
+    """The same texts in another order."""
+
+    def picked(items: Sequence[Item] | None) -> list[Item] | None:
+        return None if items is None else [items[at] for at in order]
+
+    return Texts(
+        captions=[texts.captions[at] for at in order],
+        features=None if texts.features is None else texts.features[list(order)],
+        truth=picked(texts.truth),
+        stated=picked(texts.stated),
+        classes=picked(texts.classes),
+    )
+
+
+def batched(items: Sequence[Item], at_once: int = AT_ONCE) -> Iterator[Sequence[Item]]:
+    """Cut a sequence into batches."""
+    return (items[at : at + at_once] for at in range(0, len(items), at_once))
+
+
+def real_pictures(split: Split, indices: Sequence[int], resolution: int, at_once: int = AT_ONCE) -> Iterator[Tensor]:
+    """Batches of real pictures, uint8 (batch, 3, resolution, resolution)."""
+    return (split.pictures(part, resolution) for part in batched(indices, at_once))
+
+
+def drawn_pictures(
+    pipeline: Pipeline, data: PreparedData, split: Split, samples: Sequence[Sample], stage: int, at_once: int = AT_ONCE
+) -> Iterator[Tensor]:
+    """Batches of pictures that a model draws for samples, uint8 (batch, 3, resolution, resolution)."""
+    read = _reading(pipeline, data, split)
+    for part in batched(samples, at_once):
+        images = pipeline.generate(read(part), [each.seed for each in part], stage=stage)
+        yield to_bytes(images).cpu()
+
+
+def _reading(pipeline: Pipeline, data: PreparedData, split: Split) -> Callable[[Sequence[Sample]], TextFeatures]:
+    """Say how captions are read: by the model's encoder, or from the features that came with the data."""
+    if pipeline.reads_captions:
+        return lambda part: pipeline.encode([split.captions[each.picture][each.caption] for each in part])
+    encoder = pipeline.model.manifest.text_encoder
+    table = split.features(data.encoder_folder(encoder.name, encoder.options))
+
+    def look_up(part: Sequence[Sample]) -> TextFeatures:
+        pictures, captions = torch.tensor([(each.picture, each.caption) for each in part]).unbind(1)
+        return on_device(table.at(pictures, captions), pipeline.machine.device)
+
+    return look_up
