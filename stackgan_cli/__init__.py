@@ -8,7 +8,13 @@ Nothing heavy is imported until it is used.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# Both libraries read the entry points of every installed package when they start, and one malformed line in any of them
+# would end the import of torch, and pydantic's first model. Whoever wants their plug-ins sets these variables.
+os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 if TYPE_CHECKING:
     from stackgan_cli.errors import StackganError

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import Distribution, EntryPoints, version
 
 import typer
 
 from stackgan_cli.commands import environment, evaluate, generate, info, prepare, train
 from stackgan_cli.commands.components import app as components
+from stackgan_cli.commands.plugin_commands import PluginCommands
 from stackgan_cli.commands.recipes import app as recipes
 from stackgan_cli.errors import INTERRUPTED, StackganError
 
@@ -21,26 +25,25 @@ Exit codes: 0 done, 1 failure, 2 usage, 3 data or settings, 4 component, 5 model
 Data and models live in $STACKGAN_HOME; wherever a name is taken, a path is too.
 """
 
-app = typer.Typer(
-    name="stackgan",
-    help=HELP,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+_COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
+    "prepare": (prepare.prepare, prepare.EPILOG),
+    "train-stage1": (train.train_stage1, train.STAGE1_EPILOG),
+    "train-stage2": (train.train_stage2, train.STAGE2_EPILOG),
+    "generate": (generate.generate, generate.EPILOG),
+    "evaluate": (evaluate.evaluate, evaluate.EPILOG),
+    "info": (info.info, info.EPILOG),
+    "environment": (environment.environment, environment.EPILOG),
+}
+_GROUPS = {"recipes": recipes, "components": components}
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
         print(f"stackgan {version('stackgan-cli')}")  # noqa: T201
         raise typer.Exit
 
 
-@app.callback()
-def options(
+def _options(
     version: bool = typer.Option(
         False, "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
     ),
@@ -48,26 +51,50 @@ def options(
     """Options before the command."""
 
 
-app.callback(help=HELP)(options)
-app.command("prepare", epilog=prepare.EPILOG)(prepare.prepare)
-app.command("train-stage1", epilog=train.STAGE1_EPILOG)(train.train_stage1)
-app.command("train-stage2", epilog=train.STAGE2_EPILOG)(train.train_stage2)
-app.command("generate", epilog=generate.EPILOG)(generate.generate)
-app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
-app.add_typer(recipes, name="recipes")
-app.add_typer(components, name="components")
-app.command("info", epilog=info.EPILOG)(info.info)
-app.command("environment", epilog=environment.EPILOG)(environment.environment)
+def _application(plugins: PluginCommands) -> typer.Typer:
+    """Put the commands of this package and those of installed packages together."""
+    app = typer.Typer(
+        name="stackgan",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(help=HELP)(_options)
+    for name, (command, epilog) in _COMMANDS.items():
+        app.command(name, epilog=epilog)(command)
+    for name, group in _GROUPS.items():
+        app.add_typer(group, name=name)
+    plugins.add_to(app)
+    return app
 
 
 def main() -> None:
     """Run the command line and exit; no traceback is shown unless ``STACKGAN_DEBUG=1``."""
+    _pass_over_malformed_packages()
     try:
         _run()
     except SystemExit as ended:
         if os.environ.get("WORLD_SIZE", "1") != "1":
             _end_now(ended.code)
         raise
+
+
+@functools.cache
+def _pass_over_malformed_packages() -> None:
+    """Give a package whose entry points cannot be read none at all, in this process, which is ours alone.
+
+    Libraries that read everybody's entry points while they are imported, as fsspec does for datasets, fail over it.
+    """
+    read = Distribution.entry_points.fget  # type: ignore[attr-defined]  # typeshed hides that it is a property
+
+    def readable(distribution: Distribution) -> EntryPoints:
+        try:
+            return read(distribution)  # type: ignore[no-any-return]
+        except (TypeError, ValueError):
+            return EntryPoints()
+
+    Distribution.entry_points = property(readable)  # type: ignore[method-assign,assignment]
 
 
 def _end_now(code: str | int | None) -> None:
@@ -88,8 +115,9 @@ def _run() -> None:
         # Names of files may hold what the terminal cannot show.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    plugins = PluginCommands(taken=[*_COMMANDS, *_GROUPS])
     try:
-        app()
+        _application(plugins)(plugins.passing_on(sys.argv[1:]))
     except StackganError as error:
         if os.environ.get("STACKGAN_DEBUG") == "1":
             raise

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 SIDES = {1: 16, 2: 64}
+BROKEN_SITE = Path(__file__).parent / "broken_plugins" / "site"
 
 
 @dataclass(frozen=True)
@@ -134,36 +135,6 @@ def tiny_options() -> Callable[[int], list[str]]:
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
-    """Install a package of one module for a test: ``install(package, entry_points, code, version=...)``."""
-    from stackgan_cli.components import registry
-
-    monkeypatch.delenv(registry.LIMIT_VARIABLE, raising=False)
-    site = tmp_path / "site"
-    site.mkdir()
-    monkeypatch.syspath_prepend(site)
-    modules = set()
-
-    def write(package: str, entry_points: str, code: str = "", version: str = "1.0") -> Path:
-        module = package.replace("-", "_")
-        modules.add(module)
-        for old in site.glob(f"{module}-*.dist-info"):
-            old.rename(site / f"{old.name}.old")
-        information = site / f"{module}-{version}.dist-info"
-        information.mkdir()
-        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
-        (information / "entry_points.txt").write_text(entry_points)
-        (site / f"{module}.py").write_text(code)
-        registry.clear_cache()
-        return site
-
-    yield write
-    registry.clear_cache()
-    for module in modules:
-        sys.modules.pop(module, None)
-
-
-@pytest.fixture
 def captioned_folder(tmp_path: Path) -> Callable[..., Path]:
     """``captioned_folder(count)`` makes a folder of pictures, each with a text file of two captions beside it."""
 
@@ -179,3 +150,49 @@ def captioned_folder(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def fresh_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing is remembered of what was installed before this test, nor afterwards of what it installs."""
+    from stackgan_cli.components import registry
+
+    monkeypatch.delenv(registry.LIMIT_VARIABLE, raising=False)
+    registry.clear_cache()
+    before = set(sys.modules)
+    yield
+    registry.clear_cache()
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith((str(BROKEN_SITE), str(tmp_path))):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def broken_site(fresh_registry: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Broken plugins, installed ahead of everything else."""
+    monkeypatch.syspath_prepend(BROKEN_SITE)
+    return BROKEN_SITE
+
+
+@pytest.fixture
+def install(fresh_registry: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Install a package of one module for a test: ``install(package, entry_points, code, version=...)``."""
+    from stackgan_cli.components import registry
+
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+
+    def write(package: str, entry_points: str, code: str = "", version: str = "1.0") -> Path:
+        module = package.replace("-", "_")
+        for old in site.glob(f"{module}-*.dist-info"):
+            old.rename(site / f"{old.name}.old")
+        information = site / f"{module}-{version}.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+        (information / "entry_points.txt").write_text(entry_points)
+        (site / f"{module}.py").write_text(code)
+        registry.clear_cache()
+        return site
+
+    return write

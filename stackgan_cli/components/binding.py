@@ -31,6 +31,7 @@ HOST_GIVEN: Mapping[Kind, tuple[str, ...]] = {
     Kind.DATASET_READER: ("seed",),
     Kind.FEATURE_EXTRACTOR: (),
     Kind.METRIC: (),
+    Kind.COMMAND: (),
 }
 """The parameters that the host gives to a factory of each kind; they cannot be set by hand."""
 

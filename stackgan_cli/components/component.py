@@ -31,6 +31,7 @@ class Kind(StrEnum):
     DATASET_READER = "dataset_readers"
     FEATURE_EXTRACTOR = "feature_extractors"
     METRIC = "metrics"
+    COMMAND = "commands"
 
     @property
     def group(self) -> str:
@@ -70,6 +71,7 @@ _TITLES = {
     Kind.DATASET_READER: "dataset reader",
     Kind.FEATURE_EXTRACTOR: "feature extractor",
     Kind.METRIC: "metric",
+    Kind.COMMAND: "command",
 }
 
 

@@ -1,26 +1,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from stackgan_cli.commands.components import app
-from stackgan_cli.components import registry
 from stackgan_cli.errors import ComponentError, UsageError
 
-BROKEN_SITE = Path(__file__).parents[1] / "broken_plugins" / "site"
-
-
-@pytest.fixture(autouse=True)
-def _broken_plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.syspath_prepend(BROKEN_SITE)
-    monkeypatch.delenv(registry.LIMIT_VARIABLE, raising=False)
-    registry.clear_cache()
-    yield
-    registry.clear_cache()
+pytestmark = pytest.mark.usefixtures("broken_site")
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:

@@ -32,6 +32,7 @@ def test_kinds_name_their_group_and_title() -> None:
         "stackgan.dataset_readers",
         "stackgan.feature_extractors",
         "stackgan.metrics",
+        "stackgan.commands",
     ]
     assert Kind.STAGE1_GENERATOR.title == "stage-one generator"
 

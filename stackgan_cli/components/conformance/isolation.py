@@ -112,8 +112,6 @@ def import_quietly(module: str) -> str:
         **os.environ,
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        # torch reads everybody's entry points to find devices; one damaged package would end the import of torch.
-        "TORCH_DEVICE_BACKEND_AUTOLOAD": "0",
     }
     code = _PROBE % {"module": module, "events": tuple(_NETWORK_EVENTS)}
     with tempfile.TemporaryDirectory() as folder:
