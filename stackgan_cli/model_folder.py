@@ -91,19 +91,29 @@ class ModelFolder:
         """Stages that are trained, 1 before 2."""
         return sorted(map(int, self.manifest.stages))
 
+    def load(self, kind: Kind) -> tuple[Any, ComponentEntry]:
+        """Load the text encoder or the generator of a stage, averaged weights and all, and the entry that describes it.
+
+        Raises:
+            ModelError: the stage is not trained, or a file is damaged.
+            ComponentError: the component is not installed, or cannot be built.
+        """
+        stage = next((stage for stage, generator in STAGES.items() if generator is kind), None)
+        return load_component(kind, self.stage_folder(stage) if stage else self.folder / _TEXT_ENCODER)
+
     def text_encoder(self) -> TextEncoder:
         """Load the text encoder, weights and all."""
-        encoder: TextEncoder = load_component(Kind.TEXT_ENCODER, self.folder / _TEXT_ENCODER)[0]
+        encoder: TextEncoder = self.load(Kind.TEXT_ENCODER)[0]
         return encoder
 
     def stage1(self) -> Stage1Generator:
         """Load the Stage-I generator, averaged weights."""
-        generator: Stage1Generator = load_component(Kind.STAGE1_GENERATOR, self.stage_folder(1))[0]
+        generator: Stage1Generator = self.load(Kind.STAGE1_GENERATOR)[0]
         return generator
 
     def stage2(self) -> Stage2Generator:
         """Load the Stage-II generator, averaged weights."""
-        generator: Stage2Generator = load_component(Kind.STAGE2_GENERATOR, self.stage_folder(2))[0]
+        generator: Stage2Generator = self.load(Kind.STAGE2_GENERATOR)[0]
         return generator
 
     def described(self, stage: int) -> str:

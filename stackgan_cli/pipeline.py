@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
+from stackgan_cli.components.component import BUILT_IN_PACKAGE, Kind, blaming
 from stackgan_cli.components.protocols import CoversCaptions, StandsForFeatures
+from stackgan_cli.components.registry import find
+from stackgan_cli.components.results import pictures_fault, range_fault, text_fault
 from stackgan_cli.components.storage import load_weights, read_weights
 from stackgan_cli.dataset.caption_features import on_device
-from stackgan_cli.errors import UsageError
+from stackgan_cli.errors import ComponentError, ModelError, UsageError
 from stackgan_cli.generators.folding import fold
 from stackgan_cli.home import existing_model
 from stackgan_cli.machine import choose_machine, place
-from stackgan_cli.model_folder import ModelFolder
-from stackgan_cli.pictures.pixels import to_pictures
+from stackgan_cli.model_folder import STAGES, ModelFolder
+from stackgan_cli.pictures.pixels import to_bytes, to_pictures
 from stackgan_cli.randomness import generator_for
 
 if TYPE_CHECKING:
@@ -25,7 +29,8 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from stackgan_cli.components.protocols import Stage1Generator, Stage2Generator, TextEncoder, TextFeatures
+    from stackgan_cli.components.entries import ComponentEntry
+    from stackgan_cli.components.protocols import TextFeatures
     from stackgan_cli.machine import Machine
 
 LARGEST_SEED = 2**63 - 1
@@ -50,6 +55,36 @@ class Drawn:
     stage: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A component of the model, and what to say where something is wrong with what it does."""
+
+    component: Any
+    entry: ComponentEntry
+    kind: Kind
+    described: str
+
+    @contextmanager
+    def blamed(self, doing: str) -> Iterator[None]:
+        """Name the component, and the version that the model was saved with where it is another, in whatever fails."""
+        try:
+            with blaming(self.described, doing):
+                yield
+        except (ComponentError, ModelError) as error:
+            raise self.entry.blame_version(self.kind, error) from error
+
+    def take(self, weights: Path) -> None:
+        """Take other weights than those that the model holds."""
+        with self.blamed("taking weights"):
+            load_weights(self.component, read_weights(weights), what=str(weights))
+
+    def refuse(self, fault: str | None) -> None:
+        """Refuse what the component returned, where there is a fault in it."""
+        if fault is not None:
+            hint = "The weights may be spoilt: train again, or report it to the component's authors."
+            raise self.entry.blame_version(self.kind, ComponentError(f"{self.described} {fault}.", hint))
+
+
 class Pipeline:
     """A trained model, ready to draw.
 
@@ -65,17 +100,27 @@ class Pipeline:
 
     def __init__(self, model: ModelFolder, machine: Machine, checkpoint: str | None = None) -> None:
         self.model, self.machine = model, machine
-        self._checkpoint = checkpoint
-        self._encoder: TextEncoder = place(model.text_encoder(), machine.device)
-        self._stage1: Stage1Generator = self._ready(model.stage1(), 1)
-        self._stage2: Stage2Generator | None = self._ready(model.stage2(), 2) if 2 in model.stages else None
+        self.notes: list[str] = []
+        """What may make the model draw otherwise than where it was trained: components that have changed since."""
+        self._encoder = self._part(Kind.TEXT_ENCODER)
+        # Stage-II draws on what Stage-I has drawn, so that one is always there.
+        stages = range(1, max([1, *model.stages]) + 1)
+        self._generators = [self._part(STAGES[stage]) for stage in stages]
+        if checkpoint is not None:
+            self._generators[-1].take(model.checkpoint(stages[-1], checkpoint) / "averaged.safetensors")
+        for part in self._generators:
+            with part.blamed("being made ready"):
+                fold(part.component.requires_grad_(False), machine.half)
+        for part in (self._encoder, *self._generators):
+            place(part.component, machine.device)
 
-    def _ready(self, generator: Any, stage: int) -> Any:
-        if self._checkpoint is not None and stage == self.stages[-1]:
-            path = self.model.checkpoint(stage, self._checkpoint) / "averaged.safetensors"
-            load_weights(generator, read_weights(path), what=str(path))
-        fold(generator.requires_grad_(False), self.machine.half)
-        return place(generator, self.machine.device)
+    def _part(self, kind: Kind) -> _Part:
+        component, entry = self.model.load(kind)
+        note = entry.version_note(kind)
+        # What this package offers computes the same in every version; others have promised nothing.
+        if note is not None and entry.package != BUILT_IN_PACKAGE:
+            self.notes.append(note)
+        return _Part(component, entry, kind, find(kind, entry.name).described)
 
     @classmethod
     def load(cls, model: str | Path | None = None, device: str = "cpu", precision: str = "auto") -> Self:
@@ -102,16 +147,20 @@ class Pipeline:
     @property
     def resolution(self) -> int:
         """Side in pixels of the pictures of the last stage."""
-        return self._stage1.resolution if self._stage2 is None else self._stage2.resolution
+        return int(self._generators[-1].component.resolution)
 
     @property
     def reads_captions(self) -> bool:
         """Whether the model can read a sentence; not one that learnt from features without their encoder."""
-        return not isinstance(self._encoder, StandsForFeatures)
+        return not isinstance(self._encoder.component, StandsForFeatures)
 
     def coverage(self, prompt: str) -> float:
         """Share of a prompt, 0 to 1, that the model's text encoder can read."""
-        return float(self._encoder.coverage(prompt)) if isinstance(self._encoder, CoversCaptions) else 1.0
+        encoder = self._encoder.component
+        if not isinstance(encoder, CoversCaptions):
+            return 1.0
+        with self._encoder.blamed("reading a prompt"):
+            return float(encoder.coverage(prompt))
 
     def draw(self, prompt: str, *, seed: int = 0, stage: int | None = None) -> Image.Image:
         """Draw one picture.
@@ -124,6 +173,7 @@ class Pipeline:
         Raises:
             UsageError: the prompt is empty or holds nothing that the text encoder reads, or the seed is negative.
             ModelError: the stage is not trained.
+            ComponentError: a component of the model fails, or returns what no such component may.
         """
         return next(self.draw_all([Request(prompt, seed)], stage=stage)).picture
 
@@ -135,8 +185,8 @@ class Pipeline:
             self.check(request)
         texts = {prompt: self.encode([prompt]) for prompt in dict.fromkeys(request.prompt for request in requests)}
         for request in requests:
-            images = self.generate(texts[request.prompt], [request.seed], stage=stage)
-            yield Drawn(to_pictures(images)[0], request.prompt, request.seed, self.model.name, stage)
+            pixels = self.pixels(texts[request.prompt], [request.seed], stage=stage)
+            yield Drawn(to_pictures(pixels)[0], request.prompt, request.seed, self.model.name, stage)
 
     @torch.inference_mode()
     def generate(self, text: TextFeatures, seeds: Sequence[int], *, stage: int) -> Tensor:
@@ -148,13 +198,40 @@ class Pipeline:
             stage: 1 or 2.
 
         Returns:
-            Pictures (batch, 3, resolution, resolution) in [-1, 1].
+            Pictures (batch, 3, resolution, resolution) in [-1, 1], on the pipeline's device; whether their numbers are
+            in that range is not looked at, because that would wait for the device.
+
+        Raises:
+            ComponentError: a generator fails, or returns something else than pictures of its size.
         """
-        with self.machine.autocast():
-            images = self._stage1(self._noise(self._stage1.noise_width, seeds, 1), text).images
-            if stage == 1 or self._stage2 is None:
-                return images
-            return self._stage2(images, self._noise(self._stage2.noise_width, seeds, 2), text).images
+        return self._drawn(text, seeds, stage)[-1]
+
+    @torch.inference_mode()
+    def pixels(self, text: TextFeatures, seeds: Sequence[int], *, stage: int) -> Tensor:
+        """Draw a batch as :meth:`generate` does, as uint8 on the processor.
+
+        Raises:
+            ComponentError: as of :meth:`generate`; or a generator draws NaN, or something outside [-1, 1].
+        """
+        drawn = self._drawn(text, seeds, stage)
+        # These are sent ahead of the pictures, so whoever has waited for the pictures has waited for them.
+        ranges = [torch.stack(torch.aminmax(images)).to("cpu", non_blocking=True) for images in drawn]
+        pixels = to_bytes(drawn[-1]).cpu()
+        for part, ends in zip(self._generators, ranges, strict=False):
+            part.refuse(range_fault(*ends.tolist()))
+        return pixels
+
+    def _drawn(self, text: TextFeatures, seeds: Sequence[int], stage: int) -> list[Tensor]:
+        """Pictures of every stage up to the one that is wanted."""
+        drawn: list[Tensor] = []
+        for number, part in enumerate(self._generators[:stage], 1):
+            generator = part.component
+            with part.blamed("drawing"), self.machine.autocast():
+                made = generator(*drawn, self._noise(generator.noise_width, seeds, number), text)
+            side = generator.resolution
+            part.refuse(pictures_fault(made, (len(seeds), 3, side, side)))
+            drawn.append(made.images)
+        return drawn
 
     def check(self, request: Request) -> None:
         """Refuse what cannot be drawn.
@@ -173,9 +250,17 @@ class Pipeline:
             )
 
     def encode(self, captions: Sequence[str]) -> TextFeatures:
-        """Text features of captions, on the pipeline's device."""
+        """Text features of captions, on the pipeline's device.
+
+        Raises:
+            ComponentError: the text encoder fails, or returns something else than features of its width.
+        """
+        encoder = self._encoder.component
         with torch.inference_mode():
-            return on_device(self._encoder.encode(captions), self.machine.device)
+            with self._encoder.blamed("encoding captions"):
+                features: TextFeatures = encoder.encode(captions)
+            self._encoder.refuse(text_fault(features, len(captions), encoder.width))
+            return on_device(features, self.machine.device)
 
     def _noise(self, width: int, seeds: Sequence[int], stage: int) -> Tensor:
         rows = [torch.randn(width, generator=generator_for(seed, "picture", stage)) for seed in seeds]

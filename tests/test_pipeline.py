@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from stackgan_cli import Pipeline
-from stackgan_cli.errors import ModelError, UsageError
+from stackgan_cli.components.component import Kind
+from stackgan_cli.components.registry import find
+from stackgan_cli.components.storage import save_component
+from stackgan_cli.errors import ComponentError, ModelError, UsageError
 from stackgan_cli.pipeline import Request
 
 
@@ -75,3 +78,109 @@ def test_seeds_reach_from_nothing_to_the_largest(pipeline: Pipeline) -> None:
 def test_nothing_is_drawn_where_one_of_the_requests_is_wrong(pipeline: Pipeline) -> None:
     with pytest.raises(UsageError):
         next(iter(pipeline.draw_all([Request("a bird", 1), Request("", 1)])))
+
+
+SITE = """[stackgan.text_encoders]
+reader = strange_parts:Reader
+[stackgan.stage1_generators]
+painter = strange_parts:Painter
+"""
+CODE = """
+import torch
+from stackgan_cli.components.protocols import Generated, TextFeatures
+
+class Reader:
+    width = 256
+
+    def __init__(self, *, mode: str = "good"):
+        self.mode = mode
+
+    def encode(self, captions):
+        if self.mode == "fails":
+            raise KeyError("bird")
+        sentence = torch.ones(len(captions), self.width + (self.mode == "wide"))
+        return sentence if self.mode == "bare" else TextFeatures(sentence.log() * 0 + (self.mode == "nan") * torch.nan)
+
+class Painter(torch.nn.Module):
+    noise_width = 2
+
+    def __init__(self, *, text_width: int, resolution: int = 16, mode: str = "good"):
+        super().__init__()
+        self.resolution, self.mode = resolution, mode
+        self.level = torch.nn.Parameter(torch.tensor({"bright": 3.0, "nan": torch.nan}.get(mode, 1.005)))
+
+    def forward(self, noise, text):
+        if self.mode == "fails":
+            raise ZeroDivisionError("of the canvas")
+        return Generated(self.level.expand(len(noise), 3, self.resolution, self.resolution - (self.mode == "narrow")))
+"""
+
+
+@pytest.fixture
+def changed(install: Callable[..., Path], model: Path) -> Callable[..., Pipeline]:
+    """``changed(kind, folder, mode)``: the model with another component, of a package that does as the mode says."""
+    install("strange-parts", SITE, CODE, version="1.5")
+
+    def change(kind: Kind, mode: str = "good") -> Pipeline:
+        reads = kind is Kind.TEXT_ENCODER
+        host = {} if reads else {"text_width": 256, "resolution": 16}
+        bound = find(kind, "reader" if reads else "painter").bind(host, {"mode": mode})
+        save_component(model / ("text_encoder" if reads else "stage1"), bound.entry(), bound.build())
+        return Pipeline.load(model)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("narrow", "draws images of the shape (1, 3, 16, 15) instead of (1, 3, 16, 16)."),
+        ("bright", "draws images that reach from 3 to 3, outside [-1, 1]."),
+        ("nan", "draws NaN."),
+        ("fails", "failed while drawing: ZeroDivisionError: of the canvas."),
+    ],
+)
+@pytest.mark.parametrize("stage", [1, 2])
+def test_a_generator_that_draws_no_picture_is_named(
+    changed: Callable[..., Pipeline], mode: str, words: str, stage: int
+) -> None:
+    pipeline = changed(Kind.STAGE1_GENERATOR, mode)
+    with pytest.raises(ComponentError) as error:
+        pipeline.draw("a bird", stage=stage)
+    assert error.value.message == f"The stage-one generator 'painter' of strange-parts 1.5 {words}"
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("bare", "returns Tensor instead of TextFeatures."),
+        ("wide", "gives sentences of the shape (1, 257), not (1, 256)."),
+        ("nan", "gives sentences that hold NaN or infinity, or are no floating point numbers."),
+        ("fails", "failed while encoding captions: KeyError: 'bird'."),
+    ],
+)
+def test_a_text_encoder_that_gives_no_features_is_named(
+    changed: Callable[..., Pipeline], mode: str, words: str
+) -> None:
+    pipeline = changed(Kind.TEXT_ENCODER, mode)
+    with pytest.raises(ComponentError) as error:
+        pipeline.draw("a bird", stage=1)
+    assert error.value.message == f"The text encoder 'reader' of strange-parts 1.5 {words}"
+
+
+def test_what_rounding_adds_to_white_is_forgiven(changed: Callable[..., Pipeline]) -> None:
+    assert changed(Kind.STAGE1_GENERATOR).draw("a bird", stage=1).getextrema() == ((255, 255),) * 3
+
+
+def test_a_component_of_another_version_is_noted_and_named_where_it_fails(
+    changed: Callable[..., Pipeline], install: Callable[..., Path], model: Path, stackgan: Callable[..., Any]
+) -> None:
+    assert changed(Kind.STAGE1_GENERATOR).notes == []
+    install("strange-parts", SITE, CODE, version="2.0")
+    note = "The stage-one generator 'painter' was saved with strange-parts 1.5, and 2.0 is installed"
+    assert note in Pipeline.load(model).notes[0]
+    assert stackgan("generate", "a bird", "--stage", 1, "-o", model.parent / "out").says(f"Note: {note}")
+    (model / "stage1" / "model.safetensors").write_bytes((model / "stage2" / "model.safetensors").read_bytes())
+    with pytest.raises(ModelError, match=r"missing.*saved with strange-parts 1\.5; 2\.0 is installed") as error:
+        Pipeline.load(model)
+    assert error.value.hint == 'Install the version it was saved with: pip install "strange-parts==1.5"'

@@ -104,7 +104,7 @@ def _prompts(given: Sequence[str], source: str | None) -> list[str]:
 
 
 def _pipeline(model: str | None, checkpoint: str | None, device: str, precision: str) -> Pipeline:
-    from stackgan_cli.console import say
+    from stackgan_cli.console import say, warn
     from stackgan_cli.home import existing_model
     from stackgan_cli.model_folder import ModelFolder
 
@@ -114,7 +114,10 @@ def _pipeline(model: str | None, checkpoint: str | None, device: str, precision:
     from stackgan_cli.machine import choose_machine
     from stackgan_cli.pipeline import Pipeline
 
-    return Pipeline(folder, choose_machine(device, precision), checkpoint)
+    pipeline = Pipeline(folder, choose_machine(device, precision), checkpoint)
+    for note in pipeline.notes:
+        warn(note)
+    return pipeline
 
 
 def _say_what_is_read(pipeline: Pipeline, text: str) -> None:

@@ -17,5 +17,6 @@ def to_bytes(images: Tensor) -> Tensor:
 
 
 def to_pictures(images: Tensor) -> list[Image.Image]:
-    """Turn pictures (batch, 3, side, side) in [-1, 1] into RGB pictures."""
-    return [Image.fromarray(array) for array in to_bytes(images).permute(0, 2, 3, 1).contiguous().cpu().numpy()]
+    """Turn pictures (batch, 3, side, side), in [-1, 1] or uint8, into RGB pictures."""
+    pixels = images if images.dtype is torch.uint8 else to_bytes(images)
+    return [Image.fromarray(array) for array in pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()]
