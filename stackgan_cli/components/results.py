@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackgan_cli.components.protocols import Generated, TextFeatures
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from stackgan_cli.components.protocols import Example
 
 _ROUNDING = 0.01
 """How far beyond [-1, 1] a picture may reach, which half precision may round it to."""
@@ -53,6 +56,17 @@ def range_fault(low: float, high: float) -> str | None:
     if math.isnan(low) or math.isnan(high):
         return "draws NaN"
     return f"draws images that reach from {low:.3g} to {high:.3g}, outside [-1, 1]"
+
+
+def image_fault(example: Example) -> str | None:
+    """Say what is wrong with the image that a reader gives for an example; it is not opened.
+
+    An opened picture is refused: thousands of them would wait in the memory, or hold their files open.
+    """
+    if isinstance(example.image, Path | bytes) or callable(example.image):
+        return None
+    given = type(example.image).__name__
+    return f"gives {given} for the image of {example.name!r}, not a Path, the bytes of a file, or a function for either"
 
 
 def _words_fault(words: Tensor | None, padding: Tensor | None, captions: int) -> str | None:

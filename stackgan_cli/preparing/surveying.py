@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackgan_cli.components.protocols import Example, Skipped
+from stackgan_cli.components.component import Kind
+from stackgan_cli.components.results import image_fault
 from stackgan_cli.dataset.manifest import DATA_SCHEMA
-from stackgan_cli.errors import DataError
+from stackgan_cli.errors import ComponentError, DataError
 from stackgan_cli.pictures.decoding import WHITE
 from stackgan_cli.readers.left_out import LeftOut
 
@@ -63,12 +65,16 @@ def survey(plan: Plan, report: Report) -> Survey:
 
     Raises:
         DataError: there is no example at all.
+        ComponentError: the reader gives something that is no image.
     """
     notes = _Notes(_settings(plan))
     for item in plan.reader.examples(plan.source):
         if isinstance(item, Skipped):
             notes.left_out.take(item)
             continue
+        fault = image_fault(item)
+        if fault is not None:
+            raise ComponentError(f"{plan.entry.described(Kind.DATASET_READER)} {fault}.", "Report this to its authors.")
         notes.add(item)
         if len(notes.codes) % _REPORT_EVERY == 0:
             report(len(notes.codes))

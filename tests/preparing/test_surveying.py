@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from stackgan_cli.components.entries import ComponentEntry
 from stackgan_cli.components.protocols import Example, Skipped
-from stackgan_cli.errors import DataError
+from stackgan_cli.errors import ComponentError, DataError
 from stackgan_cli.preparing.planning import Plan
 from stackgan_cli.preparing.surveying import survey, surveyed_examples
 
@@ -132,3 +133,9 @@ def test_a_source_without_an_example_tells_the_first_reason() -> None:
 def test_a_split_that_is_none_is_the_readers_fault() -> None:
     with pytest.raises(DataError, match="'dev'"):
         survey(plan(*many(1, split="dev")), lambda _: None)
+
+
+@pytest.mark.parametrize("image", [Image.new("RGB", (8, 8)), "pictures/a.png"])
+def test_what_is_no_image_is_laid_at_the_readers_door(image: Any) -> None:
+    with pytest.raises(ComponentError, match=r"'folder' of stackgan-cli .* gives \w+ for the image of 'a'"):
+        survey(plan(Example("a", image, ("a black square",))), lambda _: None)

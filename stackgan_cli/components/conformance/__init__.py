@@ -6,7 +6,7 @@ table. Everything runs at small sizes on the CPU, in seconds.
 
 from __future__ import annotations
 
-from stackgan_cli.components.conformance.checking import assert_conforms, check
+from stackgan_cli.components.conformance.checking import assert_conforms, check, check_installed
 from stackgan_cli.components.conformance.subject import Check
 
-__all__ = ["Check", "assert_conforms", "check"]
+__all__ = ["Check", "assert_conforms", "check", "check_installed"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import keyword
+import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,21 +13,26 @@ from typing import Any
 from stackgan_cli.components.binding import HOST_GIVEN, bind_factory, signature_of
 from stackgan_cli.components.component import Component, Kind
 from stackgan_cli.components.conformance.isolation import import_quietly, isolated
+from stackgan_cli.components.conformance.samples import TEXT_WIDTH, WORD_WIDTH
 from stackgan_cli.components.conformance.subject import Check, Notebook, Subject, UnmetError, require
 from stackgan_cli.components.registry import find
-from stackgan_cli.errors import StackganError
+from stackgan_cli.errors import ComponentError, StackganError
 
-TEXT_WIDTH = 24
+_NETWORK_SIZES = [{"resolution": side} for side in (32, 64, 128, 256)]
 _SIZES: Mapping[Kind, Sequence[Mapping[str, int]]] = {
-    Kind.STAGE1_GENERATOR: [{"resolution": 32}, {"resolution": 64}],
+    Kind.STAGE1_GENERATOR: _NETWORK_SIZES[:2],
     Kind.STAGE2_GENERATOR: [
         {"input_resolution": 16, "resolution": 64},
         {"input_resolution": 32, "resolution": 128},
         {"input_resolution": 64, "resolution": 256},
     ],
-    Kind.DISCRIMINATOR: [{"resolution": 32}, {"resolution": 64}, {"resolution": 128}, {"resolution": 256}],
+    Kind.DISCRIMINATOR: _NETWORK_SIZES,
+    Kind.OBJECTIVE: _NETWORK_SIZES,
 }
 """Sizes to try, small ones first: a check takes the first that the factory accepts."""
+_SMALL: Mapping[str, int] = {"channels": 8, "fit_steps": 3, "epochs": 1}
+"""What options of these names are set to, where a factory has them with a larger default and nobody sets them: networks
+are checked narrow, and learn for a moment only."""
 
 
 def check(
@@ -42,7 +48,8 @@ def check(
     Args:
         kind: what it is.
         name_or_factory: name of an installed component, or the factory itself.
-        options: options to build it with; small networks are checked sooner.
+        options: options to build it with; small networks are checked sooner, so ``channels``, ``fit_steps`` and
+            ``epochs`` are small unless they are among these.
         host: host-given values; by default the smallest sizes that the factory accepts.
         source: for dataset readers, a folder that the reader reads.
 
@@ -64,6 +71,9 @@ def check(
         bind_factory(factory, kind, described, given, options)
     notebook = Notebook()
     _check_import(notebook, component, factory)
+    if kind is Kind.COMMAND:
+        notebook.run("an app or a function", lambda: _check_command(factory))
+        return notebook.checks
     notebook.run("keyword-only options", lambda: _check_signature(factory, kind, described))
     with isolated() as watch:
         subject = _sized(notebook, Subject(kind, described, factory, {}, dict(options or {}), source), host)
@@ -72,6 +82,21 @@ def check(
     notebook.note("no network", not watch.network, f"it tried {watch.network[0]}" if watch.network else "")
     notebook.note("no unpickling", not watch.unpickled, f"it unpickled {watch.unpickled[0]}" if watch.unpickled else "")
     return notebook.checks
+
+
+def check_installed(
+    component: Component, *, options: Mapping[str, object] | None = None, source: Path | None = None
+) -> list[Check]:
+    """Run :func:`check` for an installed component, of which one that cannot be imported fails one check.
+
+    Raises:
+        ComponentError: it does not take these options.
+    """
+    try:
+        component.factory()
+    except ComponentError as error:
+        return [Check("can be imported", False, f"{error.message} {error.hint}")]
+    return check(component.kind, component.full_name, options=options, source=source)
 
 
 def assert_conforms(
@@ -96,13 +121,22 @@ def assert_conforms(
 
 
 def _checks_of(kind: Kind) -> Callable[[Notebook, Subject], None]:
-    from stackgan_cli.components.conformance import extractors, metrics, networks, readers, texts
+    from stackgan_cli.components.conformance import (
+        discriminators,
+        extractors,
+        generators,
+        metrics,
+        objectives,
+        readers,
+        texts,
+    )
 
     return {
         Kind.TEXT_ENCODER: texts.check_text_encoder,
-        Kind.STAGE1_GENERATOR: networks.check_generator,
-        Kind.STAGE2_GENERATOR: networks.check_generator,
-        Kind.DISCRIMINATOR: networks.check_discriminator,
+        Kind.STAGE1_GENERATOR: generators.check_generator,
+        Kind.STAGE2_GENERATOR: generators.check_generator,
+        Kind.DISCRIMINATOR: discriminators.check_discriminator,
+        Kind.OBJECTIVE: objectives.check_objective,
         Kind.DATASET_READER: readers.check_reader,
         Kind.FEATURE_EXTRACTOR: extractors.check_extractor,
         Kind.METRIC: metrics.check_metric,
@@ -139,21 +173,43 @@ def _check_signature(factory: Callable[..., Any], kind: Kind, described: str) ->
     return ", ".join(names) or "no options"
 
 
+def _check_command(command: Callable[..., Any]) -> str:
+    import typer
+
+    if isinstance(command, typer.Typer):
+        return "a Typer app"
+    is_function = isinstance(command, types.FunctionType)
+    require(is_function, f"it is {type(command).__name__}; it should be a typer.Typer or a function")
+    return "a function"
+
+
 def _sized(notebook: Notebook, subject: Subject, host: Mapping[str, object] | None) -> Subject | None:
-    """Build once, at the first size that the factory accepts; None where it accepts none."""
-    widths = {"text_width": TEXT_WIDTH} if subject.kind in _SIZES else {}
-    sizes: Sequence[Mapping[str, object]] = _SIZES.get(subject.kind, [{"seed": 0}])
+    """Build once, at the first size that the factory accepts and small where it can be; None where it accepts none."""
+    widths = {"text_width": TEXT_WIDTH, "word_width": WORD_WIDTH} if subject.kind in _SIZES else {}
+    sizes: Sequence[Mapping[str, object]] = [{}] if host is not None else _SIZES.get(subject.kind, [{"seed": 0}])
     first: StackganError | None = None
-    for size in [{}] if host is not None else sizes:
-        candidate = replace(subject, host={**widths, **size, **(host or {})})
-        try:
-            candidate.build()
-        except StackganError as error:
-            first = first or error
-            continue
-        values = ", ".join(f"{name}={value}" for name, value in candidate.host.items())
-        notebook.note("builds", True, values if subject.kind in _SIZES else "")
-        return candidate
+    for small in (_small_options(subject), {}):
+        for size in sizes:
+            given = {**widths, **size, **(host or {})}
+            candidate = replace(subject, host=given, options={**small, **subject.options})
+            try:
+                candidate.build()
+            except StackganError as error:
+                first = first or error
+                continue
+            binding = candidate.binding
+            values = {**binding.shapes, **binding.options}
+            notebook.note("builds", True, ", ".join(f"{name}={value}" for name, value in values.items()))
+            return candidate
     if first is not None:
         notebook.note("builds", False, f"{first.message} {first.hint or ''}".strip())
     return None
+
+
+def _small_options(subject: Subject) -> dict[str, int]:
+    try:
+        parameters = signature_of(subject.factory, subject.described).parameters
+    except StackganError:
+        return {}
+    defaults = {name: parameters[name].default for name in _SMALL if name in parameters}
+    return {name: _SMALL[name] for name, value in defaults.items() if isinstance(value, int) and value > _SMALL[name]}

@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from stackgan_cli.components.conformance.fitting import COLOURS
+from stackgan_cli.components.conformance.samples import drawn
 from stackgan_cli.components.conformance.subject import Notebook, Subject, require, seeded
 from stackgan_cli.components.protocols import METRIC_NEEDS, Observed, Texts
 
-COUNT, WIDTH = 120, 6
+_OF_TEXTS = frozenset({"texts", "stated", "caption_features"})
+_PICTURES, _WIDTH, _CLASSES = 96, 8, 4
+_COLOURS = ("red", "blue", "yellow", "white")
 
 
-def _observed(seed: int) -> Observed:
-    draw = torch.Generator().manual_seed(seed)
-    colours = [COLOURS[int(at)] for at in torch.randint(len(COLOURS), (COUNT,), generator=draw)]
-    features, logits = torch.randn(2, COUNT, WIDTH, generator=draw)
-    return Observed(features, logits, {"colour": colours})
+def _observed(*, fitting: bool) -> Observed:
+    """Random pictures: those that fit :func:`_texts` and the real ones, or others that have nothing to do with them."""
+    kinds = torch.arange(_PICTURES) % _CLASSES
+    seen = kinds if fitting else (kinds + 1) % _CLASSES
+    features = drawn(21, _OF_TEXTS = frozenset({"texts", "stated", "caption_features"})
+_PICTURES, _WIDTH)
+    return Observed(
+        features if fitting else drawn(22, _OF_TEXTS = frozenset({"texts", "stated", "caption_features"})
+_PICTURES, _WIDTH) + 5,
+        logits=drawn(23, _PICTURES, _CLASSES) + 8 * torch.eye(_CLASSES)[seen],
+        attributes={"colour": [_COLOURS[kind] for kind in seen.tolist()]},
+    )
 
 
 def _texts() -> Texts:
-    """Captions of as many classes, with everything that may be known of them."""
-    colours = [COLOURS[at % len(COLOURS)] for at in range(COUNT)]
+    kinds = (torch.arange(_PICTURES) % _CLASSES).tolist()
     return Texts(
-        captions=[f"a {colour} bird, number {at}" for at, colour in enumerate(colours)],
-        features=_observed(3).features,
-        truth=[{"colour": colour} for colour in colours],
-        stated=[["colour"]] * COUNT,
-        classes=range(COUNT),
+        [f"a {_COLOURS[kind]} bird, number {number}" for number, kind in enumerate(kinds)],
+        features=drawn(21, _OF_TEXTS = frozenset({"texts", "stated", "caption_features"})
+_PICTURES, _WIDTH),
+        truth=[{"colour": _COLOURS[kind]} for kind in kinds],
+        stated=[["colour"]] * _PICTURES,
+        classes=kinds,
     )
 
 
@@ -39,34 +50,76 @@ class _MetricRun:
 
     def members(self) -> str:
         title, better, needs = (getattr(self.metric, name, None) for name in ("title", "better", "needs"))
-        require(isinstance(title, str) and bool(title), f"title is {title!r}; it should head a column")
+        require(isinstance(title, str) and bool(title.strip()), f"title is {title!r}; it should be a few words")
         require(better in ("lower", "higher"), f"better is {better!r}; it should be lower or higher")
-        require(isinstance(needs, frozenset), f"needs is {needs!r}; it should be a frozenset")
-        unknown = sorted(map(str, (needs or frozenset()) - METRIC_NEEDS.keys()))
-        require(not unknown, f"it needs {', '.join(unknown)}; there are {', '.join(METRIC_NEEDS)}")
+        known = isinstance(needs, frozenset) and needs <= METRIC_NEEDS.keys()
+        require(known, f"needs is {needs!r}; it should be a frozenset of {', '.join(METRIC_NEEDS)}")
         return f"{title}, {better} is better"
 
-    def measure(self, noise: int = 1) -> str:
-        with seeded(noise):
-            before = torch.get_rng_state()
-            found = self.metric.measure(_observed(1), _observed(2), _texts(), 5)
-            require(torch.equal(before, torch.get_rng_state()), "it draws from torch's default generator")
-        return json.dumps(dict(found), sort_keys=True, allow_nan=False)
+    def measure(self, *, fitting: bool = True, texts: Texts | None = None) -> Mapping[str, Any]:
+        """Measure with what the metric needs and with nothing else."""
+        needs = self.metric.needs
 
-    def value(self) -> str:
-        found = json.loads(self.measure())
+        def shown(observed: Observed) -> Observed:
+            kept = {name: getattr(observed, name) for name in ("logits", "attributes") if name in needs}
+            return Observed(observed.features, **kept)
+
+        real = shown(_observed(fitting=True)) if "real" in needs else None
+        words = (texts or _texts()) if needs & _OF_TEXTS else None
+        result = self.metric.measure(shown(_observed(fitting=fitting)), real, words, 5)
+        require(isinstance(result, Mapping), f"measure returns {type(result).__name__} instead of a mapping")
+        found: Mapping[str, Any] = result
+        return found
+
+    def numbers(self) -> str:
+        found = self.measure()
+        if not found:
+            return f"it says nothing of {_PICTURES} pictures"
         value = found.get("value")
-        require(type(value) in (int, float), f"value is {value!r}; it should be a number")
-        interval = found.get("interval")
-        require(interval is None or interval[0] <= value <= interval[1], f"{value} is outside of {interval}")
+        number = isinstance(value, float) and math.isfinite(value)
+        require(number, f"value is {value!r}; it should be a finite float")
+        if "interval" in found:
+            low, high = found["interval"]
+            require(low <= high, f"interval is {found['interval']!r}; it should be low, high")
+        deviation = found.get("deviation", 0.0)
+        require(deviation >= 0, f"deviation is {deviation!r}, which no deviation is")
+        try:
+            json.dumps(dict(found), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            require(False, f"JSON cannot hold what it measures: {error}")
         return f"value={value:.4g}"
 
     def repeats(self) -> None:
-        require(self.measure(1) == self.measure(2), "the same seed gives another result")
+        found = []
+        for noise in (1, 2):
+            with seeded(noise):
+                before = torch.random.get_rng_state()
+                found.append(json.dumps(dict(self.measure()), sort_keys=True))
+                untouched = torch.equal(before, torch.random.get_rng_state())
+                require(untouched, "it draws from torch's default generator; seed one of its own")
+        require(found[0] == found[1], f"one seed gives two results: {found[0][:80]} and {found[1][:80]}")
+
+    def bare_texts(self) -> None:
+        """Features, attributes and classes of texts are there where the data or the extractor has them."""
+        self.measure(texts=Texts(_texts().captions))
+
+    def better(self) -> str:
+        good, bad = (self.measure(fitting=fitting).get("value") for fitting in (True, False))
+        if good is None or bad is None:
+            return "it says nothing of these pictures"
+        right = good < bad if self.metric.better == "lower" else good > bad
+        told = f"pictures that fit measure {good:.4g}, others that do not {bad:.4g}"
+        require(right, f"{told}, though {self.metric.better} is better")
+        return told
 
 
 def check_metric(notebook: Notebook, subject: Subject) -> None:
-    """Check a metric on made-up pictures of which everything is known."""
+    """Check a metric on random pictures and texts."""
     run = _MetricRun(subject)
-    if notebook.run("title, better, needs", run.members) and notebook.run("measures", run.value):
-        notebook.run("equal seeds, equal results", run.repeats)
+    if not notebook.run("title, better and needs", run.members) or not notebook.run("a finite value", run.numbers):
+        return
+    notebook.run("one seed, one result", run.repeats)
+    if "texts" in run.metric.needs and not run.metric.needs & {"stated", "caption_features"}:
+        notebook.run("texts without features", run.bare_texts)
+    if run.metric.needs & {"real", *_OF_TEXTS}:
+        notebook.run("better is better", run.better)

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from stackgan_cli.components.conformance.samples import drawn
 from stackgan_cli.components.conformance.subject import TOLERANCE, Subject, require
 from stackgan_cli.components.storage import load_weights
 
@@ -27,6 +28,15 @@ def same(one: Tensor, other: Tensor, otherwise: str, tolerance: float = TOLERANC
 def finite(tensors: Iterable[Tensor], what: str) -> None:
     """Require every number to be finite."""
     require(all(bool(torch.isfinite(each).all()) for each in tensors), f"{what} holds NaN or infinity")
+
+
+def shaken(subject: Subject) -> Any:
+    """Build a network whose weights are off their start, where some layers are zero on purpose and pass nothing on."""
+    network = subject.build().eval()
+    with torch.no_grad():
+        for index, parameter in enumerate(network.parameters()):
+            parameter.add_(0.05 * drawn(index, *parameter.shape))
+    return network
 
 
 def check_seed(subject: Subject) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,9 @@ from PIL import Image
 
 from stackgan_cli.components.conformance.subject import Notebook, Subject, UnmetError, require
 from stackgan_cli.components.protocols import Example, HasCrop, HasRecipe, Skipped
+from stackgan_cli.components.results import image_fault
 from stackgan_cli.errors import StackganError
+from stackgan_cli.pictures.decoding import load_picture
 
 MOST = 50
 """Examples that a check looks at."""
@@ -111,6 +112,8 @@ def _check_example(example: Example) -> None:
     name, captions = example.name, example.captions
     require(isinstance(captions, tuple) and bool(captions), f"{name} has no captions, or they are no tuple")
     require(all(isinstance(each, str) and each.strip() for each in captions), f"{name} has an empty caption")
+    fault = image_fault(example)
+    require(fault is None, f"it {fault}")
     require(example.split in ("train", "test", None), f"{name} is of the split {example.split!r}")
     if example.box is not None:
         fine = isinstance(example.box, Sequence) and len(example.box) == 4 and min(example.box[2:]) > 0
@@ -123,13 +126,10 @@ def _check_example(example: Example) -> None:
 
 
 def _opened(example: Example) -> Image.Image:
+    """Open a picture as the program does, a function of it as a worker process would."""
     image = example.image
-    if isinstance(image, Path):
-        require(image.is_file(), f"{example.name} points to {image}, which is no file")
-        return Image.open(image).convert("RGB")
-    if isinstance(image, bytes):
-        return Image.open(io.BytesIO(image)).convert("RGB")
-    require(callable(image), f"{example.name} has {type(image).__name__} for an image")
+    if not callable(image):
+        return load_picture(image)
     try:
         ForkingPickler.dumps(image)
     except Exception as error:
@@ -137,4 +137,4 @@ def _opened(example: Example) -> Image.Image:
     made = image()
     fine = isinstance(made, Image.Image | bytes)
     require(fine, f"the function of {example.name} gives {type(made).__name__} instead of a picture")
-    return (Image.open(io.BytesIO(made)) if isinstance(made, bytes) else made).convert("RGB")
+    return load_picture(made)

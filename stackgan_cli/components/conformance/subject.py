@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from stackgan_cli.components.binding import bind_factory
+from stackgan_cli.components.binding import Binding, bind_factory, signature_of
 from stackgan_cli.components.component import Kind, cause_of
 from stackgan_cli.errors import StackganError
 
@@ -41,9 +41,10 @@ class Notebook:
         self.checks.append(Check(name, passed, detail))
 
     def run(self, name: str, check: Callable[[], str | None]) -> bool:
-        """Run one check, which returns a remark or None and raises :class:`UnmetError` where the property fails."""
+        """Run one check under a seed; it returns a remark or None and raises :class:`UnmetError` where it fails."""
         try:
-            remark = check()
+            with seeded(3):
+                remark = check()
         except UnmetError as error:
             self.note(name, False, str(error))
         except StackganError as error:
@@ -63,13 +64,33 @@ class Subject:
     kind: Kind
     described: str
     factory: Callable[..., Any]
-    host: Mapping[str, object]
-    options: Mapping[str, object]
+    host: Mapping[str, Any]
+    options: Mapping[str, Any]
     source: Path | None = None
+
+    @property
+    def binding(self) -> Binding:
+        """The factory with its arguments."""
+        return bind_factory(self.factory, self.kind, self.described, self.host, self.options)
 
     def build(self, *, seed: int = 0) -> Any:
         """Build one, under a seed of torch's default generator."""
-        return bind_factory(self.factory, self.kind, self.described, self.host, self.options).build(seed=seed)
+        return self.binding.build(seed=seed)
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether the factory asks for the width of word vectors."""
+        return "word_width" in self.binding.shapes
+
+    @property
+    def words_may_lack(self) -> bool:
+        """Whether it can be built for a text encoder that describes sentences alone."""
+        word_width = signature_of(self.factory, self.described).parameters.get("word_width")
+        return word_width is None or word_width.default is not word_width.empty
+
+    def without_words(self) -> Subject:
+        """The same beside a text encoder that describes sentences alone."""
+        return replace(self, host={name: value for name, value in self.host.items() if name != "word_width"})
 
 
 @contextlib.contextmanager

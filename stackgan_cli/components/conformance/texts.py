@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stackgan_cli.components.conformance.fitting import CAPTIONS, check_fit
+from stackgan_cli.components.conformance.fitting import check_fit
 from stackgan_cli.components.conformance.modules import check_round_trip, check_seed, finite, same
+from stackgan_cli.components.conformance.samples import CAPTIONS
 from stackgan_cli.components.conformance.subject import Notebook, Subject, UnmetError, require
-from stackgan_cli.components.protocols import CoversCaptions, Fits, StandsForFeatures, TextFeatures
+from stackgan_cli.components.protocols import CoversCaptions, Fits, StandsForFeatures
+from stackgan_cli.components.results import text_fault
 from stackgan_cli.errors import StackganError
 
 _ODD_CAPTIONS = {
@@ -40,22 +42,12 @@ class _EncoderRun:
 
     def shapes(self) -> str:
         features = self.encoder.encode(list(CAPTIONS))
-        require(isinstance(features, TextFeatures), f"encode returns {type(features).__name__}, not TextFeatures")
-        sentence, words, padding = features.sentence, features.words, features.padding
-        wanted = (len(CAPTIONS), self.encoder.width)
-        require(isinstance(sentence, Tensor), f"sentence is {type(sentence).__name__} instead of a tensor")
-        require(tuple(sentence.shape) == wanted, f"sentence has the shape {tuple(sentence.shape)}, not {wanted}")
+        fault = text_fault(features, len(CAPTIONS), self.encoder.width)
+        require(fault is None, f"it {fault}")
+        sentence, words = features.sentence, features.words
         require(sentence.dtype is torch.float32, f"sentence is {sentence.dtype}, not float32")
-        finite([sentence], "sentence")
-        if words is None:
-            require(padding is None, "there is padding, but there are no words")
-            return f"sentence {wanted}"
-        require(words.ndim == 3 and len(words) == wanted[0], f"words have the shape {tuple(words.shape)}")
-        finite([words], "words")
-        if padding is not None:
-            require(padding.dtype is torch.bool, f"padding is {padding.dtype}, not bool")
-            require(padding.shape == words.shape[:2], f"padding has the shape {tuple(padding.shape)}")
-        return f"sentence {wanted}, words {tuple(words.shape)}"
+        described = f"sentence {tuple(sentence.shape)}"
+        return described if words is None else f"{described}, words {tuple(words.shape)}"
 
     def repeats(self) -> None:
         same(self.sentences(), self.sentences(), "encoding twice gives different results", 1e-6)
