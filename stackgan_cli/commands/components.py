@@ -1,8 +1,9 @@
-"""``stackgan components``: what is installed, what one of them takes, and whether it keeps its contract."""
+"""``stackgan components``: what is installed, what one of them takes, and whether they keep their contracts."""
 
 from __future__ import annotations
 
 import inspect
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,13 +11,16 @@ import typer
 
 from stackgan_cli.components import registry
 from stackgan_cli.components.component import Component, Kind
-from stackgan_cli.errors import ComponentError
+from stackgan_cli.errors import ComponentError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stackgan_cli.components.binding import Option
+    from stackgan_cli.components.conformance import Check
 
 app = typer.Typer(
-    help="List, show and check components: encoders, generators, discriminators, readers and extractors.",
+    help="List, show and check what is installed: encoders, networks, objectives, readers, metrics, commands ...",
     no_args_is_help=True,
 )
 
@@ -50,15 +54,12 @@ def list_command(kind: KindOption = None, json: JsonOption = False) -> None:
 
     wanted = Kind.parse(kind) if kind else None
     listed = registry.available(wanted)
-    broken = [each for each in registry.broken() if wanted is None or each.group == wanted.group]
+    broken = _broken(wanted)
     if json:
         console.print_json(
             {
                 "components": [_described(component) for component in listed],
-                "broken": [
-                    {name: getattr(each, name) for name in ("package", "version", "group", "entry", "reason")}
-                    for each in broken
-                ],
+                "broken": list(map(asdict, broken)),
             }
         )
         return
@@ -67,12 +68,7 @@ def list_command(kind: KindOption = None, json: JsonOption = False) -> None:
         ("kind", "name", "package", "version"),
         [(each.kind.slug, each.name, each.package, each.version) for each in listed],
     )
-    if broken:
-        console.table(
-            "Broken",
-            ("group", "entry", "package", "version", "why"),
-            [(each.group, each.entry, each.package, each.version, each.reason) for each in broken],
-        )
+    _show_broken(broken)
     for package in registry.absent_plugins():
         console.warn(f"{registry.LIMIT_VARIABLE} names {package}, which offers no component here.")
 
@@ -112,11 +108,16 @@ def show_command(name: NameArgument, kind: KindOption = None, json: JsonOption =
 
 @app.command(
     "check",
-    epilog="Examples: [bold]stackgan components check hashed-words[/bold] · "
+    epilog="Examples: [bold]stackgan components check[/bold] · [bold]stackgan components check hashed-words[/bold] · "
     "[bold]stackgan components check paper --kind stage1-generator --option channels=16[/bold]",
 )
 def check_command(
-    name: NameArgument,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...", help="Names, or package:name; none for all.", autocompletion=_complete_name
+        ),
+    ] = None,
     kind: KindOption = None,
     option: Annotated[
         list[str] | None, typer.Option("--option", help="An option as key=value; may be repeated.", show_default=False)
@@ -124,25 +125,72 @@ def check_command(
     source: Annotated[Path | None, typer.Option("--source", help="For readers: what to read.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Check that a component keeps its contract; exit code 4 where it does not."""
+    """Check that components keep their contracts; exit code 4 where one does not."""
     from stackgan_cli import console
-    from stackgan_cli.components.conformance import check
+    from stackgan_cli.components.conformance import check_installed
     from stackgan_cli.components.key_values import parse_option
 
-    component = registry.find_any(name, Kind.parse(kind) if kind else None)
+    wanted = Kind.parse(kind) if kind else None
+    components = [registry.find_any(name, wanted) for name in names] if names else registry.available(wanted)
+    broken = [] if names else _broken(wanted)
+    if (option or source) and len(names or []) != 1:
+        raise UsageError("--option and --source are for one component.", "Name it: stackgan components check NAME")
     options = dict(parse_option(each) for each in option or [])
-    checks = check(component.kind, component.full_name, options=options, source=source)
-    failed = [each for each in checks if not each.passed]
+    with console.ProgressReport("Checking", len(components), unit="components") as progress:
+        checked = []
+        for done, component in enumerate(components):
+            progress.update(done, words=component.full_name)
+            checked.append((component, check_installed(component, options=options, source=source)))
+        progress.update(len(components))
+    failed = [component for component, checks in checked if not all(each.passed for each in checks)]
+    passed = not failed and not broken
     if json:
-        results = [{"name": each.name, "passed": each.passed, "detail": each.detail} for each in checks]
-        console.print_json({**_described(component), "passed": not failed, "checks": results})
+        results = [_result(component, checks) for component, checks in checked]
+        console.print_json({"passed": passed, "components": results, "broken": list(map(asdict, broken))})
     else:
-        rows = [("ok" if each.passed else "FAILED", each.name, each.detail) for each in checks]
-        console.table(f"{component.full_name} {component.version}, {component.kind.title}", ("", "check", ""), rows)
-    if failed:
-        console.say(f"{len(failed)} of {len(checks)} checks failed.")
+        _show_checks(checked)
+        _show_broken(broken)
+    if not passed:
+        count = len(components) + len(broken)
+        console.say(f"{len(failed) + len(broken)} of {count} failed: their packages have to be changed.")
         raise typer.Exit(ComponentError.exit_code)
-    console.say(f"All {len(checks)} checks passed.")
+    console.say("All checks passed.")
+
+
+def _broken(kind: Kind | None) -> list[registry.Broken]:
+    return [each for each in registry.broken() if kind is None or each.group == kind.group]
+
+
+def _show_broken(broken: Sequence[registry.Broken]) -> None:
+    from stackgan_cli import console
+
+    if broken:
+        rows = [(each.group, each.entry, each.package, each.version, each.reason) for each in broken]
+        console.table("Broken", ("group", "entry", "package", "version", "why"), rows)
+
+
+def _result(component: Component, checks: Sequence[Check]) -> dict[str, Any]:
+    passed = all(each.passed for each in checks)
+    return {**_described(component), "passed": passed, "checks": list(map(asdict, checks))}
+
+
+def _show_checks(checked: Sequence[tuple[Component, Sequence[Check]]]) -> None:
+    """Show every check of a single component; of several, what failed, and one line for each that passed."""
+    from stackgan_cli import console
+
+    if len(checked) == 1:
+        ((component, checks),) = checked
+        rows = [("ok" if each.passed else "FAILED", each.name, each.detail) for each in checks]
+        console.table(
+            f"{component.full_name} {component.version}, {component.kind.title}", ("", "check", "what was found"), rows
+        )
+        return
+    lines: list[tuple[str, ...]] = []
+    for component, checks in checked:
+        who = f"{component.kind.slug} {component.name} of {component.package} {component.version}"
+        failed = [("FAILED", who, each.name, each.detail) for each in checks if not each.passed]
+        lines += failed or [("ok", who, f"all {len(checks)}", "")]
+    console.table("Checks", ("", "component", "check", "what to change"), lines)
 
 
 def _described(component: Component) -> dict[str, Any]:

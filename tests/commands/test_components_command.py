@@ -51,13 +51,53 @@ def test_show_asks_for_the_kind_where_it_must() -> None:
         CliRunner().invoke(app, ["show", "paper"], catch_exceptions=False)
 
 
-def test_check_passes_a_good_component(capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_of_one_component_shows_every_check(capsys: pytest.CaptureFixture[str]) -> None:
     checked = json.loads(run(capsys, "check", "residual", "--option", "channels=8", "--json"))
+    (component,) = checked["components"]
     assert checked["passed"], checked
-    assert len(checked["checks"]) > 10
+    assert (component["name"], component["passed"]) == ("residual", True)
+    assert len(component["checks"]) > 10
+    assert "channels=8" in next(each["detail"] for each in component["checks"] if each["name"] == "builds")
+    assert "rows are independent" in run(capsys, "check", "residual")
 
 
-def test_check_fails_a_bad_component_with_exit_code_4(capsys: pytest.CaptureFixture[str]) -> None:
-    checked = json.loads(run(capsys, "check", "twin-one:twin", "--json", code=4))
+def test_one_that_fails_does_not_keep_the_others_from_being_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("raises-on-import", "twin-one:twin", "gone-module", "hashed-words")
+    checked = json.loads(run(capsys, "check", *names, "--json", code=4))
+    failed = {each["name"]: each for each in checked["components"] if not each["passed"]}
     assert not checked["passed"]
-    assert "no attribute 'encode'" in next(each["detail"] for each in checked["checks"] if not each["passed"])
+    assert list(failed) == ["raises-on-import", "twin", "gone-module"]
+    assert failed["raises-on-import"]["version"] == "1.2"
+    (why,) = failed["raises-on-import"]["checks"]
+    assert "RuntimeError: the weights are nowhere" in why["detail"]
+    assert "pip install --upgrade raises-on-import" in why["detail"]
+    assert any("no attribute 'encode'" in each["detail"] for each in failed["twin"]["checks"])
+    table = run(capsys, "check", *names, code=4)
+    assert all(words in table for words in ("what to change", "FAILED", "can be imported", "all 13"))
+
+
+def test_check_without_names_takes_all_of_a_kind_and_what_is_broken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STACKGAN_PLUGINS", "")
+    checked = json.loads(run(capsys, "check", "--kind", "feature-extractor", "--json"))
+    listed = json.loads(run(capsys, "list", "--kind", "feature-extractor", "--json"))
+    assert [each["name"] for each in checked["components"]] == [each["name"] for each in listed["components"]]
+    monkeypatch.setenv("STACKGAN_PLUGINS", "malformed-entries")
+    checked = json.loads(run(capsys, "check", "--kind", "metric", "--json"))
+    assert (checked["passed"], checked["broken"]) == (True, [])
+    monkeypatch.setattr("stackgan_cli.components.registry.available", lambda kind=None: [])
+    checked = json.loads(run(capsys, "check", "--json", code=4))
+    assert "Capital" in {each["entry"] for each in checked["broken"]}
+
+
+@pytest.mark.parametrize("names", [[], ["residual", "hashed-words"]])
+@pytest.mark.parametrize("option", [["--option", "channels=8"], ["--source", "."]])
+def test_options_are_for_one_component(names: list[str], option: list[str]) -> None:
+    with pytest.raises(UsageError, match="are for one component"):
+        CliRunner().invoke(app, ["check", *names, *option], catch_exceptions=False)
+
+
+def test_options_that_it_does_not_take_are_the_callers_error() -> None:
+    with pytest.raises(ComponentError, match="no option 'colour'"):
+        CliRunner().invoke(app, ["check", "residual", "--option", "colour=1"], catch_exceptions=False)

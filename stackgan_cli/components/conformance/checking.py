@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stackgan_cli.components.binding import HOST_GIVEN, bind_factory, signature_of
-from stackgan_cli.components.component import Component, Kind
+from stackgan_cli.components.component import Component, Kind, cause_of
 from stackgan_cli.components.conformance.isolation import import_quietly, isolated
 from stackgan_cli.components.conformance.samples import TEXT_WIDTH, WORD_WIDTH
 from stackgan_cli.components.conformance.subject import Check, Notebook, Subject, UnmetError, require
@@ -77,8 +77,11 @@ def check(
     notebook.run("keyword-only options", lambda: _check_signature(factory, kind, described))
     with isolated() as watch:
         subject = _sized(notebook, Subject(kind, described, factory, {}, dict(options or {}), source), host)
-        if subject is not None:
-            _checks_of(kind)(notebook, subject)
+        try:
+            if subject is not None:
+                _checks_of(kind)(notebook, subject)
+        except (Exception, SystemExit) as error:
+            notebook.note("can be checked", False, f"it raised {cause_of(error)}")
     notebook.note("no network", not watch.network, f"it tried {watch.network[0]}" if watch.network else "")
     notebook.note("no unpickling", not watch.unpickled, f"it unpickled {watch.unpickled[0]}" if watch.unpickled else "")
     return notebook.checks
