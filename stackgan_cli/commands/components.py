@@ -86,8 +86,9 @@ def show_command(name: NameArgument, kind: KindOption = None, json: JsonOption =
     from stackgan_cli.components.binding import options_of
 
     component = registry.find_any(name, Kind.parse(kind) if kind else None)
-    options = options_of(component)
-    summary = _summary(component)
+    command = component.kind is Kind.COMMAND
+    options = [] if command else options_of(component)
+    summary = f"Its options: stackgan {component.name} --help" if command else _summary(component)
     if json:
         described = {**_described(component), "summary": summary, "options": [_option_json(each) for each in options]}
         console.print_json(described)
@@ -96,14 +97,11 @@ def show_command(name: NameArgument, kind: KindOption = None, json: JsonOption =
     console.out.print(f"{component.kind.title}, {escape(component.target)}")
     if summary:
         console.out.print(f"\n{escape(summary)}\n")
-    if not options:
+    if options:
+        rows = [(each.name, each.annotation, _default_text(each)) for each in options]
+        console.table("Options", ("name", "type", "default"), rows)
+    elif not command:
         console.out.print("It takes no options.")
-        return
-    console.table(
-        "Options",
-        ("name", "type", "default"),
-        [(each.name, each.annotation, _default_text(each)) for each in options],
-    )
 
 
 @app.command(

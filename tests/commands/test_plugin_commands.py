@@ -52,6 +52,8 @@ def test_help_lists_them_with_their_package_and_imports_none(speech: Callable[..
     for name in ("speak", "shout", "broken", "speech:generate"):
         assert f"{name} from speech 2.5" in words
     assert "malformed" not in words
+    shown = speech("components", "show", "speak").out
+    assert "Its options: stackgan speak --help" in shown
     assert "speech" not in sys.modules
 
 
