@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.components.component import Kind
+from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.components.results import image_fault
 from stackgan_cli.dataset.manifest import DATA_SCHEMA
 from stackgan_cli.errors import ComponentError, DataError

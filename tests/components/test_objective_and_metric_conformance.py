@@ -287,7 +287,7 @@ def test_faulty_objective_is_caught(factory: Callable[..., Any], name: str, deta
     ("factory", "name", "detail"),
     [
         (Vague, "title, better and needs", "better is 'more'"),
-        (Greedy, "title, better and needs", "frozenset of attributes, logits, real, texts"),
+        (Greedy, "title, better and needs", "frozenset of real, logits, attributes, texts"),
         (Whole, "a finite value", "it should be a finite float"),
         (Holding, "a finite value", "JSON cannot hold"),
         (Dicing, "one seed, one result", "draws from torch's default generator"),

@@ -14,7 +14,7 @@ from stackgan_cli.components.conformance.subject import Notebook, Subject, requi
 from stackgan_cli.components.protocols import METRIC_NEEDS, Observed, Texts
 
 _OF_TEXTS = frozenset({"texts", "stated", "caption_features"})
-_PICTURES, _WIDTH, _CLASSES = 96, 8, 4
+_PICTURES, _WIDTH, _CLASSES = 128, 8, 4
 _COLOURS = ("red", "blue", "yellow", "white")
 
 
@@ -22,11 +22,9 @@ def _observed(*, fitting: bool) -> Observed:
     """Random pictures: those that fit :func:`_texts` and the real ones, or others that have nothing to do with them."""
     kinds = torch.arange(_PICTURES) % _CLASSES
     seen = kinds if fitting else (kinds + 1) % _CLASSES
-    features = drawn(21, _OF_TEXTS = frozenset({"texts", "stated", "caption_features"})
-_PICTURES, _WIDTH)
+    features = drawn(21, _PICTURES, _WIDTH)
     return Observed(
-        features if fitting else drawn(22, _OF_TEXTS = frozenset({"texts", "stated", "caption_features"})
-_PICTURES, _WIDTH) + 5,
+        features if fitting else drawn(22, _PICTURES, _WIDTH) + 5,
         logits=drawn(23, _PICTURES, _CLASSES) + 8 * torch.eye(_CLASSES)[seen],
         attributes={"colour": [_COLOURS[kind] for kind in seen.tolist()]},
     )
@@ -36,11 +34,10 @@ def _texts() -> Texts:
     kinds = (torch.arange(_PICTURES) % _CLASSES).tolist()
     return Texts(
         [f"a {_COLOURS[kind]} bird, number {number}" for number, kind in enumerate(kinds)],
-        features=drawn(21, _OF_TEXTS = frozenset({"texts", "stated", "caption_features"})
-_PICTURES, _WIDTH),
+        features=drawn(21, _PICTURES, _WIDTH),
         truth=[{"colour": _COLOURS[kind]} for kind in kinds],
         stated=[["colour"]] * _PICTURES,
-        classes=kinds,
+        classes=range(_PICTURES),
     )
 
 
@@ -73,8 +70,8 @@ class _MetricRun:
 
     def numbers(self) -> str:
         found = self.measure()
-        if not found:
-            return f"it says nothing of {_PICTURES} pictures"
+        if "value" not in found:
+            return f"it says nothing of {_PICTURES} pictures. {found.get('reason', '')}".strip()
         value = found.get("value")
         number = isinstance(value, float) and math.isfinite(value)
         require(number, f"value is {value!r}; it should be a finite float")
