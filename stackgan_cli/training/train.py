@@ -211,6 +211,6 @@ def _announcement(run: TrainingRun) -> str:
     shared = f" shared by {options.ranks.count} processes" if options.ranks.count > 1 else ""
     return (
         f"Training Stage-{'I' * run.stage} of {run.folder.name} ({run.recipe}) at {settings.resolution} px on"
-        f" {run.data.name}, {len(run.data.train):,} pictures: {sizes}; {options.machine.device},"
+        f" {run.data.name}, {run.data.manifest.counts.train:,} pictures: {sizes}; {options.machine.device},"
         f" {options.machine.precision}; {run.steps:,} steps of {settings.batch_size}{shared}."
     )
