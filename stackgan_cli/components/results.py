@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackgan_cli.components.protocols import Generated, TextFeatures
+from stackgan_cli.components.protocols import Generated, Judgement, TextFeatures
+from stackgan_cli.errors import ComponentError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,6 +48,39 @@ def pictures_fault(generated: object, shape: tuple[int, ...]) -> str | None:
         return f"returns {type(generated).__name__} instead of Generated"
     if _shape(generated.images) != shape:
         return f"draws images of the shape {_shape(generated.images)} instead of {shape}"
+    if (generated.kl is None) != (generated.condition is None):
+        return "gives one of kl and condition alone; a generator with a conditioning distribution gives both"
+    if generated.kl is not None and _shape(generated.kl) != shape[:1]:
+        return f"gives a kl of the shape {_shape(generated.kl)} instead of {shape[:1]}"
+    return None
+
+
+def judgements_fault(judged: object, texts: int, pictures: int) -> str | None:
+    """Say what is wrong with a discriminator's result, its numbers aside.
+
+    Args:
+        judged: what the discriminator returned.
+        texts: how many batches of texts it was given.
+        pictures: how many pictures.
+    """
+    if not isinstance(judged, Sequence) or not all(isinstance(each, Judgement) for each in judged):
+        return f"returns {type(judged).__name__} instead of a list of Judgement"
+    if len(judged) != texts:
+        return f"returns {len(judged)} judgements for {texts} texts"
+    for each in judged:
+        for name, logits in (("matching", each.matching), ("realism", each.realism)):
+            if logits is not None and _shape(logits) != (pictures,):
+                return f"gives {name} of the shape {_shape(logits)} instead of {(pictures,)}"
+    return None
+
+
+def terms_fault(terms: object) -> str | None:
+    """Say what is wrong with an objective's losses, their numbers aside."""
+    if not isinstance(terms, Mapping):
+        return f"returns {type(terms).__name__} instead of losses by name"
+    for name, term in terms.items():
+        if getattr(term, "shape", None) != ():
+            return f"gives the loss {name!r} as {_shape(term) or type(term).__name__} instead of a scalar tensor"
     return None
 
 
@@ -67,6 +102,16 @@ def image_fault(example: Example) -> str | None:
         return None
     given = type(example.image).__name__
     return f"gives {given} for the image of {example.name!r}, not a Path, the bytes of a file, or a function for either"
+
+
+def refuse(described: str, fault: str | None) -> None:
+    """Refuse what a component returned, where there is a fault in it.
+
+    Raises:
+        ComponentError: naming the component.
+    """
+    if fault is not None:
+        raise ComponentError(f"{described} {fault}.", "stackgan components check shows more; report it to its authors.")
 
 
 def _words_fault(words: Tensor | None, padding: Tensor | None, captions: int) -> str | None:

@@ -33,12 +33,12 @@ from stackgan_cli.components.protocols import (
     Update,
     WantsInputGradients,
 )
+from stackgan_cli.components.results import judgements_fault, pictures_fault, refuse, terms_fault
 from stackgan_cli.dataset.prefetching import batches_ahead
 from stackgan_cli.machine import place
 from stackgan_cli.model_folder import objective_file
 from stackgan_cli.randomness import generator_for
 from stackgan_cli.ranks import ALONE
-from stackgan_cli.training.checking import check_generated, check_judgements, check_terms
 from stackgan_cli.training.distribution import average_gradients, averaging_gradients, backward, synchronised
 from stackgan_cli.training.losses import discriminator_loss, generator_loss, kl_loss
 from stackgan_cli.training.optimizing import Averaged, learning_rate, make_adam
@@ -233,7 +233,7 @@ class StageTask:
         described = self.parts.judges[name].described
         with blaming(described, "judging pictures"):
             judged: Sequence[Judgement] = judge(images, texts, sketch)
-        check_judgements(judged, len(texts), len(images), described)
+        refuse(described, judgements_fault(judged, len(texts), len(images)))
         return judged
 
     def _terms(self, step: int, update: Update, judge: str | None) -> Iterator[tuple[str, Tensor]]:
@@ -248,7 +248,7 @@ class StageTask:
                     given = goal.component.discriminator_terms(update)
                 else:
                     given = {}
-            check_terms(given, goal.described)
+            refuse(goal.described, terms_fault(given))
             yield from ((f"{name}.{key}" if key else name, goal.weight * term) for key, term in given.items())
 
     def _eagerly(self, wanted: bool) -> AbstractContextManager[object]:
@@ -295,7 +295,8 @@ class StageTask:
                 sketch = self.stage1(self._noise(self.stage1, count, f"{purpose} stage1", step, ranks), text).images
         with blaming(described, "drawing pictures"):
             generated = draw(noise, text) if sketch is None else draw(sketch, noise, text)
-        check_generated(generated, (len(text.sentence), 3, self.settings.resolution), described)
+        side = self.settings.resolution
+        refuse(described, pictures_fault(generated, (len(text.sentence), 3, side, side)))
         return sketch, generated
 
     @torch.no_grad()

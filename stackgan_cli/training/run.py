@@ -6,6 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import torch
+
+from stackgan_cli.components.results import range_fault, refuse
 from stackgan_cli.errors import StackganError
 from stackgan_cli.files import write_text
 from stackgan_cli.model_folder import ModelFolder, forget_stage, set_aside
@@ -13,7 +16,6 @@ from stackgan_cli.progress import SILENT
 from stackgan_cli.ranks import ALONE
 from stackgan_cli.recipes.writing import to_toml
 from stackgan_cli.training.assembly import Assembled, Fitting, assemble, build_batches, keep_objectives
-from stackgan_cli.training.checking import check_pixels
 from stackgan_cli.training.distribution import mean_over_ranks
 from stackgan_cli.training.loop import StageTask, train
 from stackgan_cli.training.optimizing import Length
@@ -137,7 +139,8 @@ class TrainingRun:
             self._trail.forms = options.ranks.from_main(forms)
         for network in (generator, self.task.averaged.network):
             set_forms(network, self._trail.forms)
-        check_pixels(self.task.sample(text, "try out"), self.task.parts.generator.described)
+        low, high = (float(end) for end in torch.aminmax(self.task.sample(text, "try out").float()))
+        refuse(self.task.parts.generator.described, range_fault(low, high))
         self.task.join_ranks()
         if options.compile or options.cuda_graphs:
             self.task.compile(cuda_graphs=options.cuda_graphs)

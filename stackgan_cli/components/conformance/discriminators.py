@@ -17,7 +17,6 @@ from stackgan_cli.components.conformance.modules import (
     shaken,
 )
 from stackgan_cli.components.conformance.samples import (
-    BATCH,
     drawn_pictures,
     other_words,
     sample_text,
@@ -25,6 +24,7 @@ from stackgan_cli.components.conformance.samples import (
 )
 from stackgan_cli.components.conformance.subject import Notebook, Subject, UnmetError, require
 from stackgan_cli.components.protocols import Judgement, TextFeatures
+from stackgan_cli.components.results import judgements_fault
 
 
 class _DiscriminatorRun:
@@ -62,18 +62,13 @@ class _DiscriminatorRun:
         given = self.given[rows] if self.given is not None else None
         wanted = [some_rows(text, rows) for text in texts or self.texts]
         result: Sequence[Judgement] = (network or self.network)(pictures, wanted, given)
-        require(isinstance(result, Sequence), f"it returns {type(result).__name__} instead of a list of judgements")
-        judged = all(isinstance(each, Judgement) for each in result)
-        require(judged, "it returns a list of something else than Judgement")
-        require(len(result) == len(wanted), f"it returns {len(result)} judgements for {len(wanted)} texts")
+        fault = judgements_fault(result, len(wanted), len(pictures))
+        require(fault is None, f"it {fault}")
         return result
 
     def shapes(self) -> str:
         before = self.images.clone()
-        for each in self():
-            require(tuple(each.matching.shape) == (BATCH,), f"matching has the shape {tuple(each.matching.shape)}")
-            if each.realism is not None:
-                require(tuple(each.realism.shape) == (BATCH,), f"realism has the shape {tuple(each.realism.shape)}")
+        self()
         require(torch.equal(before, self.images), "it changes its arguments in place")
         return "matching and realism" if self()[0].realism is not None else "matching"
 
