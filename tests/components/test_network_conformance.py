@@ -248,7 +248,7 @@ def test_good_networks_conform(kind: Kind, factory: Callable[..., Any]) -> None:
         (DeafGenerator, "heeds text and noise", "another sentence gives the same images"),
         (UnseededGenerator, "equal seeds, equal weights", "end.bias differs"),
         (DrawTellingGenerator, "kl and condition", "the mean of the distribution, not a draw from it"),
-        (DivergenceAloneGenerator, "kl and condition", "one of kl and condition alone"),
+        (DivergenceAloneGenerator, "shapes", "one of kl and condition alone"),
         (NarrowConditionGenerator, "kl and condition", "condition_width is 6, but condition has the shape (4, 5)"),
         (MixedUpGenerator, "shapes", "(4x18 and 24x24)"),
         (PaddingGenerator, "heeds text and noise", "where padding is True"),
@@ -264,7 +264,7 @@ def test_faulty_generator_is_caught(factory: Callable[..., Any], name: str, deta
 @pytest.mark.parametrize(
     ("factory", "name", "detail"),
     [
-        (ColumnDiscriminator, "shapes", "(4, 1)"),
+        (ColumnDiscriminator, "module", "(4, 1)"),
         (BlindDiscriminator, "gradients reach all parameters", "no gradient reaches 2 parameters"),
         (PaddingDiscriminator, "heeds the text", "where padding is True"),
         (FirstTextDiscriminator, "module", "1 judgements for 2 texts"),

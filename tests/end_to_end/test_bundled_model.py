@@ -34,7 +34,7 @@ def test_both_stages_are_there_and_small_and_say_how_they_were_made(pipeline: Pi
     for stage in (1, 2):
         training = BUNDLED / "training" / f"stage{stage}"
         lines = (training / "log.jsonl").read_text().splitlines()
-        assert json.loads(lines[-1])["step"] == pipeline.model.manifest["stages"][str(stage)]["steps"]
+        assert json.loads(lines[-1])["step"] == pipeline.model.manifest.stages[str(stage)].steps
         assert (training / "settings.toml").is_file()
 
 

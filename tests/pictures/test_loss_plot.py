@@ -153,7 +153,7 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_matplotlib_is_imported_when_a_plot_is_drawn_and_not_before() -> None:
-    modules = "stackgan_cli.training.records, stackgan_cli.training.run"
+    modules = "stackgan_cli.training.recording, stackgan_cli.training.run"
     done = run(f"import sys, {modules}; print('matplotlib' in sys.modules)")
     assert done.stdout.strip() == "False", done.stderr
 
