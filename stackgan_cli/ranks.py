@@ -91,11 +91,6 @@ class Ranks:
             dist.all_reduce(votes)
         return bool(votes.item())
 
-    def from_main(self, words: dict[str, str]) -> dict[str, str]:
-        """Return what the main rank says; at most 16,000 bytes as JSON."""
-        heard: dict[str, str] = json.loads(self._words_of_all(json.dumps(words) if self.main else "{}")[0])
-        return heard
-
     def in_turn(self, work: Callable[[], Result]) -> Result:
         """Do something on the main rank and, when that went well, on the others; what fails on one fails on all.
 

@@ -45,8 +45,6 @@ class CheckpointRecord(Manifest):
     rollbacks: tuple[Rollback, ...] = ()
     machine: str | None = None
     precision: str | None = None
-    forms: dict[str, str] | None = None
-    """Form of each upsampling convolution, by its name in the generator."""
     sha256: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")], str] = Field(default_factory=dict)
     """Of every file beside it."""
 

@@ -305,12 +305,6 @@ class StageTask:
         with self.machine.autocast():
             return self.generate(self.averaged.network, text, purpose, 0)[1].images
 
-    @torch.no_grad()
-    def try_out(self, text: TextFeatures) -> None:
-        """Run the generator that is trained once."""
-        with self.machine.autocast():
-            self.generate(self.generator, text, "try out", 0)
-
     def _noise(self, generator: nn.Module, count: int, purpose: str, step: int, ranks: Ranks) -> Tensor:
         width = int(generator.noise_width)  # type: ignore[arg-type]  # part of the generators' protocol
         draw = generator_for(self.settings.seed, purpose, step)

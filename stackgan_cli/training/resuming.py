@@ -40,9 +40,6 @@ class Trail:
         self.folder, self.best = run_folder / "checkpoints", run_folder / "best"
         self._run_folder, self._machine = run_folder, machine
         self.rollbacks: tuple[Rollback, ...] = ()
-        self.forms: dict[str, str] | None = None
-        """Forms of the upsampling convolutions that the run has chosen on this machine; another form rounds
-        differently."""
         self.newest: int | None = None
         """Step of the newest checkpoint."""
 
@@ -112,7 +109,6 @@ class Trail:
                 rollbacks=self.rollbacks,
                 machine=self._machine.name,
                 precision=self._machine.precision,
-                forms=self.forms,
             )
             save_checkpoint(self.folder, task, record)
             self.newest = step
@@ -135,5 +131,3 @@ class Trail:
         load_checkpoint(path, task)
         self.newest = record.step
         self.rollbacks = record.rollbacks
-        if (record.machine, record.precision) == (self._machine.name, self._machine.precision):
-            self.forms = record.forms

@@ -25,7 +25,6 @@ from stackgan_cli.training.recording import Recorder
 from stackgan_cli.training.refusals import refuse_other_data, refuse_other_settings, refuse_other_stage1
 from stackgan_cli.training.resuming import MOST_ROLLBACKS, Trail
 from stackgan_cli.training.samples import Samples
-from stackgan_cli.training.tuning import quickest_forms, set_forms, shapes_of
 from stackgan_cli.training.watching import DivergedError, LossWatch
 
 if TYPE_CHECKING:
@@ -126,19 +125,12 @@ class TrainingRun:
         return self.length.steps
 
     def make_ready(self) -> None:
-        """Do what must be done once before the first step: choose the quickest forms, join the ranks, compile.
+        """Do what must be done once before the first step: draw a first batch, join the ranks, compile.
 
-        A run that goes on keeps the forms that it chose, for another form rounds differently.
+        Raises:
+            ComponentError: the generator draws what is no picture.
         """
-        options, generator = self.options, self.task.generator
-        text = self.batches.at(self.step).text
-        if self._trail.forms is None:
-            # All ranks draw, because batch-norm may ask all of them; the main one measures.
-            shapes = shapes_of(generator, lambda: self.task.try_out(text))
-            forms = quickest_forms(shapes, options.machine) if options.ranks.main else {}
-            self._trail.forms = options.ranks.from_main(forms)
-        for network in (generator, self.task.averaged.network):
-            set_forms(network, self._trail.forms)
+        options, text = self.options, self.batches.at(self.step).text
         low, high = (float(end) for end in torch.aminmax(self.task.sample(text, "try out").float()))
         refuse(self.task.parts.generator.described, range_fault(low, high))
         self.task.join_ranks()

@@ -13,10 +13,10 @@ from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.generators.folding import fold
 from stackgan_cli.generators.paper_stage1 import PaperStage1
 from stackgan_cli.generators.paper_stage2 import PaperStage2
-from stackgan_cli.generators.upsampling import UpsampleConvolution
 from stackgan_cli.machine import Machine, choose_machine, place
 from tests.benchmarks.alternating import quickest, show
 from tests.benchmarks.training_step import TEXT_WIDTH, wait
+from tests.benchmarks.upsampling import resize_first
 
 
 def networks() -> tuple[PaperStage1, PaperStage2]:
@@ -35,9 +35,8 @@ def main() -> None:
     options = parser.parse_args()
     machine = choose_machine(options.device, options.precision)
     plain = tuple(network.to(machine.device) for network in networks())
-    for layer in (layer for network in plain for layer in network.modules()):
-        if isinstance(layer, UpsampleConvolution):
-            layer.form = "resized"
+    for network in plain:
+        resize_first(network)
     quick = networks()
     for network in quick:
         fold(network.requires_grad_(False), machine.half)

@@ -23,7 +23,6 @@ from torch import nn
 
 from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.dataset.batches import Batch
-from stackgan_cli.generators.upsampling import UpsampleConvolution
 from stackgan_cli.machine import Machine, choose_machine
 from stackgan_cli.recipes.loading import load_recipe, stage_settings
 from stackgan_cli.training.assembly import TextWidths, assemble
@@ -31,7 +30,7 @@ from stackgan_cli.training.loop import StageTask
 from stackgan_cli.training.losses import discriminator_loss, generator_loss, kl_loss
 from stackgan_cli.training.optimizing import Length
 from stackgan_cli.training.parts import Part
-from stackgan_cli.training.tuning import quickest_forms, set_forms, shapes_of
+from tests.benchmarks.upsampling import resize_first
 
 TEXT_WIDTH = 1024
 SKETCH = 64
@@ -59,10 +58,8 @@ def task(stage: int, batch: int, machine: Machine) -> StageTask:
 
 
 def default_step(stage: int, batch: int, machine: Machine, compiled: bool) -> Callable[[int, Batch], object]:
-    """The step as a run makes it, its forms chosen as a run chooses them."""
+    """The step as a run makes it."""
     made = task(stage, batch, machine)
-    text = random_batch(stage, batch, machine.device).text
-    set_forms(made.generator, quickest_forms(shapes_of(made.generator, lambda: made.try_out(text)), machine))
     if compiled:
         made.compile(cuda_graphs=False)
     return made.step
@@ -74,9 +71,7 @@ def plain_step(stage: int, batch: int, device: torch.device) -> Callable[[int, B
     (discriminator,) = made.discriminators.values()
     for network in filter(None, (made.generator, discriminator, made.stage1)):
         network.to(memory_format=torch.contiguous_format)
-        for layer in network.modules():
-            if isinstance(layer, UpsampleConvolution):
-                layer.form = "resized"
+        resize_first(network)
     adam = {"lr": 2e-4, "betas": (0.5, 0.999), "foreach": False, "fused": False}
     for_generator = torch.optim.Adam(made.generator.parameters(), **adam)  # type: ignore[arg-type]
     for_discriminator = torch.optim.Adam(discriminator.parameters(), **adam)  # type: ignore[arg-type]

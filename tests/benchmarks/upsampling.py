@@ -1,20 +1,20 @@
-"""The forms of *resize, then convolve* side by side: forward and backward, at the shapes that the recipes train.
+"""*Resize, then convolve* as published beside the layer that computes the same: forward and backward, in turn.
 
-    python -m tests.benchmarks.upsampling
-
-A form earns its place by being at least 1.25 times quicker than the usual one somewhere. All forms of a shape take
-turns in one run, so that a noisy machine is as noisy for each; the quickest of several rounds counts.
+python -m tests.benchmarks.upsampling
 """
 
 from __future__ import annotations
 
 import argparse
-import time
+from functools import partial
 
 import torch
+from torch import nn
+from torch.nn import functional as F
 
-from stackgan_cli.generators.upsampling import DEFAULT_FORM, FORMS, UpsampleConvolution
+from stackgan_cli.generators.upsampling import UpsampleConvolution
 from stackgan_cli.machine import Machine, choose_machine
+from tests.benchmarks.alternating import quickest
 
 SHAPES = {
     "paper, Stage-I": [(64, 1024, 512, 4), (64, 512, 256, 8), (64, 256, 128, 16), (64, 128, 64, 32)],
@@ -25,19 +25,25 @@ SHAPES = {
 """Batch, channels in, channels out and side of what the layer is given."""
 
 
-def seconds(layer: UpsampleConvolution, features: torch.Tensor, form: str, machine: Machine) -> float:
-    """Time of one forward and backward pass."""
-    layer.form = form
-    _wait(machine)
-    started = time.perf_counter()
+class ResizeFirst(UpsampleConvolution):
+    """The same layer as the published code computes it."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return F.conv2d(F.interpolate(features, scale_factor=2.0, mode="nearest"), self.weight, padding=1)
+
+
+def resize_first(network: nn.Module) -> None:
+    """Let every layer of a network compute as published."""
+    for layer in network.modules():
+        if type(layer) is UpsampleConvolution:
+            layer.__class__ = ResizeFirst
+
+
+def passes(layer: nn.Module, features: torch.Tensor, machine: Machine) -> None:
+    """One forward and backward pass."""
     with machine.autocast():
         made = layer(features)
     torch.autograd.grad(made, [features, layer.weight], torch.ones_like(made))
-    _wait(machine)
-    return time.perf_counter() - started
-
-
-def _wait(machine: Machine) -> None:
     if machine.device.type == "cuda":
         torch.cuda.synchronize(machine.device)
 
@@ -50,22 +56,15 @@ def main() -> None:
     options = parser.parse_args()
     for precision in dict.fromkeys((choose_machine(options.device).precision, "float32")):
         machine = choose_machine(options.device, precision)
-        print(f"{machine.name}, {torch.get_num_threads()} threads, {precision}; times quicker than {DEFAULT_FORM}:")
+        print(f"{machine.name}, {torch.get_num_threads()} threads, {precision}; times quicker than as published:")
         for title, shapes in SHAPES.items():
             for batch, inputs, outputs, side in shapes:
-                layer = UpsampleConvolution(inputs, outputs).to(machine.device)
-                features = torch.randn(batch, inputs, side, side, device=machine.device)
-                features = features.to(memory_format=torch.channels_last)
-                features = features.to(machine.half) if machine.half else features
-                features.requires_grad_()
-                best = dict.fromkeys(FORMS, float("inf"))
-                for _ in range(1 + options.rounds):
-                    for form in FORMS:
-                        best[form] = min(best[form], seconds(layer, features, form, machine))
-                ratios = "  ".join(
-                    f"{form} {best[DEFAULT_FORM] / taken:5.2f}" for form, taken in best.items() if form != DEFAULT_FORM
-                )
-                print(f"  {title:16} {batch:3} x {inputs:4} -> {outputs:3} at {side:3} px: {ratios}")
+                features = torch.randn(batch, inputs, side, side, device=machine.device, dtype=machine.half)
+                features = features.to(memory_format=torch.channels_last).requires_grad_()
+                layers = [kind(inputs, outputs).to(machine.device) for kind in (ResizeFirst, UpsampleConvolution)]
+                ways = {type(layer).__name__: partial(passes, layer, features, machine) for layer in layers}
+                published, ours = quickest(ways, options.rounds).values()
+                print(f"  {title:16} {batch:3} x {inputs:4} -> {outputs:3} at {side:3} px: {published / ours:5.2f}")
 
 
 if __name__ == "__main__":

@@ -451,13 +451,8 @@ class Spoiling:
 
         def step(task: Any, number: int, batch: Any) -> Any:
             losses = real(task, number, batch)
-            spoiling.rates.append(
-                (
-                    number + 1,
-                    task.generator_optimizer.param_groups[0]["lr"],
-                    task.discriminator_optimizer.param_groups[0]["lr"],
-                )
-            )
+            optimizers = (task.optimizers[f"{name}_optimizer"] for name in ("generator", "discriminator"))
+            spoiling.rates.append((number + 1, *(each.param_groups[0]["lr"] for each in optimizers)))
             take = spoiling.loss.get if spoiling.always else spoiling.loss.pop
             value = take(number + 1, None)
             if value is not None:

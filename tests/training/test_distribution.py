@@ -54,7 +54,6 @@ rank, store = int(sys.argv[1]), sys.argv[2]
 dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
 ranks = Ranks(rank, 2)
 assert ranks.any(rank == 1) and not ranks.any(False)
-assert ranks.from_main({"schön": "ja"} if rank == 0 else {}) == {"schön": "ja"}
 order = []
 assert ranks.in_turn(lambda: order.append(rank) or rank) == rank and order == [rank]
 for failing, message in ((0, "größer"), (1, "x" * 20000)):
