@@ -30,6 +30,10 @@ class UpsampleConvolution(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Upsample and convolve."""
+        enlarged = 4 * features.numel() // features.shape[1] * len(self.weight)
+        if torch.is_autocast_enabled(features.device.type) and self.weight.numel() > features.numel() + enlarged:
+            # In half precision, summing a kernel that holds more numbers than the maps costs more than it saves.
+            return F.conv2d(F.interpolate(features, scale_factor=2.0, mode="nearest"), self.weight, padding=1)
         return F.conv_transpose2d(features, self._kernel(), stride=2, padding=1)
 
     def as_transposed(self) -> nn.ConvTranspose2d:

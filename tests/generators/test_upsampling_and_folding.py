@@ -41,9 +41,10 @@ def test_the_layer_is_resizing_and_convolving_forward_and_backward(
         assert torch.allclose(one, other, rtol=0, atol=1e-10)
 
 
-def test_the_layer_is_as_exact_as_bfloat16_allows() -> None:
+@pytest.mark.parametrize(("channels", "side"), [(16, 4), (64, 2)])
+def test_the_layer_is_as_exact_as_bfloat16_allows(channels: int, side: int) -> None:
     torch.manual_seed(0)
-    layer, features = UpsampleConvolution(16, 8), torch.randn(2, 16, 4, 4)
+    layer, features = UpsampleConvolution(channels, 8 * channels), torch.randn(2, channels, side, side)
     with torch.autocast("cpu", torch.bfloat16):
         made = layer(features)
     expected = resize_then_convolve(features, layer.weight)
