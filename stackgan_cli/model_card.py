@@ -10,7 +10,7 @@ from stackgan_cli.files import write_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stackgan_cli.model_folder import ModelManifest, StageRecord
+    from stackgan_cli.model_manifest import ModelManifest, StageRecord
 
 
 def write_card(folder: Path, manifest: ModelManifest) -> None:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.component import Kind
 from stackgan_cli.components.entries import ComponentEntry
@@ -19,8 +17,9 @@ from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_component, rea
 from stackgan_cli.errors import ModelError
 from stackgan_cli.files import atomic_folder
 from stackgan_cli.home import MANIFEST
-from stackgan_cli.manifests import Manifest, checked, read_json, write_json
+from stackgan_cli.manifests import checked, read_json, write_json
 from stackgan_cli.model_card import write_card
+from stackgan_cli.model_manifest import FORMAT, DataRecord, ModelManifest, StageRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,43 +27,8 @@ if TYPE_CHECKING:
 
     from stackgan_cli.components.protocols import Stage1Generator, Stage2Generator, TextEncoder
 
-FORMAT = 1
 STAGES = {1: Kind.STAGE1_GENERATOR, 2: Kind.STAGE2_GENERATOR}
 _TEXT_ENCODER = "text_encoder"
-
-
-class DataRecord(Manifest):
-    """The prepared data that a model was trained on."""
-
-    name: str
-    fingerprint: str = ""
-
-
-class StageRecord(Manifest):
-    """One trained stage of a model, and how it was trained."""
-
-    generator: ComponentEntry
-    recipe: str = ""
-    resolution: int = 0
-    steps: int = 0
-    of: int = 0
-    """Steps that the run was meant to have in all."""
-    batch_size: int = 0
-    seed: int = 0
-    precision: str = ""
-    stage1: str | None = None
-    """For Stage-II: the hash of the Stage-I that it was trained on."""
-
-
-class ModelManifest(Manifest):
-    """``stackgan.json``: what a model is made of."""
-
-    format: Literal[1] = 1
-    stages: dict[Literal["1", "2"], StageRecord] = Field(default_factory=dict)
-    data: DataRecord
-    text_encoder: ComponentEntry
-    saved: str = ""
-    """When, in UTC."""
 
 
 class ModelFolder:

@@ -22,7 +22,7 @@ FLOORS = (
     ("files", "formats", "console"),
     ("home", "manifests", "machine", "ranks", "pictures", "downloads"),
     ("components", "recipes"),
-    ("model_card", "model_folder"),
+    ("model_card", "model_folder", "model_manifest"),
     ("readers", "drawn_birds", "text_encoders", "generators", "discriminators", "objectives", "extractors"),
     ("dataset",),
     ("preparing",),

@@ -15,7 +15,7 @@ from stackgan_cli.errors import INTERRUPTED
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from stackgan_cli.training.train import Trained, TrainRequest
+    from stackgan_cli.training.train import TrainRequest, TrainResult
 
 STAGE1_EPILOG = """Examples:
 
@@ -186,7 +186,7 @@ def _run(request: TrainRequest, json: bool) -> None:
         raise typer.Exit(INTERRUPTED)
 
 
-def _tell(request: TrainRequest, trained: Trained, json: bool) -> None:
+def _tell(request: TrainRequest, trained: TrainResult, json: bool) -> None:
     from stackgan_cli.console import print_json, say
 
     if trained.plan is not None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stackgan_cli.components.protocols import TextEncoder
-    from stackgan_cli.dataset.prepared import Split
     from stackgan_cli.ranks import Ranks
 
 _CAPTIONS_AT_ONCE = 512
@@ -122,25 +121,3 @@ def encode_all(encoder: TextEncoder, captions: Iterable[str]) -> Iterator[tuple[
             tensors |= {"words": features.words.detach().float().cpu(), "padding": features.padding.cpu()}
         done += len(batch)
         yield done, tensors
-
-
-class CaptionedSplit:
-    """A training split beside the features of its captions: what objectives that learn are fitted to.
-
-    Args:
-        split: of prepared data.
-        features: of its captions.
-    """
-
-    def __init__(self, split: Split, features: CaptionFeatures) -> None:
-        self._split, self._features = split, features
-        self.captions, self.classes = split.captions, split.classes
-        self.attributes, self.stated = split.attributes, split.stated
-
-    def pictures(self, indices: Sequence[int], resolution: int) -> Tensor:
-        """Pictures as uint8 (batch, 3, resolution, resolution)."""
-        return self._split.pictures(indices, resolution)
-
-    def text(self, pictures: Sequence[int], captions: Sequence[int]) -> TextFeatures:
-        """Features of one caption of each picture; both (batch,), captions of a picture counted from 0."""
-        return self._features.at(torch.as_tensor(list(pictures)), torch.as_tensor(list(captions)))

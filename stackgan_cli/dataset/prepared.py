@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stackgan_cli.components.entries import ComponentEntry
+    from stackgan_cli.components.protocols import TextFeatures
     from stackgan_cli.dataset.manifest import SplitName
 
 
@@ -262,3 +263,25 @@ def resized(pictures: Tensor, resolution: int) -> Tensor:
         pictures.float(), size=(resolution, resolution), mode="bilinear", antialias=True, align_corners=False
     )
     return scaled.round_().clamp_(0, 255).to(torch.uint8)
+
+
+class CaptionedSplit:
+    """A training split beside the features of its captions: what objectives that learn are fitted to.
+
+    Args:
+        split: of prepared data.
+        features: of its captions.
+    """
+
+    def __init__(self, split: Split, features: CaptionFeatures) -> None:
+        self._split, self._features = split, features
+        self.captions, self.classes = split.captions, split.classes
+        self.attributes, self.stated = split.attributes, split.stated
+
+    def pictures(self, indices: Sequence[int], resolution: int) -> Tensor:
+        """Pictures as uint8 (batch, 3, resolution, resolution)."""
+        return self._split.pictures(indices, resolution)
+
+    def text(self, pictures: Sequence[int], captions: Sequence[int]) -> TextFeatures:
+        """Features of one caption of each picture; both (batch,), captions of a picture counted from 0."""
+        return self._features.at(torch.as_tensor(list(pictures)), torch.as_tensor(list(captions)))

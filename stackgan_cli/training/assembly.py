@@ -14,7 +14,7 @@ from stackgan_cli.components.protocols import Fits, HasCondition
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import CONFIG, load_component, save_component
 from stackgan_cli.dataset.batches import Batches
-from stackgan_cli.dataset.caption_features import CaptionedSplit
+from stackgan_cli.dataset.prepared import CaptionedSplit
 from stackgan_cli.errors import SettingsError
 from stackgan_cli.files import atomic_folder
 from stackgan_cli.model_folder import STAGES, hash_of, objective_file
@@ -45,7 +45,7 @@ class TextWidths:
 
 
 @dataclass(frozen=True, slots=True)
-class Assembled:
+class StageAssembly:
     """The parts of a stage, and the entries that build them again, by the names of their files."""
 
     parts: StageParts
@@ -65,7 +65,7 @@ class Fitting:
 
 def assemble(
     settings: StageSettings, stage: int, widths: TextWidths, stage1: Part | None = None, fitting: Fitting | None = None
-) -> Assembled:
+) -> StageAssembly:
     """Build everything of a stage that computes, first weights drawn under the run's seed.
 
     Args:
@@ -91,7 +91,7 @@ def assemble(
     judges, entries = _judges(settings, stage, {**host, **sides})
     goals, kept = _goals(settings, stage, host, fitting)
     _refuse_unknown_judges(goals, judges)
-    return Assembled(StageParts(drawn, judges, goals, stage1), {"generator": generator.entry(), **entries, **kept})
+    return StageAssembly(StageParts(drawn, judges, goals, stage1), {"generator": generator.entry(), **entries, **kept})
 
 
 def build_batches(
@@ -204,7 +204,7 @@ def objective_folder(run_folder: Path, name: str) -> Path:
     return run_folder / "objectives" / name
 
 
-def keep_objectives(assembled: Assembled, run_folder: Path) -> None:
+def keep_objectives(assembled: StageAssembly, run_folder: Path) -> None:
     """Keep a copy of every fitted objective with the run, whose checkpoints belong to what was learnt then."""
     for name, goal in assembled.parts.goals.items():
         folder = objective_folder(run_folder, name)

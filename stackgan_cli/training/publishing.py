@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stackgan_cli.model_folder import DataRecord, StageRecord, hash_of, save_stage, save_text_encoder, stage_record
+from stackgan_cli.model_folder import hash_of, save_stage, save_text_encoder, stage_record
+from stackgan_cli.model_manifest import DataRecord, StageRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,15 +15,20 @@ from stackgan_cli.model_folder import ModelFolder, forget_stage, set_aside
 from stackgan_cli.progress import SILENT
 from stackgan_cli.ranks import ALONE
 from stackgan_cli.recipes.writing import to_toml
-from stackgan_cli.training.assembly import Assembled, Fitting, assemble, build_batches, keep_objectives
+from stackgan_cli.training.assembly import Fitting, StageAssembly, assemble, build_batches, keep_objectives
 from stackgan_cli.training.distribution import mean_over_ranks
 from stackgan_cli.training.loop import StageTask, train
 from stackgan_cli.training.optimizing import Length
 from stackgan_cli.training.parts import Part
 from stackgan_cli.training.publishing import Publisher
 from stackgan_cli.training.recording import Recorder
-from stackgan_cli.training.refusals import refuse_other_data, refuse_other_settings, refuse_other_stage1
-from stackgan_cli.training.resuming import MOST_ROLLBACKS, Trail
+from stackgan_cli.training.resuming import (
+    MOST_ROLLBACKS,
+    Trail,
+    refuse_other_data,
+    refuse_other_settings,
+    refuse_other_stage1,
+)
 from stackgan_cli.training.samples import Samples
 from stackgan_cli.training.watching import DivergedError, LossWatch
 
@@ -234,7 +239,7 @@ class TrainingRun:
             name: sum(weight.numel() for weight in network.parameters()) for name, network in self.task.networks.items()
         }
 
-    def _assemble(self, restart: bool) -> Assembled:
+    def _assemble(self, restart: bool) -> StageAssembly:
         stage1 = None
         if self.stage == 2:
             model = ModelFolder(self.folder)

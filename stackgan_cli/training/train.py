@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+import torch
 
 from stackgan_cli.components.component import Kind
 from stackgan_cli.components.registry import find
@@ -16,7 +20,6 @@ from stackgan_cli.model_folder import ModelFolder, stage_record
 from stackgan_cli.progress import SILENT
 from stackgan_cli.ranks import LostRankError, join_ranks, leave_ranks
 from stackgan_cli.recipes.loading import load_recipe, stage_settings, with_full_names
-from stackgan_cli.training.planning import plan
 from stackgan_cli.training.run import RunOptions, TrainingRun
 
 if TYPE_CHECKING:
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
     from stackgan_cli.progress import Progress
     from stackgan_cli.ranks import Ranks
     from stackgan_cli.recipes.schema import StageSettings
+
+
+_STEPS = 3
+"""Steps that a dry run tries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +65,7 @@ class TrainRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
+class TrainResult:
     """What training came to."""
 
     folder: Path
@@ -76,7 +83,7 @@ class Trained:
 
 def train(
     request: TrainRequest, progress: Progress = SILENT, *, stopping: Callable[[], bool] = lambda: False
-) -> Trained:
+) -> TrainResult:
     """Train a stage as asked for, from the start or from where an earlier run stopped.
 
     Under ``torchrun`` every process calls this; the main one writes.
@@ -103,17 +110,17 @@ def train(
     return trained
 
 
-def _trained(request: TrainRequest, ranks: Ranks, progress: Progress, stopping: Callable[[], bool]) -> Trained:
+def _trained(request: TrainRequest, ranks: Ranks, progress: Progress, stopping: Callable[[], bool]) -> TrainResult:
     run = ranks.in_turn(lambda: _run(request, ranks, progress))
     found = None
     if request.dry_run:
-        found = plan(run)
+        found = _plan(run)
     elif run.step >= run.steps:
         progress.say(f"This run is done: {run.step:,} of {run.steps:,} steps. More with --steps or --epochs.")
         _save_if_needed(run)
     else:
         _go(run, progress, stopping)
-    return Trained(
+    return TrainResult(
         folder=run.folder,
         stage=request.stage,
         steps=run.step,
@@ -214,3 +221,54 @@ def _announcement(run: TrainingRun) -> str:
         f" {run.data.name}, {run.data.manifest.counts.train:,} pictures: {sizes}; {options.machine.device},"
         f" {options.machine.precision}; {run.steps:,} steps of {settings.batch_size}{shared}."
     )
+
+
+def _plan(run: TrainingRun) -> dict[str, Any]:
+    """Train a few steps in memory alone, and say what the run is and how long it would take.
+
+    Returns:
+        Plain values by name; times are of the quickest step, memory is the most that was in use.
+    """
+    run.make_ready()
+    losses: dict[str, float] = {}
+    seconds: list[float] = []
+    for step in range(run.step, run.step + _STEPS):
+        started = time.perf_counter()
+        # Reading the losses waits for the device.
+        losses = {name: float(value) for name, value in run.task.step(step, run.batches.at(step)).items()}
+        seconds.append(time.perf_counter() - started)
+    best, settings, machine = min(seconds), run.settings, run.options.machine
+    return {
+        "stage": run.stage,
+        "recipe": run.recipe,
+        "generator": settings.generator.name,
+        "discriminator": ", ".join(choice.name for choice in settings.judges),
+        "objectives": ", ".join(choice.name for choice in settings.objectives),
+        "parameters": run.parameters(),
+        "resolution": settings.resolution,
+        "batch_size": settings.batch_size,
+        "ranks": run.options.ranks.count,
+        "steps": run.steps,
+        "from_step": run.step,
+        "steps_per_epoch": run.batches.steps_per_epoch,
+        "pictures_resident": run.batches.resident,
+        "device": str(machine.device),
+        "precision": machine.precision,
+        "memory_gib": round(_peak_memory(machine.device) / 2**30, 2),
+        "seconds_per_step": round(best, 4),
+        "images_per_second": round(settings.batch_size / best, 1),
+        "hours": round(best * (run.steps - run.step) / 3600, 2),
+        "losses": losses,
+    }
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Bytes: of the device where it counts them, else of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,46 @@
+"""``stackgan.json``: what a model is made of, checked to the bottom."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from stackgan_cli.components.entries import ComponentEntry
+from stackgan_cli.manifests import Manifest
+
+FORMAT = 1
+
+
+class DataRecord(Manifest):
+    """The prepared data that a model was trained on."""
+
+    name: str
+    fingerprint: str = ""
+
+
+class StageRecord(Manifest):
+    """One trained stage of a model, and how it was trained."""
+
+    generator: ComponentEntry
+    recipe: str = ""
+    resolution: int = 0
+    steps: int = 0
+    of: int = 0
+    """Steps that the run was meant to have in all."""
+    batch_size: int = 0
+    seed: int = 0
+    precision: str = ""
+    stage1: str | None = None
+    """For Stage-II: the hash of the Stage-I that it was trained on."""
+
+
+class ModelManifest(Manifest):
+    """``stackgan.json``: what a model is made of."""
+
+    format: Literal[1] = 1
+    stages: dict[Literal["1", "2"], StageRecord] = Field(default_factory=dict)
+    data: DataRecord
+    text_encoder: ComponentEntry
+    saved: str = ""
+    """When, in UTC."""
