@@ -85,6 +85,8 @@ def fitted_once(
     if (folder / CONFIG).is_file():
         component, entry = load_component(bound.kind, folder)
         return component, entry, read_json(folder / CARD)
+    from torch import nn
+
     component = bound.build(seed=weights_seed)
     described = dict(card)
     if isinstance(component, Fits):
@@ -92,4 +94,6 @@ def fitted_once(
         with atomic_folder(folder) as target:
             save_component(target, bound.entry(learnt_options(component)), component)
             write_json(target / CARD, described)
+    if isinstance(component, nn.Module):
+        component.eval()
     return component, bound.entry(learnt_options(component)), described

@@ -62,7 +62,7 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
         metrics={each.name: each.facts for each in metrics},
         rows=rows,
         left_out=broken | unmet,
-        notes=[fitted.note] if fitted.note else [],
+        notes=[note for note in (*pipeline.notes, fitted.note) if note],
     )
     for remark in results.remarks():
         progress.warn(remark)

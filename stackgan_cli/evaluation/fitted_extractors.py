@@ -7,8 +7,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
 from stackgan_cli.components.binding import options_of
 from stackgan_cli.components.component import Component, Kind
 from stackgan_cli.components.fitting import fitted_once
@@ -68,8 +66,6 @@ def fitted_extractor(
         seed=seed,
         report=report,
     )
-    if isinstance(extractor, nn.Module):
-        extractor.eval()
     return FittedExtractor(extractor, component.described, card, entry.version_note(Kind.FEATURE_EXTRACTOR))
 
 

@@ -9,7 +9,6 @@ import torch
 
 from stackgan_cli.components.protocols import Texts
 from stackgan_cli.dataset.caption_features import on_device
-from stackgan_cli.pictures.pixels import to_bytes
 from stackgan_cli.randomness import generator_for, seed_of
 
 if TYPE_CHECKING:
@@ -89,8 +88,7 @@ def drawn_pictures(
     """Batches of pictures that a model draws for samples, uint8 (batch, 3, resolution, resolution)."""
     read = _reading(pipeline, data, split)
     for part in batched(samples, at_once):
-        images = pipeline.generate(read(part), [each.seed for each in part], stage=stage)
-        yield to_bytes(images).cpu()
+        yield pipeline.pixels(read(part), [each.seed for each in part], stage=stage)
 
 
 def _reading(pipeline: Pipeline, data: PreparedData, split: Split) -> Callable[[Sequence[Sample]], TextFeatures]:

@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from stackgan_cli.components.registry import Kind, find
 
 # A classifier that is fitted in a second, for the numbers do not matter here.
 SMALL = {"width": 8, "channels": 4, "input_side": 32, "epochs": 1}
@@ -77,6 +81,24 @@ def test_an_extractor_of_another_version_says_so(evaluate: Callable[..., Any], h
     done = evaluate("--json")
     assert done.says("'domain-classifier' was saved with stackgan-cli 0.0.7")
     assert len(done.json["notes"]) == 1
+
+
+def test_a_generator_of_another_version_is_noted_and_one_that_draws_nothing_is_refused(
+    evaluate: Callable[..., Any], install: Callable[..., Path], model: Path
+) -> None:
+    config, weights = model / "stage1" / "config.json", model / "stage1" / "model.safetensors"
+    entry = json.loads(config.read_text())
+    target = find(Kind.STAGE1_GENERATOR, entry["name"]).target
+    install("strange-parts", f"[stackgan.stage1_generators]\npainter = {target}\n", version="2.0")
+    config.write_text(json.dumps({**entry, "name": "strange-parts:painter", "version": "1.5"}))
+    done = evaluate("--metric", "frechet-distance", "--json")
+    note = "The stage-one generator 'painter' was saved with strange-parts 1.5, and 2.0 is installed"
+    assert done.says(note)
+    assert note in done.json["notes"][0]
+    save_file({name: tensor * torch.nan for name, tensor in load_file(weights).items()}, weights)
+    spoilt = evaluate()
+    assert spoilt.code == 4
+    assert spoilt.says("The stage-one generator 'painter' of strange-parts 2.0 draws NaN.")
 
 
 def test_the_table_shows_what_the_json_holds(evaluate: Callable[..., Any]) -> None:

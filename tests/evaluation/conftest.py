@@ -47,10 +47,10 @@ class ColourPipeline:
     def encode(self, captions: Sequence[str]) -> TextFeatures:
         return TextFeatures(torch.tensor([levels_of(caption) for caption in captions], dtype=torch.float32))
 
-    def generate(self, text: TextFeatures, seeds: Sequence[int], *, stage: int) -> Tensor:
+    def pixels(self, text: TextFeatures, seeds: Sequence[int], *, stage: int) -> Tensor:
         assert len(seeds) == len(text.sentence)
-        levels = text.sentence + torch.tensor([STEP, 0, 0]) * (stage == 1)
-        return (levels / 127.5 - 1)[..., None, None].expand(-1, -1, self.resolution, self.resolution)
+        levels = (text.sentence + torch.tensor([STEP, 0, 0]) * (stage == 1)).to(torch.uint8)
+        return levels[..., None, None].expand(-1, -1, self.resolution, self.resolution)
 
 
 class ColourExtractor:

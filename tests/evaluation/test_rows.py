@@ -81,7 +81,7 @@ def _centred(describe: Callable[[Any], Tensor], things: Any) -> Tensor:
 
 
 def test_wrong_attributes_are_counted(colours: SimpleNamespace) -> None:
-    colours.pipeline.generate = lambda text, seeds, stage: torch.ones(len(seeds), 3, 8, 8)
+    colours.pipeline.pixels = lambda text, seeds, stage: torch.full((len(seeds), 3, 8, 8), 255, dtype=torch.uint8)
     rows = rows_of(colours, choose_metrics(["attribute-accuracy"])[0])
     found = {row.pictures: row.metrics["attribute-accuracy"] for row in rows if row.metrics}
     # Half of the captions say red, and everything is white.

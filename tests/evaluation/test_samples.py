@@ -53,7 +53,7 @@ def test_pictures_do_not_depend_on_the_batch(colours: SimpleNamespace) -> None:
     ]
     assert [len(batches) for batches in drawn] == [20, 2]
     assert torch.equal(torch.cat(drawn[0]), torch.cat(drawn[1]))
-    # The second stage draws what the captions say, rounded to the nearest level.
+    # The second stage draws what the captions say.
     real = torch.cat(list(real_pictures(colours.split, [each.picture for each in samples], 8, 7)))
     assert torch.equal(torch.cat(drawn[1]), real)
     assert [len(part) for part in batched(range(20), 7)] == [7, 7, 6]
