@@ -155,11 +155,11 @@ def check_command(
     console.say("All checks passed.")
 
 
-def _broken(kind: Kind | None) -> list[registry.Broken]:
+def _broken(kind: Kind | None) -> list[registry.BrokenEntry]:
     return [each for each in registry.broken() if kind is None or each.group == kind.group]
 
 
-def _show_broken(broken: Sequence[registry.Broken]) -> None:
+def _show_broken(broken: Sequence[registry.BrokenEntry]) -> None:
     from stackgan_cli import console
 
     if broken:

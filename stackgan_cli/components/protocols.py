@@ -531,7 +531,7 @@ class ReadsCaptions(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class Observation:
     """What an extractor makes of a set of pictures."""
 
     features: Tensor
@@ -567,8 +567,8 @@ METRIC_NEEDS: Mapping[str, str] = {
     "caption_features": "an extractor that reads captions",
 }
 """What a metric may need, each with a few words for whoever does not have it. All but ``attributes`` and ``stated``
-name what they fill: ``real``, ``Observed.logits``, ``texts``, ``Texts.features``; ``attributes`` fills
-``Observed.attributes``, and ``stated`` both ``Texts.truth`` and ``Texts.stated``."""
+name what they fill: ``real``, ``Observation.logits``, ``texts``, ``Texts.features``; ``attributes`` fills
+``Observation.attributes``, and ``stated`` both ``Texts.truth`` and ``Texts.stated``."""
 
 
 class Metric(Protocol):
@@ -585,7 +585,9 @@ class Metric(Protocol):
     needs: frozenset[str]
     """Of the keys of :data:`METRIC_NEEDS`; what is named here is never None in :meth:`measure`."""
 
-    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> Mapping[str, Any]:
+    def measure(
+        self, drawn: Observation, real: Observation | None, texts: Texts | None, seed: int
+    ) -> Mapping[str, Any]:
         """Measure a set of pictures.
 
         Args:

@@ -30,7 +30,7 @@ _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class BrokenEntry:
     """Something that a package advertises and that cannot be a component."""
 
     package: str
@@ -42,7 +42,7 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
-class Advertised:
+class EntryLine:
     """One line of a package's entry points in a group of ours, well formed or not."""
 
     package: str
@@ -53,15 +53,15 @@ class Advertised:
     root: Path
     """The folder that the package was installed into; of an editable install only its metadata lies there."""
 
-    def broken(self, reason: str) -> Broken:
+    def broken(self, reason: str) -> BrokenEntry:
         """Say that it cannot be used, and why."""
-        return Broken(self.package, self.version, self.group, self.name or self.target, reason)
+        return BrokenEntry(self.package, self.version, self.group, self.name or self.target, reason)
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Inventory:
     components: tuple[Component, ...]
-    broken: tuple[Broken, ...]
+    broken: tuple[BrokenEntry, ...]
 
 
 def available(kind: Kind | None = None) -> list[Component]:
@@ -79,7 +79,7 @@ def available(kind: Kind | None = None) -> list[Component]:
     ]
 
 
-def broken() -> list[Broken]:
+def broken() -> list[BrokenEntry]:
     """List what installed packages advertise wrongly; none of it can be named, and none of it does harm."""
     allowed = _allowed_packages()
     return [
@@ -89,7 +89,7 @@ def broken() -> list[Broken]:
     ]
 
 
-def entries(group: str) -> list[Advertised]:
+def entries(group: str) -> list[EntryLine]:
     """List what packages that ``STACKGAN_PLUGINS`` lets through advertise in a group, importing none of them."""
     allowed = _allowed_packages()
     return [
@@ -234,12 +234,12 @@ def _allowed_packages() -> frozenset[str] | None:
 
 
 @lru_cache(maxsize=8)
-def _advertised(_path: tuple[str, ...]) -> tuple[Advertised, ...]:
+def _advertised(_path: tuple[str, ...]) -> tuple[EntryLine, ...]:
     """Read the metadata of everything on ``sys.path``, which is also the key under which the answer is remembered.
 
     ``importlib.metadata.entry_points()`` is of no use here: one malformed line in one package makes it raise for all.
     """
-    found: list[Advertised] = []
+    found: list[EntryLine] = []
     seen: set[str] = set()
     for distribution in metadata.distributions():
         try:
@@ -253,15 +253,15 @@ def _advertised(_path: tuple[str, ...]) -> tuple[Advertised, ...]:
             continue
         seen.add(package)
         root = Path(str(distribution.locate_file("")))
-        found += [Advertised(package, version, *entry, root) for entry in _entries(text)]
+        found += [EntryLine(package, version, *entry, root) for entry in _entries(text)]
     return tuple(found)
 
 
 @lru_cache(maxsize=8)
-def _scan(path: tuple[str, ...]) -> _Found:
+def _scan(path: tuple[str, ...]) -> _Inventory:
     """Tell the components among what is advertised from what cannot be one."""
     components: list[Component] = []
-    wrong: list[Broken] = []
+    wrong: list[BrokenEntry] = []
     for entry in _advertised(path):
         if entry.group in RESOURCE_GROUPS:
             continue
@@ -275,7 +275,7 @@ def _scan(path: tuple[str, ...]) -> _Found:
     order = list(Kind)
     components.sort(key=lambda each: (order.index(each.kind), not each.built_in, each.package, each.name))
     wrong.sort(key=lambda each: (each.package, each.group, each.entry))
-    return _Found(tuple(components), tuple(wrong))
+    return _Inventory(tuple(components), tuple(wrong))
 
 
 def _same(one: Component, other: Component) -> bool:
@@ -306,7 +306,7 @@ def _entries(text: str) -> Iterator[tuple[str, str, str]]:
             yield group, name.strip(), target.strip()
 
 
-def _read_entry(entry: Advertised) -> Component | Broken:
+def _read_entry(entry: EntryLine) -> Component | BrokenEntry:
     kinds = {kind.group: kind for kind in Kind}
     if entry.group not in kinds:
         close = difflib.get_close_matches(entry.group, [*kinds, *RESOURCE_GROUPS], n=1)
@@ -324,8 +324,8 @@ __all__ = [
     "LIMIT_VARIABLE",
     "PACKAGE_NAME",
     "RESOURCE_GROUPS",
-    "Advertised",
-    "Broken",
+    "EntryLine",
+    "BrokenEntry",
     "Component",
     "Kind",
     "absent_plugins",

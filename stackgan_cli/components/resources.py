@@ -21,7 +21,7 @@ from stackgan_cli.files import relative_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from stackgan_cli.components.registry import Advertised, Broken
+    from stackgan_cli.components.registry import EntryLine, BrokenEntry
     from stackgan_cli.errors import StackganError
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -52,7 +52,7 @@ def resources(group: str) -> list[Resource]:
     return [each for each in _read(group) if isinstance(each, Resource)]
 
 
-def broken_resources(group: str) -> list[Broken]:
+def broken_resources(group: str) -> list[BrokenEntry]:
     """List what packages advertise wrongly in a group; none of it can be named, and none of it does harm."""
     return [each for each in _read(group) if not isinstance(each, Resource)]
 
@@ -112,8 +112,8 @@ def _comes_from(package: str, wanted: str) -> bool:
     return not wanted or package == canonical(wanted)
 
 
-def _read(group: str) -> list[Resource | Broken]:
-    read: list[Resource | Broken] = []
+def _read(group: str) -> list[Resource | BrokenEntry]:
+    read: list[Resource | BrokenEntry] = []
     seen: set[tuple[str, str]] = set()
     for entry in sorted(entries(group), key=lambda each: (each.package, each.name)):
         twice = (entry.package, entry.name) in seen
@@ -122,7 +122,7 @@ def _read(group: str) -> list[Resource | Broken]:
     return read
 
 
-def _read_entry(entry: Advertised) -> Resource | Broken:
+def _read_entry(entry: EntryLine) -> Resource | BrokenEntry:
     module, _, inside = entry.target.partition(":")
     place = relative_name(inside)
     if not COMPONENT_NAME.fullmatch(entry.name):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stackgan_cli.components.component import Component
-    from stackgan_cli.components.protocols import Metric, Observed, Texts
+    from stackgan_cli.components.protocols import Metric, Observation, Texts
 
 _OF_TEXTS = frozenset({"texts", "stated", "caption_features"})
 
@@ -50,7 +50,9 @@ class ChosenMetric:
             better="lower" if self.metric.better == "lower" else "higher",
         )
 
-    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> Measurement | None:
+    def measure(
+        self, drawn: Observation, real: Observation | None, texts: Texts | None, seed: int
+    ) -> Measurement | None:
         """Measure pictures; None where something that the metric needs is missing, or it has nothing to say.
 
         Raises:
@@ -66,7 +68,7 @@ class ChosenMetric:
             return Measurement(reason=error.message)
         return None if found == Measurement() else found
 
-    def _measured(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> Measurement:
+    def _measured(self, drawn: Observation, real: Observation | None, texts: Texts | None, seed: int) -> Measurement:
         described = self.component.described
         with talk_on_stderr(), blaming(described, "measuring pictures"):
             given = dict(self.metric.measure(drawn, real, texts, seed))
@@ -144,7 +146,7 @@ def _built(component: Component) -> Metric:
     return cast("Metric", metric)
 
 
-def _there(drawn: Observed, real: Observed | None, texts: Texts | None) -> frozenset[str]:
+def _there(drawn: Observation, real: Observation | None, texts: Texts | None) -> frozenset[str]:
     filled: dict[str, Any] = {"real": real, "logits": drawn.logits, "attributes": drawn.attributes, "texts": texts}
     if texts is not None:
         filled["caption_features"] = texts.features

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stackgan_cli.components.component import blaming, talk_on_stderr
-from stackgan_cli.components.protocols import Classifies, Observed, ReadsAttributes, ReadsCaptions
+from stackgan_cli.components.protocols import Classifies, Observation, ReadsAttributes, ReadsCaptions
 from stackgan_cli.errors import ComponentError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Observer:
         with self._asked("saying what it is"):
             return dict(json.loads(json.dumps(self._extractor.spec(), allow_nan=False)))
 
-    def observe(self, batches: Iterable[Tensor], report: Callable[[int], None]) -> Observed:
+    def observe(self, batches: Iterable[Tensor], report: Callable[[int], None]) -> Observation:
         """Describe pictures.
 
         Args:
@@ -56,7 +56,7 @@ class Observer:
         Raises:
             ComponentError: the extractor fails, or answers in another form than it should.
         """
-        parts: list[Observed] = []
+        parts: list[Observation] = []
         for pictures in batches:
             parts.append(self._look(pictures))
             report(len(pictures))
@@ -78,13 +78,13 @@ class Observer:
             parts.append(self._table(found, "features of captions", len(captions), width))
         return torch.cat(parts)
 
-    def _look(self, pictures: Tensor) -> Observed:
+    def _look(self, pictures: Tensor) -> Observation:
         extractor, count = self._extractor, len(pictures)
         with self._asked("describing pictures"):
             features, width = extractor.features(pictures), extractor.width
             logits = extractor.logits(pictures) if isinstance(extractor, Classifies) else None
             attributes = extractor.attributes(pictures) if isinstance(extractor, ReadsAttributes) else None
-        return Observed(
+        return Observation(
             self._table(features, "features", count, width),
             None if logits is None else self._table(logits, "logits", count),
             None if attributes is None else self._lists(attributes, count),
@@ -118,12 +118,12 @@ class Observer:
         return ComponentError(f"{self._described} {what}.", "Report this to its authors.")
 
 
-def _joined(parts: Sequence[Observed]) -> Observed:
+def _joined(parts: Sequence[Observation]) -> Observation:
     """Put batches together, which are all described alike."""
     logits = [part.logits for part in parts if part.logits is not None]
     attributes = [part.attributes for part in parts if part.attributes is not None]
     names = attributes[0] if attributes else ()
-    return Observed(
+    return Observation(
         torch.cat([part.features for part in parts]),
         torch.cat(logits) if logits else None,
         {name: [value for part in attributes for value in part[name]] for name in names} if attributes else None,

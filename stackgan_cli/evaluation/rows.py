@@ -21,7 +21,7 @@ from stackgan_cli.randomness import generator_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from stackgan_cli.components.protocols import Observed, Texts
+    from stackgan_cli.components.protocols import Observation, Texts
     from stackgan_cli.dataset.prepared import PreparedData, Split
     from stackgan_cli.evaluation.measuring import ChosenMetric
     from stackgan_cli.evaluation.observing import Observer
@@ -60,7 +60,11 @@ def measured_rows(
     tick = _counting(report, (len(pipeline.stages) + 2) * len(samples))
 
     def row(
-        name: str, drawn: Observed, real: Observed | None, beside: Texts | None, asked: Sequence[ChosenMetric] = metrics
+        name: str,
+        drawn: Observation,
+        real: Observation | None,
+        beside: Texts | None,
+        asked: Sequence[ChosenMetric] = metrics,
     ) -> Row:
         found = {each.name: each.measure(drawn, real, beside, seed) for each in asked}
         said = {name: measured for name, measured in found.items() if measured is not None}

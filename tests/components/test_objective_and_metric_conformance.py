@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stackgan_cli.components.conformance import assert_conforms, check
-from stackgan_cli.components.protocols import Observed, TextFeatures, Texts, Update
+from stackgan_cli.components.protocols import Observation, TextFeatures, Texts, Update
 from stackgan_cli.components.registry import Kind
 
 pytestmark = pytest.mark.usefixtures("import_unchecked")
@@ -189,7 +189,9 @@ class GloballyNoisy(Noise):
 class Distance:
     title, better, needs = "distance", "lower", frozenset({"real"})
 
-    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> Mapping[str, Any]:
+    def measure(
+        self, drawn: Observation, real: Observation | None, texts: Texts | None, seed: int
+    ) -> Mapping[str, Any]:
         assert real is not None
         assert drawn.logits is None
         assert texts is None
@@ -199,7 +201,9 @@ class Distance:
 class Matches:
     title, better, needs = "right captions", "higher", frozenset({"texts", "attributes"})
 
-    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> Mapping[str, Any]:
+    def measure(
+        self, drawn: Observation, real: Observation | None, texts: Texts | None, seed: int
+    ) -> Mapping[str, Any]:
         assert texts is not None
         assert drawn.attributes is not None
         if texts.truth is None:
@@ -221,22 +225,30 @@ class Greedy(Distance):
 
 
 class Whole(Distance):
-    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> Mapping[str, Any]:
+    def measure(
+        self, drawn: Observation, real: Observation | None, texts: Texts | None, seed: int
+    ) -> Mapping[str, Any]:
         return {"value": torch.tensor(1.0)}
 
 
 class Holding(Distance):
-    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> Mapping[str, Any]:
+    def measure(
+        self, drawn: Observation, real: Observation | None, texts: Texts | None, seed: int
+    ) -> Mapping[str, Any]:
         return {**super().measure(drawn, real, texts, seed), "features": drawn.features}
 
 
 class Dicing(Distance):
-    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> Mapping[str, Any]:
+    def measure(
+        self, drawn: Observation, real: Observation | None, texts: Texts | None, seed: int
+    ) -> Mapping[str, Any]:
         return {"value": float(torch.rand(()))}
 
 
 class Demanding(Matches):
-    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> Mapping[str, Any]:
+    def measure(
+        self, drawn: Observation, real: Observation | None, texts: Texts | None, seed: int
+    ) -> Mapping[str, Any]:
         assert texts is not None
         assert texts.truth is not None
         return super().measure(drawn, real, texts, seed)

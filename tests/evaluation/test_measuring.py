@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from stackgan_cli.components.protocols import METRIC_NEEDS, Observed
+from stackgan_cli.components.protocols import METRIC_NEEDS, Observation
 from stackgan_cli.errors import ComponentError, UsageError
 from stackgan_cli.evaluation.measuring import ChosenMetric, applicable, choose_metrics
 
@@ -21,7 +21,7 @@ class {name}:
         print("I am measuring")
         return {given}
 """
-PICTURES = Observed(torch.zeros(2, 1))
+PICTURES = Observation(torch.zeros(2, 1))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stackgan_cli.components.protocols import Observed, Texts
+from stackgan_cli.components.protocols import Observation, Texts
 from stackgan_cli.evaluation.metrics.attribute_accuracy import AttributeAccuracy
 from stackgan_cli.evaluation.metrics.frechet_distance import FrechetDistance
 from stackgan_cli.evaluation.metrics.inception_score import InceptionScore
@@ -18,11 +18,11 @@ from stackgan_cli.evaluation.metrics.shares import wilson_interval
 
 
 def distance(real: Tensor, drawn: Tensor) -> float:
-    return float(FrechetDistance().measure(Observed(drawn), Observed(real), None, 0)["value"])
+    return float(FrechetDistance().measure(Observation(drawn), Observation(real), None, 0)["value"])
 
 
 def score(logits: Tensor, seed: int = 0, splits: int = 10) -> tuple[float, float]:
-    found = InceptionScore(splits=splits).measure(Observed(torch.zeros(len(logits), 1), logits), None, None, seed)
+    found = InceptionScore(splits=splits).measure(Observation(torch.zeros(len(logits), 1), logits), None, None, seed)
     return found["value"], found["deviation"]
 
 
@@ -63,7 +63,7 @@ def test_the_frechet_distance_of_a_set_to_itself_is_nothing() -> None:
     few = torch.randn(5, 8)
     assert math.isfinite(distance(few, features))
     assert distance(few, features + 10) > 500
-    assert "reason" in FrechetDistance().measure(Observed(few[:1]), Observed(few[:1]), None, 0)
+    assert "reason" in FrechetDistance().measure(Observation(few[:1]), Observation(few[:1]), None, 0)
 
 
 def test_a_score_goes_from_one_to_the_number_of_values() -> None:
@@ -93,7 +93,7 @@ def test_the_same_seed_gives_the_same_score_and_leaves_randomness_alone() -> Non
 
 
 def test_only_stated_attributes_count() -> None:
-    seen = Observed(torch.zeros(3, 1), None, {"body": ["red", "blue", "red"], "size": ["small", "large", "small"]})
+    seen = Observation(torch.zeros(3, 1), None, {"body": ["red", "blue", "red"], "size": ["small", "large", "small"]})
     truth = [{"body": "red", "size": "large"}, {"body": "red", "size": "large"}, {"body": "green", "size": "small"}]
 
     def counted(stated: Sequence[Sequence[str]]) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def test_wilson_intervals_are_those_of_newcombe(right: int, total: int, low: flo
 
 def ranked(pictures: Tensor, features: Tensor, *, candidates: int = 100, seed: int = 0, **known: Any) -> dict[str, Any]:
     texts = Texts(**{"captions": [f"caption {at}" for at in range(len(features))], "features": features, **known})
-    return RPrecision(candidates=candidates).measure(Observed(pictures), None, texts, seed)
+    return RPrecision(candidates=candidates).measure(Observation(pictures), None, texts, seed)
 
 
 def test_r_precision_goes_from_chance_to_one() -> None:

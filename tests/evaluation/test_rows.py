@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stackgan_cli.components.component import Component, Kind
-from stackgan_cli.components.protocols import Observed, Texts
+from stackgan_cli.components.protocols import Observation, Texts
 from stackgan_cli.evaluation.measuring import ChosenMetric, choose_metrics
 from stackgan_cli.evaluation.observing import Observer
 from stackgan_cli.evaluation.results import Row
@@ -96,9 +96,9 @@ class Spy:
 
     def __init__(self, *needs: str) -> None:
         self.needs = frozenset(needs)
-        self.shown: list[tuple[Observed, Observed | None, Texts | None]] = []
+        self.shown: list[tuple[Observation, Observation | None, Texts | None]] = []
 
-    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> dict[str, Any]:
+    def measure(self, drawn: Observation, real: Observation | None, texts: Texts | None, seed: int) -> dict[str, Any]:
         self.shown.append((drawn, real, texts))
         return {"value": len(self.shown)}
 

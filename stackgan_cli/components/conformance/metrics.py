@@ -11,19 +11,19 @@ import torch
 
 from stackgan_cli.components.conformance.samples import drawn
 from stackgan_cli.components.conformance.subject import Notebook, Subject, require, seeded
-from stackgan_cli.components.protocols import METRIC_NEEDS, Observed, Texts
+from stackgan_cli.components.protocols import METRIC_NEEDS, Observation, Texts
 
 _OF_TEXTS = frozenset({"texts", "stated", "caption_features"})
 _PICTURES, _WIDTH, _CLASSES = 128, 8, 4
 _COLOURS = ("red", "blue", "yellow", "white")
 
 
-def _observed(*, fitting: bool) -> Observed:
+def _observed(*, fitting: bool) -> Observation:
     """Random pictures: those that fit :func:`_texts` and the real ones, or others that have nothing to do with them."""
     kinds = torch.arange(_PICTURES) % _CLASSES
     seen = kinds if fitting else (kinds + 1) % _CLASSES
     features = drawn(21, _PICTURES, _WIDTH)
-    return Observed(
+    return Observation(
         features if fitting else drawn(22, _PICTURES, _WIDTH) + 5,
         logits=drawn(23, _PICTURES, _CLASSES) + 8 * torch.eye(_CLASSES)[seen],
         attributes={"colour": [_COLOURS[kind] for kind in seen.tolist()]},
@@ -57,9 +57,9 @@ class _MetricRun:
         """Measure with what the metric needs and with nothing else."""
         needs = self.metric.needs
 
-        def shown(observed: Observed) -> Observed:
+        def shown(observed: Observation) -> Observation:
             kept = {name: getattr(observed, name) for name in ("logits", "attributes") if name in needs}
-            return Observed(observed.features, **kept)
+            return Observation(observed.features, **kept)
 
         real = shown(_observed(fitting=True)) if "real" in needs else None
         words = (texts or _texts()) if needs & _OF_TEXTS else None

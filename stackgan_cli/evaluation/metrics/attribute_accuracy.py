@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.evaluation.metrics.shares import share
 
 if TYPE_CHECKING:
-    from stackgan_cli.components.protocols import Observed, Texts
+    from stackgan_cli.components.protocols import Observation, Texts
 
 
 class AttributeAccuracy:
@@ -17,7 +17,7 @@ class AttributeAccuracy:
     better = "higher"
     needs = frozenset({"attributes", "stated"})
 
-    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> dict[str, Any]:
+    def measure(self, drawn: Observation, real: Observation | None, texts: Texts | None, seed: int) -> dict[str, Any]:
         """Count; pictures whose captions state nothing that the extractor reads do not."""
         assert drawn.attributes is not None
         assert texts is not None

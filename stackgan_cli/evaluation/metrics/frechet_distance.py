@@ -9,7 +9,7 @@ import torch
 from stackgan_cli.evaluation.metrics.given_features import GivenFeatures
 
 if TYPE_CHECKING:
-    from stackgan_cli.components.protocols import Observed, Texts
+    from stackgan_cli.components.protocols import Observation, Texts
 
 
 class FrechetDistance:
@@ -23,7 +23,7 @@ class FrechetDistance:
     better = "lower"
     needs = frozenset({"real"})
 
-    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> dict[str, Any]:
+    def measure(self, drawn: Observation, real: Observation | None, texts: Texts | None, seed: int) -> dict[str, Any]:
         """Compare means and covariances; see :class:`~stackgan_cli.components.protocols.Metric`."""
         from torchmetrics.image.fid import FrechetInceptionDistance
 

@@ -10,7 +10,7 @@ import torch
 from stackgan_cli.evaluation.metrics.given_features import GivenFeatures
 
 if TYPE_CHECKING:
-    from stackgan_cli.components.protocols import Observed, Texts
+    from stackgan_cli.components.protocols import Observation, Texts
 
 
 class InceptionScore:
@@ -29,7 +29,7 @@ class InceptionScore:
     def __init__(self, *, splits: int = 10) -> None:
         self.splits = splits
 
-    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> dict[str, Any]:
+    def measure(self, drawn: Observation, real: Observation | None, texts: Texts | None, seed: int) -> dict[str, Any]:
         """Mean and standard deviation over splits; the seed shuffles, because sorted pictures score far lower."""
         from torchmetrics.image.inception import InceptionScore as Score
 

@@ -13,7 +13,7 @@ from stackgan_cli.randomness import generator_for
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from stackgan_cli.components.protocols import Observed, Texts
+    from stackgan_cli.components.protocols import Observation, Texts
 
 _TIE = 1e-7
 """Cosine similarities no farther apart are equal: the features are float32."""
@@ -37,7 +37,7 @@ class RPrecision:
     def __init__(self, *, candidates: int = 100) -> None:
         self.candidates = candidates
 
-    def measure(self, drawn: Observed, real: Observed | None, texts: Texts | None, seed: int) -> dict[str, Any]:
+    def measure(self, drawn: Observation, real: Observation | None, texts: Texts | None, seed: int) -> dict[str, Any]:
         """Rank; the seed draws the mismatched captions."""
         assert texts is not None
         assert texts.features is not None
