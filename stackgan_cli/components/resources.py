@@ -21,7 +21,7 @@ from stackgan_cli.files import relative_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from stackgan_cli.components.registry import EntryLine, BrokenEntry
+    from stackgan_cli.components.registry import BrokenEntry, EntryLine
     from stackgan_cli.errors import StackganError
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")

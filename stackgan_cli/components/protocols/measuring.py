@@ -1,0 +1,129 @@
+"""Feature extractors, and the metrics that compare what they see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+
+class FeatureExtractor(Protocol):
+    """Turns pictures into features that metrics compare.
+
+    It may be one that :class:`Fits` and :class:`LearnsOptions`, :class:`Classifies`, :class:`ReadsAttributes` or
+    :class:`ReadsCaptions`.
+    """
+
+    width: int
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """(batch, width) float32 features of uint8 pictures (batch, 3, size, size)."""
+
+    def spec(self) -> dict[str, Any]:
+        """Everything that changes the numbers: ``sha256`` of the weights, name, input size, resize filter and so on.
+
+        Numbers are compared only where this is equal; JSON must be able to hold it.
+        """
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """A feature extractor that also names classes."""
+
+    def logits(self, pictures: Tensor) -> Tensor:
+        """(batch, values) logits of uint8 pictures (batch, 3, size, size)."""
+
+
+@runtime_checkable
+class ReadsAttributes(Protocol):
+    """A feature extractor that also tells the attributes that the data knows."""
+
+    def attributes(self, pictures: Tensor) -> Mapping[str, Sequence[str]]:
+        """For each attribute, its likeliest value on each picture."""
+
+
+@runtime_checkable
+class ReadsCaptions(Protocol):
+    """A feature extractor that also describes captions, so that a picture's text can be told from others'."""
+
+    def caption_features(self, captions: Sequence[str]) -> Tensor:
+        """(captions, width) float32 features; the closer to a picture's by cosine, the better they fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What an extractor makes of a set of pictures."""
+
+    features: Tensor
+    """(pictures, width) float32."""
+    logits: Tensor | None = None
+    """(pictures, values) float32."""
+    attributes: Mapping[str, Sequence[str]] | None = None
+    """For each attribute, its value on each picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The captions that a set of pictures is measured against, one for each picture."""
+
+    captions: Sequence[str]
+    features: Tensor | None = None
+    """(captions, width) float32, where the extractor :class:`ReadsCaptions`."""
+    truth: Sequence[Mapping[str, str]] | None = None
+    """For each caption the attributes of the picture that it was written for, where the data knows them."""
+    stated: Sequence[Sequence[str]] | None = None
+    """For each caption the names of the attributes that it states."""
+    classes: Sequence[int] | None = None
+    """For each caption the class of the picture that it was written for; where the data has no classes, every picture
+    is a class of its own."""
+
+
+METRIC_NEEDS: Mapping[str, str] = {
+    "real": "other real pictures to compare with",
+    "logits": "an extractor that classifies pictures",
+    "attributes": "an extractor that reads attributes",
+    "texts": "the captions of the pictures",
+    "stated": "data that says which attributes each caption states",
+    "caption_features": "an extractor that reads captions",
+}
+"""What a metric may need, each with a few words for whoever does not have it. All but ``attributes`` and ``stated``
+name what they fill: ``real``, ``Observation.logits``, ``texts``, ``Texts.features``; ``attributes`` fills
+``Observation.attributes``, and ``stated`` both ``Texts.truth`` and ``Texts.stated``."""
+
+
+class Metric(Protocol):
+    """A number, or a few, that say how good a set of drawn pictures is.
+
+    Factory parameters are its own options. It is measured wherever what it ``needs`` is there, and left out elsewhere
+    with a word about what is missing.
+    """
+
+    title: str
+    """For the heading of a column."""
+    better: str
+    """``lower`` or ``higher``."""
+    needs: frozenset[str]
+    """Of the keys of :data:`METRIC_NEEDS`; what is named here is never None in :meth:`measure`."""
+
+    def measure(
+        self, drawn: Observation, real: Observation | None, texts: Texts | None, seed: int
+    ) -> Mapping[str, Any]:
+        """Measure a set of pictures.
+
+        Args:
+            drawn: the pictures to measure; real ones for the ceiling and the floor.
+            real: pictures of the test split to compare with; None where these are the ones measured.
+            texts: the captions of ``drawn``, in its order; other pictures' captions for the floor, and None for
+                pictures that are measured without any.
+            seed: of everything random.
+
+        Returns:
+            What JSON can hold: ``value``, a finite number; perhaps ``interval`` (low, high) or ``deviation``; ``of``
+            where the value is a share of that many things, which is shown in percent; ``parts``, by name mappings of
+            this same form, for a table of their own; and whatever else the results should keep. Where nothing can be
+            said of these pictures there is no ``value``, and ``reason`` may say why.
+        """
