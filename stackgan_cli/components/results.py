@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from stackgan_cli.components.protocols import Generated, Judgement, TextFeatures
+from stackgan_cli.components.protocols import METRIC_NEEDS, Generated, Judgement, TextFeatures
 from stackgan_cli.errors import ComponentError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _ROUNDING = 0.01
 """How far beyond [-1, 1] a picture may reach, which half precision may round it to."""
+_NOT_FINITE = "that hold NaN or infinity, or are no floating point numbers"
 
 
 def text_fault(features: object, captions: int, width: int) -> str | None:
@@ -32,8 +34,8 @@ def text_fault(features: object, captions: int, width: int) -> str | None:
     if _shape(features.sentence) != (captions, width):
         return f"gives sentences of the shape {_shape(features.sentence)}, not {(captions, width)}"
     for name, tensor in (("sentences", features.sentence), ("words", features.words)):
-        if tensor is not None and not (tensor.is_floating_point() and bool(tensor.isfinite().all())):
-            return f"gives {name} that hold NaN or infinity, or are no floating point numbers"
+        if tensor is not None and not _finite(tensor):
+            return f"gives {name} {_NOT_FINITE}"
     return _words_fault(features.words, features.padding, captions)
 
 
@@ -79,8 +81,54 @@ def terms_fault(terms: object) -> str | None:
     if not isinstance(terms, Mapping):
         return f"returns {type(terms).__name__} instead of losses by name"
     for name, term in terms.items():
+        if not isinstance(name, str):
+            return f"gives a loss the name {name!r}, which is no text"
         if getattr(term, "shape", None) != ():
             return f"gives the loss {name!r} as {_shape(term) or type(term).__name__} instead of a scalar tensor"
+    return None
+
+
+def table_fault(found: object, what: str, count: int, width: int | None = None) -> str | None:
+    """Say what is wrong with a feature extractor's features or logits.
+
+    Args:
+        found: what it returned.
+        what: their name, such as ``features of captions``.
+        count: how many pictures or captions it was given.
+        width: how many numbers it should give for each; None for any.
+    """
+    if not hasattr(found, "is_floating_point"):
+        return f"gives {type(found).__name__} for {what}, not a tensor"
+    shape = _shape(found)
+    if len(shape) != 2 or shape[0] != count or width not in (None, shape[1]):
+        return f"gives {what} of the shape {shape}, not ({count}, {'values' if width is None else width})"
+    return None if _finite(found) else f"gives {what} {_NOT_FINITE}"
+
+
+def attributes_fault(found: object, count: int) -> str | None:
+    """Say what is wrong with the attributes that a feature extractor tells of ``count`` pictures."""
+    if not isinstance(found, Mapping):
+        return f"gives {type(found).__name__} for attributes, not lists by name"
+    for name, values in found.items():
+        if len(values) != count:
+            return f"gives {len(values)} values of the attribute {name!r} for {count} pictures"
+        if not all(isinstance(each, str) for each in values):
+            return f"gives values of the attribute {name!r} that are no text"
+    return None
+
+
+def metric_fault(metric: object) -> str | None:
+    """Say what is wrong with what a metric says of itself."""
+    title, better, needs = (getattr(metric, name, None) for name in ("title", "better", "needs"))
+    if not isinstance(title, str) or not title.strip():
+        return "has no title"
+    if better not in ("lower", "higher"):
+        return f"does not say whether lower or higher is better, but {better!r}"
+    if not isinstance(needs, frozenset | set):
+        return f"does not say what it needs in a frozenset, but {needs!r}"
+    for unknown in sorted(needs - METRIC_NEEDS.keys()):
+        close = difflib.get_close_matches(str(unknown), METRIC_NEEDS, n=1)
+        return f"needs {unknown!r}, which nothing gives" + (f" (did they mean {close[0]!r}?)" if close else "")
     return None
 
 
@@ -122,6 +170,10 @@ def _words_fault(words: Tensor | None, padding: Tensor | None, captions: int) ->
     if padding is not None and (_shape(padding), str(padding.dtype)) != (_shape(words)[:2], "torch.bool"):
         return f"gives {padding.dtype} padding of the shape {_shape(padding)}, not bool {_shape(words)[:2]}"
     return None
+
+
+def _finite(tensor: Any) -> bool:
+    return bool(tensor.is_floating_point() and tensor.isfinite().all())
 
 
 def _shape(tensor: Tensor | object) -> tuple[int, ...]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.component import Kind, blaming, join, talk_on_stderr
 from stackgan_cli.components.protocols import METRIC_NEEDS
 from stackgan_cli.components.registry import available, find
+from stackgan_cli.components.results import metric_fault, refuse
 from stackgan_cli.errors import ComponentError, StackganError, UsageError
 from stackgan_cli.evaluation.results import Measurement, MetricFacts
 from stackgan_cli.manifests import checked
@@ -130,20 +130,9 @@ def applicable(metrics: Sequence[ChosenMetric], there: frozenset[str]) -> tuple[
 
 
 def _built(component: Component) -> Metric:
-    metric = component.bind().build()
-    described, hint = component.described, "Report this to its authors."
-    title, better, needs = (getattr(metric, name, None) for name in ("title", "better", "needs"))
-    if not isinstance(title, str) or not title:
-        raise ComponentError(f"{described} has no title.", hint)
-    if better not in ("lower", "higher"):
-        raise ComponentError(f"{described} does not say whether lower or higher is better, but {better!r}.", hint)
-    if not isinstance(needs, frozenset | set):
-        raise ComponentError(f"{described} does not say what it needs in a frozenset, but {needs!r}.", hint)
-    for unknown in sorted(needs - METRIC_NEEDS.keys()):
-        close = difflib.get_close_matches(str(unknown), METRIC_NEEDS, n=1)
-        meant = f" (did they mean {close[0]!r}?)" if close else ""
-        raise ComponentError(f"{described} needs {unknown!r}, which nothing gives{meant}.", hint)
-    return cast("Metric", metric)
+    metric: Metric = component.bind().build()
+    refuse(component.described, metric_fault(metric))
+    return metric
 
 
 def _there(drawn: Observation, real: Observation | None, texts: Texts | None) -> frozenset[str]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from stackgan_cli.components.component import blaming, talk_on_stderr
 from stackgan_cli.components.protocols import Classifies, Observation, ReadsAttributes, ReadsCaptions
-from stackgan_cli.errors import ComponentError
+from stackgan_cli.components.results import attributes_fault, refuse, table_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from torch import Tensor
 
     from stackgan_cli.components.protocols import FeatureExtractor
 
@@ -84,10 +84,12 @@ class Observer:
             features, width = extractor.features(pictures), extractor.width
             logits = extractor.logits(pictures) if isinstance(extractor, Classifies) else None
             attributes = extractor.attributes(pictures) if isinstance(extractor, ReadsAttributes) else None
+        if attributes is not None:
+            refuse(self._described, attributes_fault(attributes, count))
         return Observation(
             self._table(features, "features", count, width),
             None if logits is None else self._table(logits, "logits", count),
-            None if attributes is None else self._lists(attributes, count),
+            attributes,
         )
 
     @contextmanager
@@ -95,27 +97,9 @@ class Observer:
         with torch.no_grad(), talk_on_stderr(), blaming(self._described, doing):
             yield
 
-    def _table(self, found: object, what: str, count: int, width: int | None = None) -> Tensor:
-        if not isinstance(found, Tensor):
-            raise self._wrong(f"gives {type(found).__name__} for {what}, not a tensor")
-        shape = tuple(found.shape)
-        if len(shape) != 2 or shape[0] != count or width not in (None, shape[1]):
-            wanted = f"({count}, {'values' if width is None else width})"
-            raise self._wrong(f"gives {what} of the shape {shape}, not {wanted}")
-        if not found.is_floating_point() or not bool(torch.isfinite(found).all()):
-            raise self._wrong(f"gives {what} that are no finite floating-point numbers")
+    def _table(self, found: Tensor, what: str, count: int, width: int | None = None) -> Tensor:
+        refuse(self._described, table_fault(found, what, count, width))
         return found.detach().float().cpu()
-
-    def _lists(self, found: Mapping[str, Sequence[str]], count: int) -> Mapping[str, Sequence[str]]:
-        if not isinstance(found, Mapping):
-            raise self._wrong(f"gives {type(found).__name__} for attributes, not lists by name")
-        for name, values in found.items():
-            if len(values) != count:
-                raise self._wrong(f"gives {len(values)} values of the attribute {name!r} for {count} pictures")
-        return found
-
-    def _wrong(self, what: str) -> ComponentError:
-        return ComponentError(f"{self._described} {what}.", "Report this to its authors.")
 
 
 def _joined(parts: Sequence[Observation]) -> Observation:

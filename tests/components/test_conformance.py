@@ -321,11 +321,11 @@ def test_reader_that_needs_a_source_is_told_apart_from_a_broken_one() -> None:
 @pytest.mark.parametrize(
     ("factory", "name", "detail"),
     [
-        (ByteExtractor, "shapes, finite float32", "uint8"),
+        (ByteExtractor, "shapes, finite float32", "no floating point numbers"),
         (VagueExtractor, "spec fits JSON", "not JSON serializable"),
         (NamelessExtractor, "spec fits JSON", "None for sha256"),
         (FlatLogits, "names classes", "(3,), not (3, values)"),
-        (SingleAttributes, "tells attributes", "'colour' has 1 values for 3 pictures"),
+        (SingleAttributes, "tells attributes", "1 values of the attribute 'colour' for 3 pictures"),
         (NarrowCaptions, "describes captions", "(4, 2), not (4, 3)"),
     ],
 )

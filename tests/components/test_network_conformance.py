@@ -240,19 +240,19 @@ def test_good_networks_conform(kind: Kind, factory: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("factory", "name", "detail"),
     [
-        (UnboundedGenerator, "finite float32 in [-1, 1]", "outside [-1, 1]"),
+        (UnboundedGenerator, "finite float32", "outside [-1, 1]"),
         (SmallGenerator, "shapes", "(4, 3, 32, 31) instead of (4, 3, 32, 32)"),
-        (NoisyGenerator, "a function of its arguments", "take it from noise"),
+        (NoisyGenerator, "a function of its arguments", "from noise"),
         (BatchGenerator, "rows are independent", "others in its batch"),
         (DetachedGenerator, "gradients reach all parameters", "2 parameters (unused.weight, unused.bias)"),
-        (DeafGenerator, "heeds text and noise", "another sentence gives the same images"),
+        (DeafGenerator, "heeds the text", "another sentence gives the same result"),
         (UnseededGenerator, "equal seeds, equal weights", "end.bias differs"),
         (DrawTellingGenerator, "kl and condition", "the mean of the distribution, not a draw from it"),
         (DivergenceAloneGenerator, "shapes", "one of kl and condition alone"),
         (NarrowConditionGenerator, "kl and condition", "condition_width is 6, but condition has the shape (4, 5)"),
         (MixedUpGenerator, "shapes", "(4x18 and 24x24)"),
-        (PaddingGenerator, "heeds text and noise", "where padding is True"),
-        (WordlessGenerator, "heeds text and noise", "other words give the same images"),
+        (PaddingGenerator, "heeds the text", "where padding is True"),
+        (WordlessGenerator, "heeds the text", "other words give the same result"),
         (HopefulGenerator, "takes sentences alone too", "AssertionError"),
         (GeneratorWithOutsideState, "saves and loads", "keep all state in state_dict"),
     ],
@@ -264,10 +264,10 @@ def test_faulty_generator_is_caught(factory: Callable[..., Any], name: str, deta
 @pytest.mark.parametrize(
     ("factory", "name", "detail"),
     [
-        (ColumnDiscriminator, "module", "(4, 1)"),
+        (ColumnDiscriminator, "module and sizes", "(4, 1)"),
         (BlindDiscriminator, "gradients reach all parameters", "no gradient reaches 2 parameters"),
         (PaddingDiscriminator, "heeds the text", "where padding is True"),
-        (FirstTextDiscriminator, "module", "1 judgements for 2 texts"),
+        (FirstTextDiscriminator, "module and sizes", "1 judgements for 2 texts"),
     ],
 )
 def test_faulty_discriminator_is_caught(factory: Callable[..., Any], name: str, detail: str) -> None:

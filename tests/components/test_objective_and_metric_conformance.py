@@ -275,9 +275,9 @@ def test_good_ones_conform(kind: Kind, factory: Callable[..., Any]) -> None:
     [
         (Idle, "has an ability", "none of generator_terms, discriminator_terms or augment"),
         (Detached, "terms of the generator", "reaches no generator"),
-        (PerPicture, "terms of the generator", "its term has the shape (4,); a loss is one number"),
+        (PerPicture, "terms of the generator", "gives the loss '' as (4,) instead of a scalar tensor"),
         (Endless, "terms of the generator", "holds NaN or infinity"),
-        (Number, "terms of the generator", "brightness is float instead of a tensor"),
+        (Number, "terms of the generator", "gives the loss 'brightness' as float instead of a scalar tensor"),
         (Silent, "terms of the generator", "no term in either stage"),
         (Unseeded, "equal updates, equal results", "draws from torch's default generator"),
         (RealOnly, "terms of discriminators", "reaches no weight of the discriminator, and none of its own"),
@@ -298,8 +298,8 @@ def test_faulty_objective_is_caught(factory: Callable[..., Any], name: str, deta
 @pytest.mark.parametrize(
     ("factory", "name", "detail"),
     [
-        (Vague, "title, better and needs", "better is 'more'"),
-        (Greedy, "title, better and needs", "frozenset of real, logits, attributes, texts"),
+        (Vague, "title, better and needs", "lower or higher is better, but 'more'"),
+        (Greedy, "title, better and needs", "needs 'pixels', which nothing gives"),
         (Whole, "a finite value", "it should be a finite float"),
         (Holding, "a finite value", "JSON cannot hold"),
         (Dicing, "one seed, one result", "draws from torch's default generator"),

@@ -124,21 +124,13 @@ def assert_conforms(
 
 
 def _checks_of(kind: Kind) -> Callable[[Notebook, Subject], None]:
-    from stackgan_cli.components.conformance import (
-        discriminators,
-        extractors,
-        generators,
-        metrics,
-        objectives,
-        readers,
-        texts,
-    )
+    from stackgan_cli.components.conformance import extractors, metrics, networks, objectives, readers, texts
 
     return {
         Kind.TEXT_ENCODER: texts.check_text_encoder,
-        Kind.STAGE1_GENERATOR: generators.check_generator,
-        Kind.STAGE2_GENERATOR: generators.check_generator,
-        Kind.DISCRIMINATOR: discriminators.check_discriminator,
+        Kind.STAGE1_GENERATOR: networks.check_generator,
+        Kind.STAGE2_GENERATOR: networks.check_generator,
+        Kind.DISCRIMINATOR: networks.check_discriminator,
         Kind.OBJECTIVE: objectives.check_objective,
         Kind.DATASET_READER: readers.check_reader,
         Kind.FEATURE_EXTRACTOR: extractors.check_extractor,

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from stackgan_cli.components.conformance.fitting import check_fit, fit
-from stackgan_cli.components.conformance.modules import check_round_trip, check_seed, finite, same
+from stackgan_cli.components.conformance.modules import check_weights, fit, same
 from stackgan_cli.components.conformance.samples import CAPTIONS
-from stackgan_cli.components.conformance.subject import Notebook, Subject, require
+from stackgan_cli.components.conformance.subject import Notebook, Subject, accept, require, whole_number
 from stackgan_cli.components.protocols import Classifies, Fits, ReadsAttributes, ReadsCaptions
+from stackgan_cli.components.results import attributes_fault, table_fault
 
 BATCH = 3
 
@@ -43,10 +42,9 @@ class _ExtractorRun:
         return found
 
     def shapes(self) -> str:
-        width: Any = getattr(self.extractor, "width", None)
-        require(type(width) is int and width > 0, f"width should be a positive whole number, not {width!r}")
+        width = whole_number(self.extractor, "width")
         for size in (64, 48):
-            _check_table(self.features(size=size), (BATCH, width), f"the features of pictures of {size} px")
+            _accept_features(self.features(size=size), f"features of pictures of {size} px", BATCH, width)
         return f"width={width}"
 
     def repeats(self) -> None:
@@ -69,25 +67,19 @@ class _ExtractorRun:
     @torch.no_grad()
     def logits(self) -> str:
         logits = self.extractor.logits(_pictures(64))
-        require(isinstance(logits, Tensor), f"logits are {type(logits).__name__} instead of a tensor")
-        shape = tuple(logits.shape)
-        require(len(shape) == 2 and shape[0] == BATCH, f"logits have the shape {shape}, not ({BATCH}, values)")
-        finite([logits], "logits")
-        return f"{shape[1]} values"
+        accept(table_fault(logits, "logits", BATCH))
+        return f"{logits.shape[1]} values"
 
     @torch.no_grad()
     def attributes(self) -> str:
         found = self.extractor.attributes(_pictures(64))
-        require(isinstance(found, Mapping), f"attributes are {type(found).__name__} instead of values by name")
-        for name, values in found.items():
-            require(len(values) == BATCH, f"{name!r} has {len(values)} values for {BATCH} pictures")
-            require(all(isinstance(each, str) for each in values), f"{name!r} has values that are no text")
+        accept(attributes_fault(found, BATCH))
         return ", ".join(found)
 
     @torch.no_grad()
     def caption_features(self) -> None:
-        shape = (len(CAPTIONS), self.extractor.width)
-        _check_table(self.extractor.caption_features(list(CAPTIONS)), shape, "the features of captions")
+        found = self.extractor.caption_features(list(CAPTIONS))
+        _accept_features(found, "features of captions", len(CAPTIONS), self.extractor.width)
 
 
 def check_extractor(notebook: Notebook, subject: Subject) -> None:
@@ -105,17 +97,9 @@ def check_extractor(notebook: Notebook, subject: Subject) -> None:
     ):
         if isinstance(run.extractor, ability):
             notebook.run(name, check)
-    if isinstance(run.extractor, nn.Module):
-        notebook.run("equal seeds, equal weights", lambda: check_seed(subject))
-    if isinstance(run.extractor, Fits):
-        notebook.run("fits under a seed", lambda: check_fit(subject, run.features))
-    elif isinstance(run.extractor, nn.Module):
-        notebook.run("saves and loads", lambda: check_round_trip(subject, run.extractor, run.features))
+    check_weights(notebook, subject, run.extractor, run.features)
 
 
-def _check_table(found: object, shape: tuple[int, int], what: str) -> None:
-    require(isinstance(found, Tensor), f"{what} are {type(found).__name__} instead of a tensor")
-    assert isinstance(found, Tensor)
-    require(tuple(found.shape) == shape, f"{what} have the shape {tuple(found.shape)}, not {shape}")
-    require(found.dtype is torch.float32, f"{what} are {found.dtype}, not float32")
-    finite([found], what)
+def _accept_features(found: Tensor, what: str, count: int, width: int) -> None:
+    accept(table_fault(found, what, count, width))
+    require(found.dtype is torch.float32, f"it gives {what} as {found.dtype}, not float32")

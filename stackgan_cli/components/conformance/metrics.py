@@ -9,9 +9,11 @@ from typing import Any
 
 import torch
 
+from stackgan_cli.components.conformance.modules import run_twice
 from stackgan_cli.components.conformance.samples import drawn
-from stackgan_cli.components.conformance.subject import Notebook, Subject, require, seeded
-from stackgan_cli.components.protocols import METRIC_NEEDS, Observation, Texts
+from stackgan_cli.components.conformance.subject import Notebook, Subject, accept, require
+from stackgan_cli.components.protocols import Observation, Texts
+from stackgan_cli.components.results import metric_fault
 
 _OF_TEXTS = frozenset({"texts", "stated", "caption_features"})
 _PICTURES, _WIDTH, _CLASSES = 128, 8, 4
@@ -46,12 +48,8 @@ class _MetricRun:
         self.metric: Any = subject.build()
 
     def members(self) -> str:
-        title, better, needs = (getattr(self.metric, name, None) for name in ("title", "better", "needs"))
-        require(isinstance(title, str) and bool(title.strip()), f"title is {title!r}; it should be a few words")
-        require(better in ("lower", "higher"), f"better is {better!r}; it should be lower or higher")
-        known = isinstance(needs, frozenset) and needs <= METRIC_NEEDS.keys()
-        require(known, f"needs is {needs!r}; it should be a frozenset of {', '.join(METRIC_NEEDS)}")
-        return f"{title}, {better} is better"
+        accept(metric_fault(self.metric))
+        return f"{self.metric.title}, {self.metric.better} is better"
 
     def measure(self, *, fitting: bool = True, texts: Texts | None = None) -> Mapping[str, Any]:
         """Measure with what the metric needs and with nothing else."""
@@ -87,14 +85,8 @@ class _MetricRun:
         return f"value={value:.4g}"
 
     def repeats(self) -> None:
-        found = []
-        for noise in (1, 2):
-            with seeded(noise):
-                before = torch.random.get_rng_state()
-                found.append(json.dumps(dict(self.measure()), sort_keys=True))
-                untouched = torch.equal(before, torch.random.get_rng_state())
-                require(untouched, "it draws from torch's default generator; seed one of its own")
-        require(found[0] == found[1], f"one seed gives two results: {found[0][:80]} and {found[1][:80]}")
+        one, other = run_twice(lambda: json.dumps(dict(self.measure()), sort_keys=True), "seed one of its own")
+        require(one == other, f"one seed gives two results: {one[:80]} and {other[:80]}")
 
     def bare_texts(self) -> None:
         """Features, attributes and classes of texts are there where the data or the extractor has them."""

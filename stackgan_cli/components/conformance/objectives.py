@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stackgan_cli.components.conformance.fitting import check_fit, fit
-from stackgan_cli.components.conformance.modules import check_round_trip, check_seed, finite, same
+from stackgan_cli.components.conformance.modules import check_weights, finite, fit, run_twice, same
 from stackgan_cli.components.conformance.samples import drawn_pictures
-from stackgan_cli.components.conformance.subject import Notebook, Subject, require, seeded
+from stackgan_cli.components.conformance.subject import Notebook, Subject, accept, require
 from stackgan_cli.components.conformance.update import SmallStage
 from stackgan_cli.components.protocols import (
     Augments,
@@ -21,6 +20,7 @@ from stackgan_cli.components.protocols import (
     GeneratorTerms,
     WantsInputGradients,
 )
+from stackgan_cli.components.results import terms_fault
 
 _ABILITIES = (GeneratorTerms, DiscriminatorTerms, Augments)
 
@@ -96,14 +96,8 @@ class _ObjectiveRun:
 
     def repeats(self) -> None:
         """Equal updates give equal results, whatever torch's default generator does, which is left alone."""
-        found = []
-        for noise in (1, 2):
-            with seeded(noise):
-                before = torch.random.get_rng_state()
-                found.append(self.results(self.objective))
-                untouched = torch.equal(before, torch.random.get_rng_state())
-                require(untouched, "it draws from torch's default generator; draw from update.random or the one given")
-        same(found[0], found[1], "equal updates give different results", 1e-6)
+        found = run_twice(lambda: self.results(self.objective), "draw from update.random or the one given")
+        same(*found, "equal updates give different results", 1e-6)
 
     def bfloat16(self) -> None:
         """What it gives stays finite in half precision."""
@@ -135,13 +129,9 @@ class _ObjectiveRun:
                 update = stage.discriminator_half(name, input_gradients=wants)
                 yield stage, self._terms(objective.discriminator_terms(update))
 
-    def _terms(self, terms: object) -> dict[str, Tensor]:
-        require(isinstance(terms, Mapping), f"it gives {type(terms).__name__} instead of losses by name")
-        assert isinstance(terms, Mapping)
+    def _terms(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        accept(terms_fault(terms))
         for name, term in terms.items():
-            require(isinstance(name, str), f"{name!r} is no name for a loss")
-            require(isinstance(term, Tensor), f"{name or 'its term'} is {type(term).__name__} instead of a tensor")
-            require(term.ndim == 0, f"{name or 'its term'} has the shape {tuple(term.shape)}; a loss is one number")
             finite([term], name or "its term")
         return dict(terms)
 
@@ -170,11 +160,7 @@ def check_objective(notebook: Notebook, subject: Subject) -> None:
     notebook.run("finite under bfloat16", run.bfloat16)
     if isinstance(run.objective, nn.Module):
         notebook.run("weights learn from something", run.own_weights)
-        notebook.run("equal seeds, equal weights", lambda: check_seed(subject))
-    if isinstance(run.objective, Fits):
-        notebook.run("fits under a seed", lambda: check_fit(subject, run.results))
-    elif isinstance(run.objective, nn.Module):
-        notebook.run("saves and loads", lambda: check_round_trip(subject, run.objective, run.results))
+    check_weights(notebook, subject, run.objective, run.results)
 
 
 def _learning(objective: Any) -> dict[str, nn.Parameter]:

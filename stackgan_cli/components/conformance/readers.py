@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from stackgan_cli.components.conformance.subject import Notebook, Subject, UnmetError, require
+from stackgan_cli.components.conformance.subject import Notebook, Subject, UnmetError, accept, require
 from stackgan_cli.components.protocols import Example, HasCrop, HasRecipe, Skipped
 from stackgan_cli.components.results import image_fault
 from stackgan_cli.errors import StackganError
@@ -112,8 +112,7 @@ def _check_example(example: Example) -> None:
     name, captions = example.name, example.captions
     require(isinstance(captions, tuple) and bool(captions), f"{name} has no captions, or they are no tuple")
     require(all(isinstance(each, str) and each.strip() for each in captions), f"{name} has an empty caption")
-    fault = image_fault(example)
-    require(fault is None, f"it {fault}")
+    accept(image_fault(example))
     require(example.split in ("train", "test", None), f"{name} is of the split {example.split!r}")
     if example.box is not None:
         fine = isinstance(example.box, Sequence) and len(example.box) == 4 and min(example.box[2:]) > 0

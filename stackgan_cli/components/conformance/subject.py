@@ -103,6 +103,20 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
+def accept(fault: str | None) -> None:
+    """Raise :class:`UnmetError` where ``stackgan_cli.components.results`` finds a fault in what was returned."""
+    if fault is not None:
+        raise UnmetError(f"it {fault}")
+
+
+def whole_number(component: Any, name: str, least: int = 1) -> int:
+    """Require a member to be a whole number of at least ``least``, and return it."""
+    value = getattr(component, name, None)
+    if type(value) is not int or value < least:
+        raise UnmetError(f"{name} should be a whole number of {least} or more, not {value!r}")
+    return value
+
+
 def require(condition: bool, otherwise: str) -> None:
     """Raise :class:`UnmetError` with ``otherwise`` where the condition does not hold."""
     if not condition:

@@ -7,11 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stackgan_cli.components.conformance.fitting import check_fit
-from stackgan_cli.components.conformance.modules import check_round_trip, check_seed, finite, same
+from stackgan_cli.components.conformance.modules import check_weights, finite, same
 from stackgan_cli.components.conformance.samples import CAPTIONS
-from stackgan_cli.components.conformance.subject import Notebook, Subject, UnmetError, require
-from stackgan_cli.components.protocols import CoversCaptions, Fits, StandsForFeatures
+from stackgan_cli.components.conformance.subject import Notebook, Subject, UnmetError, accept, require, whole_number
+from stackgan_cli.components.protocols import CoversCaptions, StandsForFeatures
 from stackgan_cli.components.results import text_fault
 from stackgan_cli.errors import StackganError
 
@@ -36,14 +35,11 @@ class _EncoderRun:
         return sentence
 
     def width(self) -> str:
-        width = getattr(self.encoder, "width", None)
-        require(type(width) is int and width > 0, f"width should be a positive whole number, not {width!r}")
-        return f"width={width}"
+        return f"width={whole_number(self.encoder, 'width')}"
 
     def shapes(self) -> str:
         features = self.encoder.encode(list(CAPTIONS))
-        fault = text_fault(features, len(CAPTIONS), self.encoder.width)
-        require(fault is None, f"it {fault}")
+        accept(text_fault(features, len(CAPTIONS), self.encoder.width))
         sentence, words = features.sentence, features.words
         require(sentence.dtype is torch.float32, f"sentence is {sentence.dtype}, not float32")
         described = f"sentence {tuple(sentence.shape)}"
@@ -106,13 +102,9 @@ def check_text_encoder(notebook: Notebook, subject: Subject) -> None:
     notebook.run("odd captions", run.odd_captions)
     if isinstance(run.encoder, CoversCaptions):
         notebook.run("coverage from 0 to 1", run.coverage)
-    if isinstance(run.encoder, nn.Module):
-        notebook.run("equal seeds, equal weights", lambda: check_seed(subject))
-        notebook.run("saves and loads", lambda: check_round_trip(subject, run.encoder, run.sentences))
-    else:
+    check_weights(notebook, subject, run.encoder, run.sentences)
+    if not isinstance(run.encoder, nn.Module):
         notebook.run(
             "built again, the same",
             lambda: same(run.sentences(), run.sentences(subject.build(seed=8)), "built again, it encodes differently"),
         )
-    if isinstance(run.encoder, Fits):
-        notebook.run("fits under a seed", lambda: check_fit(subject, run.sentences))
