@@ -129,7 +129,8 @@ def _check_fit(subject: Subject, run: Callable[[Any], Tensor]) -> str:
         with seeded(noise):
             measured = fit(fitted, subject)
         results.append(run(fitted.eval()))
-    same(*results, "fitting twice with one seed gives different results; draw from torch's generators")
+    one, other = results
+    same(one, other, "fitting twice with one seed gives different results; draw from torch's generators")
     options = {**subject.options, **fitting.learnt_options(fitted)}
     _check_round_trip(replace(subject, options=options), fitted, run)
     return ", ".join(f"{name}={value:.3g}" for name, value in measured.items())

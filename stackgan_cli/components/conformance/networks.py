@@ -92,17 +92,15 @@ class _NetworkRun(ABC):
     @torch.no_grad()
     def function_of_arguments(self) -> None:
         for train in self.modes:
-            found = []
-            for seed in (1, 2):
-                network = self.subject.build(seed=9).train(train)
-                with seeded(seed):
-                    found.append(self.results(network)[0])
+            one, other = (self.result_under(seed, train=train) for seed in (1, 2))
             mode = "training" if train else "evaluation"
-            same(
-                *found,
-                f"in {mode} mode, equal arguments give different results; draw nothing, and take chance from noise",
-                1e-6,
-            )
+            differ = f"in {mode} mode, equal arguments give different results"
+            same(one, other, f"{differ}; draw nothing, take it from noise", 1e-6)
+
+    def result_under(self, seed: int, *, train: bool) -> Tensor:
+        network = self.subject.build(seed=9).train(train)
+        with seeded(seed):
+            return self.results(network)[0]
 
     @torch.no_grad()
     def heeds_text(self) -> None:
