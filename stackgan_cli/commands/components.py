@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stackgan_cli.commands.options import Json
 from stackgan_cli.components import registry
 from stackgan_cli.components.component import Component, Kind
 from stackgan_cli.errors import ComponentError, UsageError
@@ -40,7 +41,6 @@ KindOption = Annotated[
 NameArgument = Annotated[
     str, typer.Argument(help="Name, or package:name.", autocompletion=_complete_name, show_default=False)
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command(
@@ -48,7 +48,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
     epilog="Examples: [bold]stackgan components list[/bold] · "
     "[bold]stackgan components list --kind text-encoder --json[/bold]",
 )
-def list_command(kind: KindOption = None, json: JsonOption = False) -> None:
+def list_command(kind: KindOption = None, json: Json = False) -> None:
     """List the installed components without importing any of them."""
     from stackgan_cli import console
 
@@ -78,7 +78,7 @@ def list_command(kind: KindOption = None, json: JsonOption = False) -> None:
     epilog="Examples: [bold]stackgan components show char-cnn-rnn[/bold] · "
     "[bold]stackgan components show paper --kind stage1-generator[/bold]",
 )
-def show_command(name: NameArgument, kind: KindOption = None, json: JsonOption = False) -> None:
+def show_command(name: NameArgument, kind: KindOption = None, json: Json = False) -> None:
     """Show one component: where it comes from, what it is, and its options."""
     from rich.markup import escape
 
@@ -121,7 +121,7 @@ def check_command(
         list[str] | None, typer.Option("--option", help="An option as key=value; may be repeated.", show_default=False)
     ] = None,
     source: Annotated[Path | None, typer.Option("--source", help="For readers: what to read.")] = None,
-    json: JsonOption = False,
+    json: Json = False,
 ) -> None:
     """Check that components keep their contracts; exit code 4 where one does not."""
     from stackgan_cli import console

@@ -75,16 +75,13 @@ _TITLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
-    """A component as its package advertises it; nothing of it has been imported."""
+class Offer:
+    """Something that a package offers by name."""
 
-    kind: Kind
+    __slots__ = ()
+
     name: str
     package: str
-    version: str
-    target: str
-    """``module:attribute`` of the factory."""
 
     @property
     def full_name(self) -> str:
@@ -95,6 +92,18 @@ class Component:
     def built_in(self) -> bool:
         """Whether it comes with this package."""
         return self.package == BUILT_IN_PACKAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Component(Offer):
+    """A component as its package advertises it; nothing of it has been imported."""
+
+    kind: Kind
+    name: str
+    package: str
+    version: str
+    target: str
+    """``module:attribute`` of the factory."""
 
     @property
     def described(self) -> str:

@@ -11,14 +11,17 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from typing import TypeVar
 
-from stackgan_cli.components.component import BUILT_IN_PACKAGE, GROUP_PREFIX, Component, Kind, join
-from stackgan_cli.errors import ComponentError, UsageError
+from stackgan_cli.components.component import BUILT_IN_PACKAGE, GROUP_PREFIX, Component, Kind, Offer, join
+from stackgan_cli.errors import ComponentError, StackganError, UsageError
+
+Named = TypeVar("Named", bound=Offer)
 
 LIMIT_VARIABLE = "STACKGAN_PLUGINS"
 RESOURCE_GROUPS = ("stackgan.recipes", "stackgan.models")
@@ -116,12 +119,7 @@ def find(kind: Kind, name: str) -> Component:
     matches = _matching(known, name)
     if not matches:
         raise _not_found(kind, name, known)
-    if matches[0].built_in or len(matches) == 1:
-        return matches[0]
-    raise ComponentError(
-        f"Several packages offer a {kind.title} called {name!r}.",
-        f"Write the full name: {join((match.full_name for match in matches), 'or')}.",
-    )
+    return the_one(matches, name, kind.title, ComponentError)
 
 
 def find_any(name: str, kind: Kind | None = None) -> Component:
@@ -142,6 +140,27 @@ def find_any(name: str, kind: Kind | None = None) -> Component:
     if kinds:
         return find(kinds[0], name)
     raise _not_found(None, name, available())
+
+
+def the_one(matches: Sequence[Named], name: str, title: str, error: type[StackganError]) -> Named:
+    """Choose among what packages offer by one name: the built-in one, which stands first, or the only one.
+
+    Raises:
+        StackganError: of the kind ``error``; several packages offer it.
+    """
+    if matches[0].built_in or len(matches) == 1:
+        return matches[0]
+    raise error(
+        f"Several packages offer a {title} called {name!r}.",
+        f"Write the full name: {join((each.full_name for each in matches), 'or')}.",
+    )
+
+
+def did_you_mean(name: str, known: Iterable[Offer]) -> str | None:
+    """Suggest what a name is close to, as a sentence; None where it is close to nothing."""
+    names = [spelling for each in known for spelling in (each.name, each.full_name)]
+    close = difflib.get_close_matches(name.lower().replace("_", "-"), names, n=1)
+    return f"Did you mean {close[0]!r}?" if close else None
 
 
 def clear_cache() -> None:
@@ -194,7 +213,7 @@ def _not_found(kind: Kind | None, name: str, known: list[Component]) -> Componen
             f"There is no {title} called {name!r}; {name!r} is a {kinds}.", _listing_hint(kind, known)
         )
     return ComponentError(
-        f"There is no {title} called {name!r}.", _did_you_mean(name, known) or _listing_hint(kind, known)
+        f"There is no {title} called {name!r}.", did_you_mean(name, known) or _listing_hint(kind, known)
     )
 
 
@@ -208,12 +227,6 @@ def _missing_package(title: str, package: str, bare: str) -> ComponentError:
         f"The {title} {bare!r} comes from the package {package}, which is not installed.",
         f"If you trust that package, install it: pip install {package}",
     )
-
-
-def _did_you_mean(name: str, known: Iterable[Component]) -> str | None:
-    names = [spelling for each in known for spelling in (each.name, each.full_name)]
-    close = difflib.get_close_matches(name.lower().replace("_", "-"), names, n=1)
-    return f"Did you mean {close[0]!r}?" if close else None
 
 
 def _listing_hint(kind: Kind | None, known: Iterable[Component]) -> str:
@@ -333,7 +346,9 @@ __all__ = [
     "broken",
     "canonical",
     "clear_cache",
+    "did_you_mean",
     "entries",
     "find",
     "find_any",
+    "the_one",
 ]

@@ -6,7 +6,6 @@ package of its, a colon, and the place inside that.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackgan_cli.components.component import BUILT_IN_PACKAGE, join
-from stackgan_cli.components.registry import COMPONENT_NAME, LIMIT_VARIABLE, canonical, entries
+from stackgan_cli.components.component import Offer, join
+from stackgan_cli.components.registry import COMPONENT_NAME, LIMIT_VARIABLE, canonical, did_you_mean, entries, the_one
 from stackgan_cli.files import relative_name
 
 if TYPE_CHECKING:
@@ -28,23 +27,13 @@ _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(Offer):
     """A file or folder that a package brings, by name."""
 
     name: str
     package: str
     version: str
     path: Path
-
-    @property
-    def full_name(self) -> str:
-        """``package:name``."""
-        return f"{self.package}:{self.name}"
-
-    @property
-    def built_in(self) -> bool:
-        """Whether it comes with this package."""
-        return self.package == BUILT_IN_PACKAGE
 
 
 def resources(group: str) -> list[Resource]:
@@ -76,13 +65,8 @@ def find_resource(
     known = [*built_in, *resources(group)]
     package, _, bare = name.rpartition(":")
     same = [each for each in known if each.name == bare and _comes_from(each.package, package)]
-    if same and (same[0].built_in or len(same) == 1):
-        return same[0]
     if same:
-        raise error(
-            f"Several packages offer a {title} called {name!r}.",
-            f"Write the full name: {join((each.full_name for each in same), 'or')}.",
-        )
+        return the_one(same, name, title, error)
     message, hint = _why_not(group, title, package, bare) or _unknown(title, name, known, otherwise)
     raise error(message, hint)
 
@@ -100,10 +84,8 @@ def _why_not(group: str, title: str, package: str, name: str) -> tuple[str, str]
 
 def _unknown(title: str, name: str, known: list[Resource], otherwise: str) -> tuple[str, str]:
     limit = f" in the packages that {LIMIT_VARIABLE} names" if LIMIT_VARIABLE in os.environ else ""
-    names = [spelling for each in known for spelling in (each.name, each.full_name)]
-    close = difflib.get_close_matches(name.lower().replace("_", "-"), names, n=1)
     listed = f"There are: {join(sorted({each.name for each in known}))}; or" if known else "There is none, so"
-    hint = (f"Did you mean {close[0]!r}? " if close else "") + f"{listed} name {otherwise}."
+    hint = " ".join(filter(None, (did_you_mean(name, known), f"{listed} name {otherwise}.")))
     return f"There is no {title} called {name!r}{limit}.", hint
 
 

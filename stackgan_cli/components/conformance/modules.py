@@ -146,7 +146,6 @@ def _check_round_trip(subject: Subject, trained: nn.Module, run: Callable[[Any],
         save_file({key: value.detach().clone().contiguous() for key, value in weights.items()}, path)
         again = subject.build(seed=77)
         load_weights(again, load_file(path), what="The saved copy")
-    same(
-        run(trained), run(again.eval()), "the saved and loaded copy gives another result; keep all state in state_dict"
-    )
+    one, other = run(trained), run(again.eval())
+    same(one, other, "the saved and loaded copy gives another result; keep all state in state_dict")
     return f"{len(weights)} tensors"
