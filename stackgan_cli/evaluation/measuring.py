@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.component import Kind, blaming, join, talk_on_stderr
-from stackgan_cli.components.protocols import METRIC_NEEDS
+from stackgan_cli.components.protocols import CAPTION_NEEDS, METRIC_NEEDS
 from stackgan_cli.components.registry import available, find
 from stackgan_cli.components.results import metric_fault, refuse
 from stackgan_cli.errors import ComponentError, StackganError, UsageError
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from stackgan_cli.components.component import Component
     from stackgan_cli.components.protocols import Metric, Observation, Texts
-
-_OF_TEXTS = frozenset({"texts", "stated", "caption_features"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class ChosenMetric:
     @property
     def reads_texts(self) -> bool:
         """Whether what it says depends on the captions."""
-        return bool(self.metric.needs & _OF_TEXTS)
+        return bool(self.metric.needs & CAPTION_NEEDS)
 
     @property
     def facts(self) -> MetricFacts:

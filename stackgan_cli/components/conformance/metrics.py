@@ -12,10 +12,9 @@ import torch
 from stackgan_cli.components.conformance.modules import run_twice
 from stackgan_cli.components.conformance.samples import drawn
 from stackgan_cli.components.conformance.subject import Notebook, Subject, accept, require
-from stackgan_cli.components.protocols import Observation, Texts
+from stackgan_cli.components.protocols import CAPTION_NEEDS, Observation, Texts
 from stackgan_cli.components.results import metric_fault
 
-_OF_TEXTS = frozenset({"texts", "stated", "caption_features"})
 _PICTURES, _WIDTH, _CLASSES = 128, 8, 4
 _COLOURS = ("red", "blue", "yellow", "white")
 
@@ -60,7 +59,7 @@ class _MetricRun:
             return Observation(observed.features, **kept)
 
         real = shown(_observed(fitting=True)) if "real" in needs else None
-        words = (texts or _texts()) if needs & _OF_TEXTS else None
+        words = (texts or _texts()) if needs & CAPTION_NEEDS else None
         result = self.metric.measure(shown(_observed(fitting=fitting)), real, words, 5)
         require(isinstance(result, Mapping), f"measure returns {type(result).__name__} instead of a mapping")
         found: Mapping[str, Any] = result
@@ -110,5 +109,5 @@ def check_metric(notebook: Notebook, subject: Subject) -> None:
     notebook.run("one seed, one result", run.repeats)
     if "texts" in run.metric.needs and not run.metric.needs & {"stated", "caption_features"}:
         notebook.run("texts without features", run.bare_texts)
-    if run.metric.needs & {"real", *_OF_TEXTS}:
+    if run.metric.needs & {"real", *CAPTION_NEEDS}:
         notebook.run("better is better", run.better)

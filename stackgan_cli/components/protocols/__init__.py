@@ -7,6 +7,7 @@ its own, and whoever wants to know asks ``isinstance``. Importing this package i
 
 from stackgan_cli.components.protocols.learning import CaptionedData, Fits, FittingData, HasWeights, LearnsOptions
 from stackgan_cli.components.protocols.measuring import (
+    CAPTION_NEEDS,
     METRIC_NEEDS,
     Classifies,
     FeatureExtractor,
@@ -48,6 +49,7 @@ from stackgan_cli.components.protocols.readers import (
 from stackgan_cli.components.protocols.texts import CoversCaptions, StandsForFeatures, TextEncoder, TextFeatures
 
 __all__ = [
+    "CAPTION_NEEDS",
     "METRIC_NEEDS",
     "Augments",
     "CaptionedData",

@@ -94,6 +94,9 @@ METRIC_NEEDS: Mapping[str, str] = {
 name what they fill: ``real``, ``Observation.logits``, ``texts``, ``Texts.features``; ``attributes`` fills
 ``Observation.attributes``, and ``stated`` both ``Texts.truth`` and ``Texts.stated``."""
 
+CAPTION_NEEDS = frozenset({"texts", "stated", "caption_features"})
+"""Those of them that have to do with captions."""
+
 
 class Metric(Protocol):
     """A number, or a few, that say how good a set of drawn pictures is.
