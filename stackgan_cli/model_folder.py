@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.component import Kind
 from stackgan_cli.components.entries import ComponentEntry
-from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_component, read_entry, save_component
+from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_component, read_entry, save_component, version_note
 from stackgan_cli.errors import ModelError
 from stackgan_cli.files import atomic_folder
 from stackgan_cli.home import MANIFEST
@@ -96,7 +96,7 @@ class ModelFolder:
             beside = sorted(self.folder.glob(f"stage[12]/*/{CONFIG}"))
             kinds = [Kind.OBJECTIVE if is_objective(path.parent.name) else Kind.DISCRIMINATOR for path in beside]
             entries += [(kind, read_entry(kind, path.parent)) for kind, path in zip(kinds, beside, strict=True)]
-        return list(dict.fromkeys(note for kind, entry in entries if (note := entry.version_note(kind))))
+        return list(dict.fromkeys(note for kind, entry in entries if (note := version_note(kind, entry))))
 
     def checkpoint(self, stage: int, which: str) -> Path:
         """Folder of a checkpoint of a stage's training.

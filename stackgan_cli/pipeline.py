@@ -12,7 +12,7 @@ from stackgan_cli.components.component import BUILT_IN_PACKAGE, Kind, blaming
 from stackgan_cli.components.protocols import CoversCaptions, StandsForFeatures
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.results import pictures_fault, range_fault, text_fault
-from stackgan_cli.components.storage import load_weights, read_weights
+from stackgan_cli.components.storage import blame_version, load_weights, read_weights, version_note
 from stackgan_cli.dataset.caption_features import on_device
 from stackgan_cli.errors import ComponentError, ModelError, UsageError
 from stackgan_cli.generators.folding import fold
@@ -71,7 +71,7 @@ class _Part:
             with blaming(self.described, doing):
                 yield
         except (ComponentError, ModelError) as error:
-            raise self.entry.blame_version(self.kind, error) from error
+            raise blame_version(self.kind, self.entry, error) from error
 
     def take(self, weights: Path) -> None:
         """Take other weights than those that the model holds."""
@@ -82,7 +82,7 @@ class _Part:
         """Refuse what the component returned, where there is a fault in it."""
         if fault is not None:
             hint = "The weights may be spoilt: train again, or report it to the component's authors."
-            raise self.entry.blame_version(self.kind, ComponentError(f"{self.described} {fault}.", hint))
+            raise blame_version(self.kind, self.entry, ComponentError(f"{self.described} {fault}.", hint))
 
 
 class Pipeline:
@@ -116,7 +116,7 @@ class Pipeline:
 
     def _part(self, kind: Kind) -> _Part:
         component, entry = self.model.load(kind)
-        note = entry.version_note(kind)
+        note = version_note(kind, entry)
         # What this package offers computes the same in every version; others have promised nothing.
         if note is not None and entry.package != BUILT_IN_PACKAGE:
             self.notes.append(note)

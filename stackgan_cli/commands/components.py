@@ -11,7 +11,8 @@ import typer
 
 from stackgan_cli.commands.options import Json
 from stackgan_cli.components import registry
-from stackgan_cli.components.component import Component, Kind
+from stackgan_cli.components.binding import Component
+from stackgan_cli.components.component import Kind
 from stackgan_cli.errors import ComponentError, UsageError
 
 if TYPE_CHECKING:

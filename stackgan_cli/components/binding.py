@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import importlib
 import inspect
 import json
 import sys
@@ -15,11 +16,14 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stackgan_cli.components.component import Component, Kind, cause_of, talk_on_stderr
-from stackgan_cli.components.entries import ComponentEntry, is_plain
+from stackgan_cli.components.component import Kind, Offer, cause_of, talk_on_stderr
+from stackgan_cli.components.key_values import is_plain
 from stackgan_cli.errors import ComponentError, StackganError
+
+if TYPE_CHECKING:
+    from stackgan_cli.components.entries import ComponentEntry
 
 _NETWORK = ("text_width", "word_width", "resolution")
 HOST_GIVEN: Mapping[Kind, tuple[str, ...]] = {
@@ -101,6 +105,8 @@ class Binding:
             for name, value in {**self._defaults(), **given}.items()
             if name not in self._reserved() and (name in given or is_plain(value))
         }
+        from stackgan_cli.components.entries import ComponentEntry
+
         shapes = {name: _as_json(value, self.described, name) for name, value in self.shapes.items()}
         full_name, version = (self.component.full_name, self.component.version) if self.component else ("", "")
         return ComponentEntry.model_construct(name=full_name, version=version, options=settled, shapes=shapes)
@@ -137,10 +143,66 @@ class Binding:
         return {*HOST_GIVEN[self.kind], *self.shapes}
 
 
-def bind(component: Component, host: Mapping[str, Any] = _NOTHING, options: Mapping[str, Any] = _NOTHING) -> Binding:
-    """Bind an installed component; see :meth:`~stackgan_cli.components.component.Component.bind`."""
-    bound = bind_factory(component.factory(), component.kind, component.described, host, options)
-    return replace(bound, component=component)
+@dataclass(frozen=True, slots=True)
+class Component(Offer):
+    """A component as its package advertises it; nothing of it has been imported."""
+
+    kind: Kind
+    name: str
+    package: str
+    version: str
+    target: str
+    """``module:attribute`` of the factory."""
+
+    @property
+    def described(self) -> str:
+        """Kind, name, package and version for the beginning of a sentence."""
+        return f"The {self.kind.title} {self.name!r} of {self.package} {self.version}"
+
+    def bind(self, host: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None) -> Binding:
+        """Import the component and check what it is to be built with; nothing is built yet.
+
+        Args:
+            host: values from the program, such as ``text_width``; kept where the factory takes them.
+            options: values from a recipe or a person; every one must be taken, and fit its annotation.
+
+        Raises:
+            ComponentError: it cannot be imported, an option is unknown, belongs to the program or has the wrong type,
+                or a parameter has no value.
+        """
+        bound = bind_factory(self.factory(), self.kind, self.described, host or {}, options or {})
+        return replace(bound, component=self)
+
+    def factory(self) -> Callable[..., Any]:
+        """Import the module and return the factory.
+
+        Raises:
+            ComponentError: the module cannot be imported, or what the entry point names is not there or not callable.
+        """
+        module_name, _, attributes = self.target.partition(":")
+        try:
+            with talk_on_stderr():
+                found: Any = importlib.import_module(module_name)
+                for attribute in attributes.split("."):
+                    found = getattr(found, attribute)
+        except (Exception, SystemExit) as error:
+            raise ComponentError(
+                f"{self.described} cannot be imported: {cause_of(error)}.", self._repair(error)
+            ) from error
+        if not callable(found):
+            raise ComponentError(
+                f"{self.described} is no factory: {self.target} is {type(found).__name__} and cannot be called.",
+                f"Report this to the authors of {self.package}.",
+            )
+        factory: Callable[..., Any] = found
+        return factory
+
+    def _repair(self, error: BaseException) -> str:
+        own = self.target.partition(":")[0].partition(".")[0]
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and missing.partition(".")[0] != own:
+            return f"Install what provides {missing.partition('.')[0]!r}, or choose another {self.kind.title}."
+        return f"Reinstall or update it: pip install --upgrade {self.package}"
 
 
 def bind_factory(

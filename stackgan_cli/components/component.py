@@ -1,23 +1,19 @@
-"""What a component is before anybody's code is imported: a kind, a name, a package, a version and a target."""
+"""Kinds of component, how they are named, and whose fault it is when one fails."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import ComponentError, StackganError, UsageError
 
-if TYPE_CHECKING:
-    from stackgan_cli.components.binding import Binding
-
 BUILT_IN_PACKAGE = "stackgan-cli"
 GROUP_PREFIX = "stackgan."
+COMPONENT_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+PACKAGE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 class Kind(StrEnum):
@@ -92,69 +88,6 @@ class Offer:
     def built_in(self) -> bool:
         """Whether it comes with this package."""
         return self.package == BUILT_IN_PACKAGE
-
-
-@dataclass(frozen=True, slots=True)
-class Component(Offer):
-    """A component as its package advertises it; nothing of it has been imported."""
-
-    kind: Kind
-    name: str
-    package: str
-    version: str
-    target: str
-    """``module:attribute`` of the factory."""
-
-    @property
-    def described(self) -> str:
-        """Kind, name, package and version for the beginning of a sentence."""
-        return f"The {self.kind.title} {self.name!r} of {self.package} {self.version}"
-
-    def bind(self, host: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None) -> Binding:
-        """Import the component and check what it is to be built with; nothing is built yet.
-
-        Args:
-            host: values from the program, such as ``text_width``; kept where the factory takes them.
-            options: values from a recipe or a person; every one must be taken, and fit its annotation.
-
-        Raises:
-            ComponentError: it cannot be imported, an option is unknown, belongs to the program or has the wrong type,
-                or a parameter has no value.
-        """
-        from stackgan_cli.components.binding import bind
-
-        return bind(self, host or {}, options or {})
-
-    def factory(self) -> Callable[..., Any]:
-        """Import the module and return the factory.
-
-        Raises:
-            ComponentError: the module cannot be imported, or what the entry point names is not there or not callable.
-        """
-        module_name, _, attributes = self.target.partition(":")
-        try:
-            with talk_on_stderr():
-                found: Any = importlib.import_module(module_name)
-                for attribute in attributes.split("."):
-                    found = getattr(found, attribute)
-        except (Exception, SystemExit) as error:
-            raise ComponentError(
-                f"{self.described} cannot be imported: {cause_of(error)}.", self._repair(error)
-            ) from error
-        if not callable(found):
-            raise ComponentError(
-                f"{self.described} is no factory: {self.target} is {type(found).__name__} and cannot be called.",
-                f"Report this to the authors of {self.package}.",
-            )
-        factory: Callable[..., Any] = found
-        return factory
-
-    def _repair(self, error: BaseException) -> str:
-        own = self.target.partition(":")[0].partition(".")[0]
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        if missing and missing.partition(".")[0] != own:
-            return f"Install what provides {missing.partition('.')[0]!r}, or choose another {self.kind.title}."
-        return f"Reinstall or update it: pip install --upgrade {self.package}"
 
 
 @contextlib.contextmanager

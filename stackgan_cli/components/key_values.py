@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
 from stackgan_cli.errors import UsageError
 
+_DEEPEST_LIST = 8
 _DEEPEST = 32
 """Tables within tables; no settings are nested so deeply."""
 
@@ -55,3 +57,12 @@ def _refuse_extremes(value: object, depth: int) -> None:
     if isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:
             _refuse_extremes(inner, depth + 1)
+
+
+def is_plain(value: object, depth: int = 0) -> bool:
+    """Whether JSON holds a value as it is: numbers, text, paths, nothing, or lists of these."""
+    if value is None or isinstance(value, bool | int | float | str | Path):
+        return True
+    return (
+        isinstance(value, list | tuple) and depth < _DEEPEST_LIST and all(is_plain(each, depth + 1) for each in value)
+    )

@@ -18,7 +18,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import TypeVar
 
-from stackgan_cli.components.component import BUILT_IN_PACKAGE, GROUP_PREFIX, Component, Kind, Offer, join
+from stackgan_cli.components.binding import Component
+from stackgan_cli.components.component import (
+    BUILT_IN_PACKAGE,
+    COMPONENT_NAME,
+    GROUP_PREFIX,
+    PACKAGE_NAME,
+    Kind,
+    Offer,
+    join,
+)
 from stackgan_cli.errors import ComponentError, StackganError, UsageError
 
 Named = TypeVar("Named", bound=Offer)
@@ -27,8 +36,6 @@ LIMIT_VARIABLE = "STACKGAN_PLUGINS"
 RESOURCE_GROUPS = ("stackgan.recipes", "stackgan.models")
 """Groups whose entries name files of a package instead of factories."""
 
-COMPONENT_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-PACKAGE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.entries import ComponentEntry, stored_entry
 from stackgan_cli.components.protocols import HasWeights
-from stackgan_cli.errors import ModelError, StackganError
+from stackgan_cli.components.registry import find
+from stackgan_cli.errors import ComponentError, ModelError, StackganError
 from stackgan_cli.manifests import read_json
 
 if TYPE_CHECKING:
@@ -53,14 +54,60 @@ def load_component(kind: Kind, folder: Path) -> tuple[Any, ComponentEntry]:
         ComponentError: the component is not installed or cannot be built.
     """
     entry = read_entry(kind, folder)
-    component = entry.build(kind)
+    component = build_stored(kind, entry)
     if weights_of(component):
         try:
             load_weights(component, read_weights(folder / WEIGHTS), what=str(folder / WEIGHTS))
         except ModelError as error:
-            raise entry.blame_version(kind, error) from error
+            raise blame_version(kind, entry, error) from error
         component.eval()
     return component, entry
+
+
+def build_stored(kind: Kind, entry: ComponentEntry) -> Any:
+    """Find the component of an entry, bind what is stored of it, and build it.
+
+    Raises:
+        ComponentError: it is not installed, does not take these options or cannot be built; where another version of
+            its package is installed than the one that wrote the entry, the message names both.
+        StackganError: whatever its factory has to say, with both versions likewise.
+    """
+    try:
+        component = find(kind, entry.name)
+    except ComponentError as error:
+        hint = error.hint
+        if hint and hint.endswith(f"pip install {entry.package}") and entry.version != "unknown":
+            hint = hint.removesuffix(entry.package) + f'"{entry.package}=={entry.version}"'
+        raise ComponentError(f"The model needs a component that is not here. {error.message}", hint) from error
+    try:
+        return component.bind(entry.shapes, entry.options).build()
+    except StackganError as error:
+        raise blame_version(kind, entry, error) from error
+
+
+def version_note(kind: Kind, entry: ComponentEntry) -> str | None:
+    """Say that another version of a component is installed than the one that was stored; None where it is not."""
+    try:
+        installed = find(kind, entry.name).version
+    except ComponentError:
+        return None
+    if installed == entry.version:
+        return None
+    return (
+        f"The {kind.title} {entry.bare_name!r} was saved with {entry.package} {entry.version}, and {installed} is"
+        " installed: what it computes may differ."
+    )
+
+
+def blame_version(kind: Kind, entry: ComponentEntry, error: StackganError) -> StackganError:
+    """Add to an error that another version is installed than the one that was stored, where that is so."""
+    installed = find(kind, entry.name).version
+    if installed == entry.version:
+        return error
+    return type(error)(
+        f"{error.message} The model was saved with {entry.package} {entry.version}; {installed} is installed.",
+        f'Install the version it was saved with: pip install "{entry.package}=={entry.version}"',
+    )
 
 
 def weights_of(component: Any) -> dict[str, Tensor]:

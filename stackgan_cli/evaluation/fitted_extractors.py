@@ -7,10 +7,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stackgan_cli.components.binding import options_of
-from stackgan_cli.components.component import Component, Kind
+from stackgan_cli.components.binding import Component, options_of
+from stackgan_cli.components.component import Kind
 from stackgan_cli.components.fitting import fitted_once
 from stackgan_cli.components.registry import find
+from stackgan_cli.components.storage import version_note
 from stackgan_cli.randomness import seed_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def fitted_extractor(
         seed=seed,
         report=report,
     )
-    return FittedExtractor(extractor, component.described, card, entry.version_note(Kind.FEATURE_EXTRACTOR))
+    return FittedExtractor(extractor, component.described, card, version_note(Kind.FEATURE_EXTRACTOR, entry))
 
 
 def _folder_name(component: Component, bound: Binding) -> str:

@@ -18,7 +18,7 @@ from stackgan_cli.manifests import checked
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stackgan_cli.components.component import Component
+    from stackgan_cli.components.binding import Component
     from stackgan_cli.components.protocols import Metric, Observation, Texts
 
 

@@ -12,6 +12,7 @@ import torch
 
 from stackgan_cli.components.component import Kind
 from stackgan_cli.components.registry import find
+from stackgan_cli.components.storage import version_note
 from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.errors import StackganError, UsageError
 from stackgan_cli.home import existing_data, model_folder
@@ -159,7 +160,7 @@ def _version_notes(data: PreparedData, encoder_folder: Path, folder: Path) -> li
     """
     encoder = data.encoder_entry(encoder_folder)
     find(Kind.TEXT_ENCODER, encoder.name)
-    notes = [encoder.version_note(Kind.TEXT_ENCODER)]
+    notes = [version_note(Kind.TEXT_ENCODER, encoder)]
     if stage_record(folder, 1) is not None:
         notes += ModelFolder(folder).version_notes(training=True)
     return list(dict.fromkeys(filter(None, notes)))

@@ -15,7 +15,7 @@ from stackgan_cli.components.component import Kind
 from stackgan_cli.components.entries import stored_entry
 from stackgan_cli.components.key_values import parse_option
 from stackgan_cli.components.registry import find
-from stackgan_cli.components.storage import load_weights
+from stackgan_cli.components.storage import build_stored, load_weights
 from stackgan_cli.errors import ComponentError, ModelError, SettingsError, UsageError
 
 ENCODERS = Kind.TEXT_ENCODER
@@ -27,7 +27,7 @@ def build(kind: Kind, name: str, host: dict[str, Any] | None = None, options: di
 
 
 def rebuild(kind: Kind, stored: Any) -> Any:
-    return stored_entry(kind, stored).build(kind)
+    return build_stored(kind, stored_entry(kind, stored))
 
 
 CODE = """

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from stackgan_cli.components.component import Component, Kind
+from stackgan_cli.components.binding import Component
+from stackgan_cli.components.component import Kind
 from stackgan_cli.components.protocols import Observation, Texts
 from stackgan_cli.evaluation.measuring import ChosenMetric, choose_metrics
 from stackgan_cli.evaluation.observing import Observer

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stackgan_cli.components.binding import HOST_GIVEN, bind_factory, signature_of
-from stackgan_cli.components.component import Component, Kind, cause_of
+from stackgan_cli.components.binding import HOST_GIVEN, Component, bind_factory, signature_of
+from stackgan_cli.components.component import Kind, cause_of
 from stackgan_cli.components.conformance.isolation import import_quietly, isolated
 from stackgan_cli.components.conformance.samples import TEXT_WIDTH, WORD_WIDTH
 from stackgan_cli.components.conformance.subject import Check, Notebook, Subject, UnmetError, require
