@@ -117,7 +117,9 @@ def encode_all(encoder: TextEncoder, captions: Iterable[str]) -> Iterator[tuple[
     while batch := list(islice(waiting, _CAPTIONS_AT_ONCE)):
         features = encoder.encode(batch)
         tensors = {"sentence": features.sentence.detach().float().cpu()}
-        if features.words is not None and features.padding is not None:
-            tensors |= {"words": features.words.detach().float().cpu(), "padding": features.padding.cpu()}
+        if features.words is not None:
+            none = torch.zeros(features.words.shape[:2], dtype=torch.bool)
+            padding = none if features.padding is None else features.padding.cpu()
+            tensors |= {"words": features.words.detach().float().cpu(), "padding": padding}
         done += len(batch)
         yield done, tensors

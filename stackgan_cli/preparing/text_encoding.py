@@ -82,6 +82,9 @@ def add_encoder(
         if isinstance(encoder, Fits):
             with progress.phase("Fitting") as report:
                 measured = fit(encoder, bound.described, data.train, seed=seed, report=report)
+        if isinstance(encoder, torch.nn.Module):
+            # Captions are described as they will be when the saved copy draws.
+            encoder.eval()
         stands_for = encoder.source_features if isinstance(encoder, StandsForFeatures) else None
         target = data.folder / "text" / folder_name(bound.component.full_name, stands_for)
         with atomic_folder(target) as folder:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 
 from stackgan_cli import PrepareRequest, prepare
 from stackgan_cli.dataset.manifest import read_manifest
@@ -18,6 +19,22 @@ from stackgan_cli.dataset.shards import read_shards_index
 from stackgan_cli.errors import ComponentError, DataError, UsageError
 
 PLAIN: dict[str, Any] = {"data": "mine", "encoders": ["hashed-words"], "resolutions": [16]}
+
+DROPPING = """
+import torch
+from torch import nn
+from stackgan_cli.components.protocols import TextFeatures
+
+class Dropping(nn.Module):
+    width = 8
+
+    def __init__(self):
+        super().__init__()
+        self.drop = nn.Dropout(0.5)
+
+    def encode(self, captions):
+        return TextFeatures(self.drop(torch.ones(len(captions), 8)), torch.ones(len(captions), 2, 3))
+"""
 
 
 class Recorder:
@@ -101,6 +118,16 @@ def test_what_is_there_is_kept_and_only_what_is_missing_is_added(source: Path, e
     checked = Recorder()
     prepare(PrepareRequest(data="mine", verify=True), checked)
     assert checked.last("Comparing contents") == 20
+
+
+def test_captions_are_described_as_the_saved_encoder_will(
+    source: Path, empty_home: Path, install: Callable[..., Path]
+) -> None:
+    install("dropping", "[stackgan.text_encoders]\ndropping = dropping:Dropping\n", DROPPING)
+    result = prepare(PrepareRequest(data="mine", source=source, encoders=["dropping"], resolutions=[16]))
+    found = load_file(result.folder / "text" / "dropping--dropping" / "train.safetensors")
+    assert (found["sentence"] == 1).all()
+    assert (found["words"].shape[1:], found["padding"].any()) == ((2, 3), False)
 
 
 def test_options_of_the_reader_are_values_and_are_kept(source: Path, empty_home: Path) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stackgan_cli.components.conformance.modules import check_weights, finite, same
+from stackgan_cli.components.conformance.modules import check_weights, finite, fit, same
 from stackgan_cli.components.conformance.samples import CAPTIONS
 from stackgan_cli.components.conformance.subject import Notebook, Subject, UnmetError, accept, require, whole_number
-from stackgan_cli.components.protocols import CoversCaptions, StandsForFeatures
+from stackgan_cli.components.protocols import CoversCaptions, Fits, StandsForFeatures
 from stackgan_cli.components.results import text_fault
 from stackgan_cli.errors import StackganError
 
@@ -26,8 +26,15 @@ class _EncoderRun:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.encoder: Any = subject.build()
+
+    def prepare(self) -> str:
+        """Fit an encoder that learns from the data, as it is before anybody asks it."""
+        learns = isinstance(self.encoder, Fits)
+        if learns:
+            fit(self.encoder, self.subject)
         if isinstance(self.encoder, nn.Module):
             self.encoder.eval()
+        return "fitted to sample data first" if learns else ""
 
     def sentences(self, encoder: Any = None) -> Tensor:
         with torch.no_grad():
@@ -89,7 +96,7 @@ class _EncoderRun:
 def check_text_encoder(notebook: Notebook, subject: Subject) -> None:
     """Check a text encoder, and its optional ``fit`` and ``coverage``."""
     run = _EncoderRun(subject)
-    if not notebook.run("width", run.width):
+    if not notebook.run("describes captions", run.prepare) or not notebook.run("width", run.width):
         return
     if isinstance(run.encoder, StandsForFeatures):
         notebook.run("stands for features", run.stands_for_features)
