@@ -1,8 +1,8 @@
 """Files and folders that packages bring, such as recipes and models, found without importing anybody's code.
 
 A package advertises one by an entry point, ``flowers = "stackgan_flowers.recipes:flowers.toml"``: the dotted path of a
-folder in a package of its, a colon, and the place inside that. ``stackgan_flowers:recipes/flowers.toml`` means the same,
-but setuptools builds no package with a slash there.
+folder in a package of its, a colon, and the place inside that. ``stackgan_flowers:recipes/flowers.toml`` means the
+same, but setuptools builds no package with a slash there.
 """
 
 from __future__ import annotations
