@@ -1,16 +1,21 @@
-"""Arrow tables of prepared data: which columns they have, and their files mapped into memory, checked before use."""
+"""Arrow files of prepared data: which columns they have, how rows are written, and files mapped and checked."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from stackgan_cli.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    Row = Mapping[str, Any]
+
+_GROUP_BYTES = 4 << 20
+_GROUP_ROWS = 256
 
 
 def split_columns(resolutions: Iterable[int]) -> pa.Schema:
@@ -27,11 +32,26 @@ def split_columns(resolutions: Iterable[int]) -> pa.Schema:
     return pa.schema(columns | {f"picture_{size}": data for size in resolutions})
 
 
+def write_rows(path: Path, rows: Iterable[Row], columns: pa.Schema) -> int:
+    """Write an Arrow stream, which ``datasets`` reads too; returns how many rows there were.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    count = 0
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, columns) as writer:
+        for group in _groups(rows):
+            values = [pa.array([row[column.name] for row in group], column.type) for column in columns]
+            writer.write_batch(pa.record_batch(values, schema=columns))
+            count += len(group)
+    return count
+
+
 def open_table(files: Sequence[Path], columns: pa.Schema, hint: str) -> pa.Table:
-    """Map files of rows into memory, one after the other; nothing of the rows is read before it is asked for.
+    """Map Arrow streams into memory, one after the other; nothing of the rows is read before it is asked for.
 
     Args:
-        files: Arrow streams, perhaps none.
+        files: perhaps none.
         columns: names and types; a file may have more.
         hint: what to do about a file that is refused.
 
@@ -43,13 +63,7 @@ def open_table(files: Sequence[Path], columns: pa.Schema, hint: str) -> pa.Table
 
 
 def refuse_other_columns(what: str, found: pa.Schema, wanted: pa.Schema, hint: str) -> None:
-    """Refuse columns that are missing or of another type than they should be.
-
-    Args:
-        what: the file or place for the beginning of a sentence.
-        found: columns that are there.
-        wanted: columns that should be.
-        hint: what to do about it.
+    """Refuse columns that are missing or of another type than they should be; ``what`` has them.
 
     Raises:
         DataError: naming the first such column.
@@ -61,6 +75,20 @@ def refuse_other_columns(what: str, found: pa.Schema, wanted: pa.Schema, hint: s
         kind = found.field(place).type
         if kind != column.type:
             raise DataError(f"{what} has {kind} in column {column.name!r}, not {column.type}.", hint=hint)
+
+
+def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Gather rows into groups; whoever streams holds some groups of each file, so all are small in bytes."""
+    group: list[Row] = []
+    held = 0
+    for row in rows:
+        group.append(row)
+        held += sum(len(value) for value in row.values() if isinstance(value, bytes))
+        if len(group) == _GROUP_ROWS or held >= _GROUP_BYTES:
+            yield group
+            group, held = [], 0
+    if group:
+        yield group
 
 
 def _mapped(path: Path, columns: pa.Schema, hint: str) -> pa.Table:

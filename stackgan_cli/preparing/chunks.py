@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.protocols import Skipped
+from stackgan_cli.dataset.tables import write_rows
 from stackgan_cli.errors import StackganError
 from stackgan_cli.files import atomic_file, reach_disk
 from stackgan_cli.pictures.decoding import UnreadablePicture
-from stackgan_cli.preparing.arrow_files import write_rows
-from stackgan_cli.preparing.facts import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from stackgan_cli.components.protocols import Example
+    from stackgan_cli.dataset.manifest import Spread, Summary
     from stackgan_cli.preparing.rendering import RenderedPicture, Rendering
 
 _INLINE_BYTES = 16 << 20
@@ -49,6 +49,47 @@ class Chunk:
     def file(self) -> str:
         """Name of the file, relative to the prepared data."""
         return f"{self.split}/data-{self.number:05d}.arrow"
+
+
+@dataclass(slots=True)
+class Facts:
+    """What pictures look like in numbers; the counts of two parts add up to those of the whole."""
+
+    counters: dict[str, Counter[int]] = field(default_factory=dict)
+    """How often each number was met, by the names that the manifest's summary has for them."""
+
+    def add(self, example: Example, size: tuple[int, int]) -> None:
+        """Count a picture with its captions, whose original has this width and height in pixels."""
+        self._count("captions_per_picture", [len(example.captions)])
+        self._count("caption_words", (len(caption.split()) for caption in example.captions))
+        self._count("caption_characters", map(len, example.captions))
+        self._count("short_side", [min(size)])
+        self._count("long_side", [max(size)])
+
+    def merge(self, other: Facts) -> None:
+        """Add the counts of another part."""
+        for name, counter in other.counters.items():
+            self._count(name, counter)
+
+    def summary(self) -> Summary:
+        """Give the smallest, the median and the largest of each."""
+        from stackgan_cli.dataset.manifest import Summary
+
+        return Summary(**{name: _spread(counter) for name, counter in self.counters.items()})
+
+    def _count(self, name: str, values: Iterable[int]) -> None:
+        self.counters.setdefault(name, Counter()).update(values)
+
+
+def _spread(counter: Counter[int]) -> Spread:
+    """Give the smallest, the median (the lower of two) and the largest value."""
+    values = sorted(counter)
+    before, half = 0, (counter.total() + 1) // 2
+    for value in values:
+        before += counter[value]
+        if before >= half:
+            return values[0], value, values[-1]
+    return ()
 
 
 @dataclass(slots=True)

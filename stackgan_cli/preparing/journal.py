@@ -7,17 +7,18 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from stackgan_cli.components.protocols import Skipped
+from pydantic import TypeAdapter, ValidationError
+
 from stackgan_cli.preparing.chunks import ChunkResult
-from stackgan_cli.preparing.facts import Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from stackgan_cli.preparing.chunks import Chunk
 
 JOURNAL = "progress.jsonl"
+_RESULT = TypeAdapter(ChunkResult)
 
 
 class Journal:
@@ -36,7 +37,7 @@ class Journal:
         """Whether something unfinished was there that is of no use now."""
         lines = self._lines()
         if lines and lines[0] == self._identity:
-            self._done = dict(entry for line in lines[1:] if (entry := self._entry(line)))
+            self._done = {file: written for line in lines[1:] for file, written in self._whole(line)}
         else:
             self.begun_anew = self._clear()
         # Written anew, because a killed process may have left half a line at the end.
@@ -65,16 +66,7 @@ class Journal:
         self._note(chunk.file, written)
 
     def _note(self, file: str, written: ChunkResult) -> None:
-        self._write(
-            {
-                "file": file,
-                "rows": written.rows,
-                "captions": written.captions,
-                "bytes": written.bytes,
-                "skipped": [[each.name, each.reason] for each in written.skipped],
-                "facts": written.facts.as_json(),
-            }
-        )
+        self._write({"file": file, "result": _RESULT.dump_python(written, mode="json")})
 
     def _write(self, line: Mapping[str, Any]) -> None:
         self._file.write(json.dumps(line) + "\n")
@@ -87,20 +79,12 @@ class Journal:
             lines.extend(map(json.loads, (self._folder / JOURNAL).read_text(encoding="utf-8").splitlines()))
         return lines
 
-    def _entry(self, line: Any) -> tuple[str, ChunkResult] | None:
-        try:
-            written = ChunkResult(
-                rows=int(line["rows"]),
-                captions=int(line["captions"]),
-                bytes=int(line["bytes"]),
-                skipped=[Skipped(str(name), str(reason)) for name, reason in line["skipped"]],
-                facts=Facts.from_json(line["facts"]),
-            )
-            path = self._folder / str(line["file"])
-            whole = not written.bytes or path.stat().st_size == written.bytes
-        except (KeyError, TypeError, ValueError, AttributeError, OSError):
-            return None
-        return (str(line["file"]), written) if whole else None
+    def _whole(self, line: Any) -> Iterator[tuple[str, ChunkResult]]:
+        """Give the file that a line notes and what became of it, if it is still as long as it was then."""
+        with suppress(LookupError, TypeError, OSError, ValidationError):
+            file, written = str(line["file"]), _RESULT.validate_python(line["result"])
+            if not written.bytes or (self._folder / file).stat().st_size == written.bytes:
+                yield file, written
 
     def _clear(self) -> bool:
         # Hidden files are not ours to remove: the lock is one of them.

@@ -14,7 +14,7 @@ from stackgan_cli.pictures.decoding import WHITE
 from stackgan_cli.preparing.planning import earlier_plan, plan_for
 from stackgan_cli.preparing.recognising import ready_features
 from stackgan_cli.preparing.surveying import survey
-from stackgan_cli.preparing.verifying import compare
+from stackgan_cli.preparing.verifying import verify
 from stackgan_cli.preparing.writing import write_prepared
 from stackgan_cli.progress import SILENT
 
@@ -32,8 +32,7 @@ DEFAULT_ENCODER = "char-cnn-rnn"
 _SMALLEST, _LARGEST = 8, 2048
 """Resolutions that pictures can be prepared for, in pixels."""
 _LEAST_LIMIT = 2
-
-_NAMES_SHOWN = 5
+_REASONS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +139,7 @@ def prepare(request: PrepareRequest, progress: Progress = SILENT) -> PrepareResu
     if request.verify or wants_encoders:
         plan = plan or earlier_plan(data.manifest)
         if request.verify:
-            _verify(plan, data, progress)
+            verify(plan, data, progress)
         if wants_encoders:
             measured = _add_encoders(request, plan, data, progress)
     if request.shards is not None:
@@ -177,33 +176,9 @@ def _write_pictures(plan: Plan, target: Path, force: bool, progress: Progress) -
 
 
 def _left_out(result: WriteResult, target: Path) -> str:
-    reasons = "; ".join(f"{reason}: {count:,}" for reason, count in result.left_out.commonest(_NAMES_SHOWN))
+    reasons = "; ".join(f"{reason}: {count:,}" for reason, count in result.left_out.commonest(_REASONS_SHOWN))
     things = "1 thing was" if result.left_out.total == 1 else f"{result.left_out.total:,} things were"
     return f"{things} left out or mended ({reasons}). {target / 'skipped.jsonl'} has the list."
-
-
-def _verify(plan: Plan, data: PreparedData, progress: Progress) -> None:
-    """Tell whether the source's pictures are the ones that were prepared, byte by byte.
-
-    Raises:
-        DataError: some are not.
-    """
-    with progress.phase("Comparing contents") as report:
-        found = compare(plan, data, report)
-    problems = [
-        f"{len(names):,} {what} ({', '.join(names[:_NAMES_SHOWN])}{', ...' if len(names) > _NAMES_SHOWN else ''})"
-        for names, what in (
-            (found.changed, "hold other bytes than then"),
-            (found.gone, "are not in the source any more"),
-        )
-        if names
-    ]
-    if problems:
-        raise DataError(
-            f"Of {found.compared + len(found.gone):,} pictures that were prepared, {' and '.join(problems)}.",
-            hint=f"stackgan prepare --data {data.name} --force, with its --source, to prepare them again",
-        )
-    progress.say(f"The contents of {found.compared:,} pictures are what was prepared.")
 
 
 def _refuse_encoders(wanted: Mapping[str, Mapping[str, Any]]) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from stackgan_cli.dataset.shards import INDEX, SHARDS_SCHEMA, ShardFeature, ShardFile, ShardsIndex, shard_columns
+from stackgan_cli.dataset.tables import write_rows
 from stackgan_cli.errors import DataError, SettingsError
 from stackgan_cli.files import atomic_folder
 from stackgan_cli.manifests import write_json
-from stackgan_cli.preparing.arrow_files import write_rows
 from stackgan_cli.progress import IGNORED
 from stackgan_cli.randomness import generator_for
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from stackgan_cli.dataset.prepared import PreparedData
-    from stackgan_cli.preparing.arrow_files import Row
+    from stackgan_cli.dataset.tables import Row
     from stackgan_cli.progress import Report
 
 _REPORT_EVERY = 256

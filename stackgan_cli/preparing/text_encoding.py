@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import torch
@@ -16,13 +18,11 @@ from stackgan_cli.components.storage import save_component
 from stackgan_cli.dataset.caption_features import encode_all
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import atomic_folder, only_one, sweep
-from stackgan_cli.preparing.feature_file import FeatureFile
 from stackgan_cli.preparing.writing import with_encoder
 from stackgan_cli.randomness import seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from stackgan_cli.dataset.prepared import PreparedData, Split
     from stackgan_cli.progress import Progress
 
-
+_HEADER_BYTES = 1024
+"""Room for the header, which is known only at the end; the format lets spaces fill it up."""
+_TYPES = {torch.float32: "F32", torch.bool: "BOOL"}
+_EMPTY = {"words": 0.0, "padding": 1.0}
+"""What stands beyond a caption's last word."""
 _UNUSUAL = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -153,3 +157,95 @@ def looked_up(split: Split, of: Callable[[str], NDArray[np.float32]]) -> Iterato
             )
         done += count
         yield done, {"sentence": torch.from_numpy(np.ascontiguousarray(rows, np.float32))}
+
+
+class FeatureFile:
+    """Writes the features of a split's captions to one safetensors file, batch by batch, so that memory does not grow.
+
+    The vectors of sentences go straight into the file. What describes words is kept beside it until the length of the
+    longest caption is known. A context manager.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO = path.open("wb")
+        self._file.write(b" " * _HEADER_BYTES)
+        self._parts: dict[str, _Part] = {}
+        self.width = 0
+
+    def __enter__(self) -> FeatureFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._finish()
+        for part in self._parts.values():
+            part.close()
+        self._file.close()
+
+    def write(self, tensors: dict[str, Tensor]) -> None:
+        """Append a batch.
+
+        Args:
+            tensors: ``sentence`` (batch, width), float32, and perhaps ``words`` (batch, length, word_width), float32,
+                and ``padding`` (batch, length), bool; every batch has the same ones.
+        """
+        if not self._parts:
+            self._parts = {
+                name: _Part(self._file if name == "sentence" else self._path.with_suffix(f".{name}"))
+                for name in tensors
+            }
+            self.width = tensors["sentence"].shape[1]
+        for name, tensor in tensors.items():
+            self._parts[name].write(tensor)
+
+    def _finish(self) -> None:
+        header: dict[str, Any] = {}
+        at = 0
+        for name, part in self._parts.items():
+            length = self.width
+            if name in _EMPTY:
+                length = max(length for _, length in part.batches)
+                part.pad_into(self._file, length, _EMPTY[name])
+            end = self._file.tell() - _HEADER_BYTES
+            header[name] = {"dtype": part.type, "shape": part.shape(length), "data_offsets": [at, end]}
+            at = end
+        text = json.dumps(header).encode()
+        self._file.seek(0)
+        self._file.write((_HEADER_BYTES - 8).to_bytes(8, "little") + text.ljust(_HEADER_BYTES - 8))
+
+
+class _Part:
+    """The batches of one tensor, in the file itself or in one of their own."""
+
+    def __init__(self, where: BinaryIO | Path) -> None:
+        self._own = where if isinstance(where, Path) else None
+        self._file = where.open("w+b") if isinstance(where, Path) else where
+        self.batches: list[tuple[int, int]] = []
+        self._like = torch.empty(0)
+
+    @property
+    def type(self) -> str:
+        return _TYPES[self._like.dtype]
+
+    def write(self, tensor: Tensor) -> None:
+        self._like = tensor[:0]
+        self.batches.append((tensor.shape[0], tensor.shape[1]))
+        self._file.write(tensor.numpy().tobytes())
+
+    def shape(self, length: int) -> list[int]:
+        return [sum(rows for rows, _ in self.batches), length, *self._like.shape[2:]]
+
+    def pad_into(self, file: BinaryIO, longest: int, value: float) -> None:
+        self._file.seek(0)
+        rest = self._like.shape[2:]
+        for rows, length in self.batches:
+            data = self._file.read(rows * length * rest.numel() * self._like.element_size())
+            padded = self._like.new_full((rows, longest, *rest), value)
+            padded[:, :length] = torch.frombuffer(bytearray(data), dtype=self._like.dtype).view(rows, length, *rest)
+            file.write(padded.numpy().tobytes())
+
+    def close(self) -> None:
+        if self._own is not None:
+            self._file.close()
+            self._own.unlink(missing_ok=True)

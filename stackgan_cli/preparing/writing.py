@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from stackgan_cli.components.protocols import Skipped
 from stackgan_cli.dataset.manifest import (
@@ -22,8 +22,7 @@ from stackgan_cli.dataset.tables import split_columns
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import resumable_folder, sweep
 from stackgan_cli.home import DATA_MANIFEST
-from stackgan_cli.preparing.chunks import Chunk, ChunkResult, ChunkWriter, chunks_of, write_chunks
-from stackgan_cli.preparing.facts import Facts
+from stackgan_cli.preparing.chunks import Chunk, ChunkResult, ChunkWriter, Facts, chunks_of, write_chunks
 from stackgan_cli.preparing.journal import JOURNAL, Journal
 from stackgan_cli.preparing.preview import write_preview
 from stackgan_cli.preparing.rendering import Rendering
@@ -57,6 +56,17 @@ class WriteResult:
     left_out: LeftOut = field(default_factory=LeftOut)
     facts: Facts = field(default_factory=Facts)
     files: dict[str, list[str]] = field(default_factory=lambda: {"train": [], "test": []})
+    done: int = 0
+    """Pictures that were looked at, those that could not be read among them."""
+
+    def add(self, chunk: Chunk, written: ChunkResult) -> None:
+        """Count what became of a chunk, but for what was left out."""
+        self.counts[chunk.split] += written.rows
+        self.captions += written.captions
+        self.facts.merge(written.facts)
+        if written.rows:
+            self.files[chunk.split].append(chunk.file.rpartition("/")[2])
+        self.done += len(chunk.examples)
 
 
 def write_prepared(plan: Plan, target: Path, found: Survey, progress: Progress) -> WriteResult:
@@ -74,17 +84,16 @@ def write_prepared(plan: Plan, target: Path, found: Survey, progress: Progress) 
     """
     _refuse_other_folder(target)
     forms = forms_for(found.count, plan.resolutions)
-    rows = rows_for(found.count)
     identity = {
         "fingerprint": found.fingerprint,
         "forms": forms,
-        "rows": rows,
+        "rows": rows_for(found.count),
         "versions": [version("stackgan-cli"), plan.entry.version],
     }
     with resumable_folder(target) as folder:
         with Journal(folder, identity) as journal, progress.phase("Pictures", found.count) as report:
             _tell_of_earlier(journal, found, progress)
-            result = _write(plan, found, folder, _Steps(journal, rows, forms, report))
+            result = _write(plan, found, folder, journal, report)
         _refuse_empty(plan, result)
         write_manifest(folder, _manifest(plan, found, forms, result))
         write_preview(folder, plan.seed)
@@ -114,66 +123,47 @@ def with_encoder(folder: Path, name: str, entry: ComponentEntry) -> DataManifest
     return manifest
 
 
-@dataclass(frozen=True, slots=True)
-class _Steps:
-    """What writing needs beside the plan."""
-
-    journal: Journal
-    rows: int
-    forms: tuple[Form, ...]
-    report: Report
-
-
-def _write(plan: Plan, found: Survey, folder: Path, steps: _Steps) -> WriteResult:
+def _write(plan: Plan, found: Survey, folder: Path, journal: Journal, report: Report) -> WriteResult:
     """Write every chunk that is not there yet, and the list of what is left out."""
     result = WriteResult()
     for split in result.files:
         (folder / split).mkdir(exist_ok=True)
         sweep(folder / split)
-    rendering = Rendering(plan.crop, tuple(map(stored_side, plan.resolutions)), steps.forms, plan.background)
-    classes = {name: number for number, name in enumerate(found.classes)}
-    writer = ChunkWriter(folder, rendering, plan.resolutions, classes, split_columns(plan.resolutions))
     with (folder / "skipped.jsonl").open("w", encoding="utf-8") as lines:
-        taking = _Taking(result, lines, steps.report)
+
+        def skip(item: Skipped) -> None:
+            result.left_out.take(item)
+            lines.write(json.dumps({"name": item.name, "reason": item.reason}, ensure_ascii=False) + "\n")
+
+        def take(chunk: Chunk, written: ChunkResult) -> None:
+            result.add(chunk, written)
+            for item in written.skipped:
+                skip(item)
+            report(result.done)
 
         def missing() -> Iterator[Chunk]:
-            for item in chunks_of(surveyed_examples(plan, found), steps.rows):
+            for item in chunks_of(surveyed_examples(plan, found), rows_for(found.count)):
                 if isinstance(item, Skipped):
-                    taking.skip(item)
-                elif (written := steps.journal.done(item)) is not None:
-                    taking.take(item, written)
+                    skip(item)
+                elif (written := journal.done(item)) is not None:
+                    take(item, written)
                 else:
                     yield item
 
+        writer = _chunk_writer(plan, found, folder)
         for chunk, written in write_chunks(missing(), writer, parallel=found.count > LEAST_ROWS):
-            steps.journal.add(chunk, written)
-            taking.take(chunk, written)
+            journal.add(chunk, written)
+            take(chunk, written)
     for names in result.files.values():
         names.sort()
     return result
 
 
-class _Taking:
-    """Adds up what became of the chunks."""
-
-    def __init__(self, result: WriteResult, lines: TextIO, report: Report) -> None:
-        self._result, self._lines, self._report = result, lines, report
-        self._done = 0
-
-    def skip(self, item: Skipped) -> None:
-        self._result.left_out.take(item)
-        self._lines.write(json.dumps({"name": item.name, "reason": item.reason}, ensure_ascii=False) + "\n")
-
-    def take(self, chunk: Chunk, written: ChunkResult) -> None:
-        self._result.counts[chunk.split] += written.rows
-        self._result.captions += written.captions
-        self._result.facts.merge(written.facts)
-        if written.rows:
-            self._result.files[chunk.split].append(chunk.file.rpartition("/")[2])
-        for item in written.skipped:
-            self.skip(item)
-        self._done += len(chunk.examples)
-        self._report(self._done)
+def _chunk_writer(plan: Plan, found: Survey, folder: Path) -> ChunkWriter:
+    sides, forms = tuple(map(stored_side, plan.resolutions)), forms_for(found.count, plan.resolutions)
+    rendering = Rendering(plan.crop, sides, forms, plan.background)
+    classes = {name: number for number, name in enumerate(found.classes)}
+    return ChunkWriter(folder, rendering, plan.resolutions, classes, split_columns(plan.resolutions))
 
 
 def _tell_of_earlier(journal: Journal, found: Survey, progress: Progress) -> None:

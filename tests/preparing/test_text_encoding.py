@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from stackgan_cli.preparing.feature_file import FeatureFile
+from stackgan_cli.preparing.text_encoding import FeatureFile
 
 
 def test_batches_come_back_as_one_table(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from stackgan_cli.preparing.arrow_files import write_rows
+from stackgan_cli.dataset.tables import write_rows
 
 COLUMNS = pa.schema({"number": pa.int64(), "picture": pa.binary()})
 
