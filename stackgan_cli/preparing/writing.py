@@ -126,9 +126,6 @@ def with_encoder(folder: Path, name: str, entry: ComponentEntry) -> DataManifest
 def _write(plan: Plan, found: Survey, folder: Path, journal: Journal, report: Report) -> WriteResult:
     """Write every chunk that is not there yet, and the list of what is left out."""
     result = WriteResult()
-    for split in result.files:
-        (folder / split).mkdir(exist_ok=True)
-        sweep(folder / split)
     with (folder / "skipped.jsonl").open("w", encoding="utf-8") as lines:
 
         def skip(item: Skipped) -> None:
@@ -154,12 +151,13 @@ def _write(plan: Plan, found: Survey, folder: Path, journal: Journal, report: Re
         for chunk, written in write_chunks(missing(), writer, parallel=found.count > LEAST_ROWS):
             journal.add(chunk, written)
             take(chunk, written)
-    for names in result.files.values():
-        names.sort()
     return result
 
 
 def _chunk_writer(plan: Plan, found: Survey, folder: Path) -> ChunkWriter:
+    for split in ("train", "test"):
+        (folder / split).mkdir(exist_ok=True)
+        sweep(folder / split)
     sides, forms = tuple(map(stored_side, plan.resolutions)), forms_for(found.count, plan.resolutions)
     rendering = Rendering(plan.crop, sides, forms, plan.background)
     classes = {name: number for number, name in enumerate(found.classes)}
@@ -212,6 +210,6 @@ def _manifest(plan: Plan, found: Survey, forms: Sequence[Form], result: WriteRes
         limit=plan.limit,
         recipe=plan.recipe,
         pictures={str(size): form for size, form in zip(plan.resolutions, forms, strict=True)},
-        files=BySplit[tuple[ArrowName, ...]](**{split: tuple(names) for split, names in result.files.items()}),
+        files=BySplit[tuple[ArrowName, ...]](**{split: tuple(sorted(names)) for split, names in result.files.items()}),
         encoders={},
     )

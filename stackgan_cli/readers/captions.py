@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from stackgan_cli.readers.layout import Boundary
     from stackgan_cli.readers.left_out import LeftOut
 
 MAX_CAPTION_FILE = 1 << 20
@@ -121,25 +122,20 @@ def captions_in_lines(data: bytes) -> tuple[tuple[str, ...], bool]:
 
 
 class CaptionFiles:
-    """Reads caption files.
-
-    Args:
-        left_out: told which of them were damaged.
-    """
+    """Reads caption files, and tells which of them were damaged."""
 
     def __init__(self, left_out: LeftOut) -> None:
         self._left_out = left_out
 
-    def read(self, path: Path, name: str) -> tuple[str, ...]:
-        """Return the captions of a file: its lines, stripped, without the empty ones.
-
-        Args:
-            path: the file.
-            name: what to call it in messages.
+    def read(self, path: Path, name: str, boundary: Boundary | None = None) -> tuple[str, ...]:
+        """Return the captions of a file, which messages call ``name``: its lines, stripped, without the empty ones.
 
         Raises:
-            UnreadableCaptions: it cannot be opened, or is empty, too large, no text, or no regular file.
+            UnreadableCaptions: it is a link that leads out of the boundary, cannot be opened, or is empty, too large,
+                no text, or no regular file.
         """
+        if boundary is not None and not boundary.holds(path):
+            raise UnreadableCaptions("its caption file is a link that leads out of the folder")
         try:
             # Opening a pipe would wait for somebody to write into it.
             if not stat.S_ISREG(path.stat().st_mode):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import unicodedata
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.errors import DataError
@@ -13,8 +14,10 @@ from stackgan_cli.files import followed
 from stackgan_cli.readers.left_out import LeftOut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from stackgan_cli.pictures.cropping import CropRule
 
 PICTURE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif", ".heic")
@@ -24,12 +27,47 @@ _MOST_FOLDERS = 1 << 14
 """Folders that are remembered; names in a broken file may speak of any number."""
 
 
-def source_folder(source: Path | None, layout: str) -> Path:
-    """Return the source if it is a folder.
+class LayoutReader(ABC):
+    """What the readers of one layout share: a source that cannot be opened, or in which there is nothing."""
 
-    Args:
-        source: what the person named.
-        layout: a sentence saying what the folder should hold, for the hint.
+    layout: str
+    """A sentence saying what the source should hold, for hints."""
+    crop: CropRule = "center"
+    recipe = "paper"
+    encoder: tuple[str, Mapping[str, Any]] = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
+
+    def recognises(self, source: Path) -> str | None:
+        """Say in a few words why ``source`` looks like this layout, or return None where it does not."""
+        try:
+            return self.evidence(source)
+        except OSError:
+            return None
+
+    def examples(self, source: Path | None) -> Iterator[Example | Skipped]:
+        """Yield every captioned picture, in the order of their names, and what had to be left out.
+
+        Raises:
+            DataError: the source is no folder of this layout, holds no captioned picture, or cannot be opened.
+        """
+        root = self.root_of(source)
+        with opening(root):
+            yield from at_least_one(self.found(root), root, self.layout)
+
+    def root_of(self, source: Path | None) -> Path:
+        """Return the source if it can be one; see `source_folder`."""
+        return source_folder(source, self.layout)
+
+    @abstractmethod
+    def evidence(self, source: Path) -> str | None:
+        """Say why a source looks like this layout, as `recognises` does, or raise the OSError that is met."""
+
+    @abstractmethod
+    def found(self, root: Path) -> Iterator[Example | Skipped]:
+        """Yield what is in a folder, as `examples` does, or raise the OSError that is met."""
+
+
+def source_folder(source: Path | None, layout: str) -> Path:
+    """Return the source if it is a folder; ``layout`` is a sentence saying what it should hold, for the hint.
 
     Raises:
         DataError: there is no source, or it is missing, or a file.

@@ -13,7 +13,7 @@ from stackgan_cli.readers.birds_and_flowers.attngan_captions import caption_sour
 from stackgan_cli.readers.birds_and_flowers.boxes import Listed, boxes_by_number, cub_home, listed_pictures
 from stackgan_cli.readers.birds_and_flowers.splits import CUB_TEST_CLASSES, Split, picture_key, published_split
 from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions
-from stackgan_cli.readers.layout import Boundary, at_least_one, file_named, opening, source_folder, spellings
+from stackgan_cli.readers.layout import Boundary, LayoutReader, file_named, spellings
 from stackgan_cli.readers.left_out import LeftOut
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _LAYOUT = (
 _NUMBERED = re.compile(r"(\d{3})\.")
 
 
-class CubReader:
+class CubReader(LayoutReader):
     """Reads CUB-200-2011 as it is published, whole or in part, from ``CUB_200_2011`` or the folder that holds it.
 
     The split is class-disjoint: 150 classes for training and 50 for testing; ``train_test_split.txt`` is another one.
@@ -40,35 +40,23 @@ class CubReader:
             ``captions.pickle`` where None.
     """
 
+    layout = _LAYOUT
     crop = "bbox"
-    recipe = "paper"
     published = CUB
     encoder = ("char-cnn-rnn", {"variant": "icml-birds"})
 
     def __init__(self, *, captions: str | None = None) -> None:
         self._captions = captions
 
-    def recognises(self, source: Path) -> str | None:
-        """Say in a few words why ``source`` looks like this layout, or return None where it does not."""
-        try:
-            return None if cub_home(source) is None else "images.txt and bounding_boxes.txt: CUB-200-2011 birds"
-        except OSError:
-            return None
+    def evidence(self, source: Path) -> str | None:
+        """Look for the two lists of pictures and boxes."""
+        return None if cub_home(source) is None else "images.txt and bounding_boxes.txt: CUB-200-2011 birds"
 
-    def examples(self, source: Path | None) -> Iterator[Example | Skipped]:
-        """Yield every captioned picture that is there, in the order of their names, and what had to be left out.
-
-        Raises:
-            DataError: the source is no folder of this layout, or cannot be opened.
-        """
-        root = source_folder(source, _LAYOUT)
-        with opening(root):
-            home = cub_home(root)
-            if home is None:
-                raise DataError(f"{root} holds no images.txt and bounding_boxes.txt of CUB-200-2011.", _LAYOUT)
-            yield from at_least_one(self._found(home), root, _LAYOUT)
-
-    def _found(self, home: Path) -> Iterator[Example | Skipped]:
+    def found(self, root: Path) -> Iterator[Example | Skipped]:
+        """Yield the listed pictures, and what had to be left out."""
+        home = cub_home(root)
+        if home is None:
+            raise DataError(f"{root} holds no images.txt and bounding_boxes.txt of CUB-200-2011.", _LAYOUT)
         left_out = LeftOut()
         listed = listed_pictures(home, left_out)
         if not listed:
@@ -109,9 +97,7 @@ def _finder(captions: Path, places: list[Path], reading: CaptionFiles) -> Callab
         file = file_named(captions, name)
         if file is None:
             raise UnreadableCaptions(f"there is no caption file for it in {captions.name}")
-        if not boundary.holds(file):
-            raise UnreadableCaptions("its caption file is a link that leads out of the folder")
-        return reading.read(file, name)
+        return reading.read(file, name, boundary)
 
     return read
 

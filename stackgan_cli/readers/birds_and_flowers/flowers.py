@@ -20,7 +20,7 @@ from stackgan_cli.readers.birds_and_flowers.splits import (
     published_split,
 )
 from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions
-from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, at_least_one, opening, source_folder
+from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, LayoutReader
 from stackgan_cli.readers.left_out import LeftOut
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _CLASS = re.compile(r"class_(\d{5})")
 _TESTING = {f"class_{number:05d}": number in FLOWERS_TEST_CLASSES for number in range(1, 103)}
 
 
-class FlowersReader:
+class FlowersReader(LayoutReader):
     """Reads Oxford-102 as it is published: pictures in ``jpg``, captions in one folder per class.
 
     The split is class-disjoint: 82 classes for training and 20 for testing.
@@ -47,41 +47,25 @@ class FlowersReader:
             folder or the source, or absolute. ``text_c10``, ``text`` or ``captions.pickle`` where None.
     """
 
+    layout = _LAYOUT
     crop = "squash"
-    recipe = "paper"
     published = FLOWERS
     encoder = ("char-cnn-rnn", {"variant": "icml-flowers"})
 
     def __init__(self, *, captions: str | None = None) -> None:
         self._captions = captions
 
-    def recognises(self, source: Path) -> str | None:
-        """Say in a few words why ``source`` looks like this layout, or return None where it does not."""
-        try:
-            if not (source / "jpg").is_dir():
-                return None
-            for name in ("text_c10", "text"):
-                if (source / name).is_dir() and any(
-                    _CLASS.fullmatch(child.name) for child in (source / name).iterdir()
-                ):
-                    return f"jpg/ beside captions in {name}/class_NNNNN/: Oxford-102 flowers"
-            if (source / "imagelabels.mat").is_file():
-                return "jpg/ and imagelabels.mat: Oxford-102 flowers"
-        except OSError:
+    def evidence(self, source: Path) -> str | None:
+        """Look for the pictures' folder, and folders of captions by class or the published labels."""
+        if not (source / "jpg").is_dir():
             return None
-        return None
+        for name in ("text_c10", "text"):
+            if (source / name).is_dir() and any(_CLASS.fullmatch(child.name) for child in (source / name).iterdir()):
+                return f"jpg/ beside captions in {name}/class_NNNNN/: Oxford-102 flowers"
+        return "jpg/ and imagelabels.mat: Oxford-102 flowers" if (source / "imagelabels.mat").is_file() else None
 
-    def examples(self, source: Path | None) -> Iterator[Example | Skipped]:
-        """Yield every captioned picture, in the order of their names, and what had to be left out.
-
-        Raises:
-            DataError: the source is no folder of this layout, or cannot be opened.
-        """
-        root = source_folder(source, _LAYOUT)
-        with opening(root):
-            yield from at_least_one(self._found(root), root, _LAYOUT)
-
-    def _found(self, root: Path) -> Iterator[Example | Skipped]:
+    def found(self, root: Path) -> Iterator[Example | Skipped]:
+        """Yield the captioned pictures, and what had to be left out."""
         pictures = _pictures(root)
         # Not `root.parent`: the source may be the current folder, written as a dot.
         places = [root, root.absolute().parent]
@@ -136,16 +120,10 @@ def _from_folder(folder: Path, reading: CaptionFiles) -> list[_Text]:
     files = (
         path for child in classes for path in child.iterdir() if path.suffix == ".txt" and not path.name.startswith(".")
     )
-
-    def read(path: Path, place: str) -> tuple[str, ...]:
-        if not boundary.holds(path):
-            raise UnreadableCaptions("its caption file is a link that leads out of the folder")
-        return reading.read(path, place)
-
     texts = []
     for path in sorted(files, key=lambda path: (path.stem, path.parent.name)):
         place = f"{path.parent.name}/{path.name}"
-        texts.append(_Text(place, path.stem, path.parent.name, partial(read, path, place)))
+        texts.append(_Text(place, path.stem, path.parent.name, partial(reading.read, path, place, boundary)))
     return texts
 
 

@@ -15,7 +15,7 @@ from stackgan_cli.downloads.addresses import COCO
 from stackgan_cli.errors import DataError, SettingsError
 from stackgan_cli.readers.captions import text_lines
 from stackgan_cli.readers.coco.captions_file import WHICH_FILE, CaptionsFile
-from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, at_least_one, opening, printable, source_folder
+from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, LayoutReader, printable
 from stackgan_cli.readers.left_out import LeftOut
 from stackgan_cli.readers.split_names import split_in_name
 
@@ -34,7 +34,7 @@ _PEEK = 500
 """Entries looked at to recognise a folder."""
 
 
-class CocoReader:
+class CocoReader(LayoutReader):
     """Reads COCO's captions of 2014 or 2017, whole or in part, and single files in their form.
 
     Captions of train are for training and those of val for testing, as in the literature. Both years share the same
@@ -53,8 +53,7 @@ class CocoReader:
         SettingsError: the year is neither.
     """
 
-    crop = "center"
-    recipe = "paper"
+    layout = _LAYOUT
     published = COCO
     encoder = ("char-cnn-rnn", {"variant": "icml-birds"})
 
@@ -64,30 +63,18 @@ class CocoReader:
         self._captions = captions
         self._year = year
 
-    def recognises(self, source: Path) -> str | None:
-        """Say in a few words why ``source`` looks like this layout, or return None where it does not."""
-        try:
-            files = _files_in([source / place for place in _PLACES])
-            for path in files:
-                if _PUBLISHED.fullmatch(path.name):
-                    return f"{_shown(path, source)}: COCO captions"
-            if files and _pictures_beside(source, files[0]):
-                return f"{_shown(files[0], source)} and pictures beside it: captions in the form of COCO"
-        except OSError:
-            return None
+    def evidence(self, source: Path) -> str | None:
+        """Look at the names of captions files, and for pictures beside one that is not a published one."""
+        files = _files_in([source / place for place in _PLACES])
+        for path in files:
+            if _PUBLISHED.fullmatch(path.name):
+                return f"{_shown(path, source)}: COCO captions"
+        if files and _pictures_beside(source, files[0]):
+            return f"{_shown(files[0], source)} and pictures beside it: captions in the form of COCO"
         return None
 
-    def examples(self, source: Path | None) -> Iterator[Example | Skipped]:
-        """Yield every captioned picture that is there, in the order of their names, and what had to be left out.
-
-        Raises:
-            DataError: the source is no folder of this layout, cannot be opened, or its captions file is damaged.
-        """
-        root = source_folder(source, _LAYOUT)
-        with opening(root):
-            yield from at_least_one(self._found(root), root, _LAYOUT)
-
-    def _found(self, root: Path) -> Iterator[Example | Skipped]:
+    def found(self, root: Path) -> Iterator[Example | Skipped]:
+        """Yield the captioned pictures that are there, and what had to be left out."""
         files, left = self._files(root)
         yield from left
         pictures = _Pictures()

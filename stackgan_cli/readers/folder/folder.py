@@ -22,7 +22,7 @@ from stackgan_cli.readers.folder.class_folders import (
     class_folders_in,
 )
 from stackgan_cli.readers.folder.metadata import NAMES, Row, Unusable, read_metadata
-from stackgan_cli.readers.layout import PICTURE_SUFFIXES, at_least_one, opening, printable, source_folder
+from stackgan_cli.readers.layout import PICTURE_SUFFIXES, LayoutReader, printable
 from stackgan_cli.readers.left_out import LeftOut
 from stackgan_cli.readers.tree import AMBIGUOUS, OUTSIDE, TextsBeside, Tree, alike, folded, position
 
@@ -40,7 +40,7 @@ _FEW_FOLDERS = 20
 _MOST_CAPTIONS = 1000
 
 
-class FolderReader:
+class FolderReader(LayoutReader):
     """Reads any folder of captioned pictures.
 
     Metadata files, at the top, in ``images`` or ``data``, or in folders named after splits, name pictures relative to
@@ -61,9 +61,7 @@ class FolderReader:
         stackgan_cli.errors.SettingsError: the template does not hold ``{class}``, or other braces.
     """
 
-    crop = "center"
-    recipe = "paper"
-    encoder = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
+    layout = _LAYOUT
 
     def __init__(
         self,
@@ -75,37 +73,26 @@ class FolderReader:
         self._columns = Columns(image_column, caption_column)
         self._template = None if caption_template is None else checked_template(caption_template)
 
-    def recognises(self, source: Path) -> str | None:
-        """Say in a few words why ``source`` looks like this layout, or return None where it does not."""
-        try:
-            for folder in _places(source):
-                for name in NAMES:
-                    if (folder / name).is_file():
-                        return f"{(folder / name).relative_to(source).as_posix()} lists pictures and captions"
-            classes = class_folders_in(source)
-            for folder in (*_likely_folders(source), *classes[:_FEW_FOLDERS]):
-                pair = None
-                with suppress(OSError):
-                    pair = _pair(folder)
-                if pair is not None:
-                    return f"{pair.relative_to(source).as_posix()} has its captions in a text file beside it"
-            return f"{len(classes):,} sub-folders of pictures are classes" if classes else None
-        except OSError:
-            return None
+    def evidence(self, source: Path) -> str | None:
+        """Look for metadata files, for a picture with a text beside it, and for sub-folders that are classes."""
+        for folder in _places(source):
+            for name in NAMES:
+                if (folder / name).is_file():
+                    return f"{(folder / name).relative_to(source).as_posix()} lists pictures and captions"
+        classes = class_folders_in(source)
+        for folder in (*_likely_folders(source), *classes[:_FEW_FOLDERS]):
+            pair = None
+            with suppress(OSError):
+                pair = _pair(folder)
+            if pair is not None:
+                return f"{pair.relative_to(source).as_posix()} has its captions in a text file beside it"
+        return f"{len(classes):,} sub-folders of pictures are classes" if classes else None
 
-    def examples(self, source: Path | None) -> Iterator[Example | Skipped]:
-        """Yield every captioned picture, in the order of their names, and what had to be left out.
-
-        Raises:
-            DataError: the source is no folder, holds no captioned picture, or cannot be opened.
-        """
-        root = source_folder(source, _LAYOUT)
-        with opening(root):
-            with os.scandir(root):
-                pass
-            yield from at_least_one(self._found(Tree.of(root)), root, _LAYOUT)
-
-    def _found(self, tree: Tree) -> Iterator[Example | Skipped]:
+    def found(self, root: Path) -> Iterator[Example | Skipped]:
+        """Yield the captioned pictures, and what had to be left out."""
+        # A folder that cannot be opened ends the reading where it is the source itself.
+        next(os.scandir(root), None)
+        tree = Tree.of(root)
         left_out = LeftOut()
         for problem in tree.problems:
             left_out.take(problem, "files")

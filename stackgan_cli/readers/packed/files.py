@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from stackgan_cli.errors import DataError
-from stackgan_cli.readers.layout import Boundary, printable
+from stackgan_cli.readers.layout import Boundary, opening, printable
 from stackgan_cli.readers.split_names import split_named, splits_in_names, without_suffix
 from stackgan_cli.readers.tree import files_below
 
@@ -31,25 +31,28 @@ class PackedFile:
     split: str | None
 
 
-def packed_files(source: Path | None, suffixes: tuple[str, ...], layout: str, left_out: LeftOut) -> list[PackedFile]:
-    """Find the files of a set: the source itself, or all with one of the suffixes in it and in its folders.
-
-    Args:
-        source: a file or a folder.
-        suffixes: what their names end in, in lower case.
-        layout: a sentence saying what the source should hold, for the hint.
-        left_out: told what cannot be one of them. No link out of the folder is followed, and none to a folder.
-
-    Returns:
-        The files in the order of their names.
+def packed_source(source: Path | None, layout: str) -> Path:
+    """Return the source of a set if it is there; ``layout`` says what it should hold, for the hint.
 
     Raises:
-        DataError: there is no source, or no such file in it.
+        DataError: it is not there, or cannot be opened.
+    """
+    with opening(source or Path()):
+        if source is not None and source.exists():
+            return source
+    place = "There is nothing to read." if source is None else f"There is nothing at {source}."
+    raise DataError(place, f"Name a file or a folder with --source. {layout}")
+
+
+def packed_files(source: Path, suffixes: tuple[str, ...], layout: str, left_out: LeftOut) -> list[PackedFile]:
+    """Find the files of a set, by name: the source itself, or all with one of the suffixes in it and in its folders.
+
+    No link out of the folder is followed, and none to a folder; ``left_out`` is told what cannot be one of the files.
+
+    Raises:
+        DataError: there is no such file.
         OSError: the source cannot be opened.
     """
-    if source is None or not source.exists():
-        place = "There is nothing to read." if source is None else f"There is nothing at {source}."
-        raise DataError(place, f"Name a file or a folder with --source. {layout}")
     if source.is_dir():
         names, root = _names_inside(source, suffixes, left_out), source
     else:

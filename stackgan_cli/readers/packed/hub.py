@@ -23,9 +23,9 @@ from stackgan_cli.readers.columns import (
     plain,
 )
 from stackgan_cli.readers.folder.metadata import NAMES
-from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, at_least_one, opening
+from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, LayoutReader
 from stackgan_cli.readers.left_out import LeftOut
-from stackgan_cli.readers.packed.files import likely_files, packed_files
+from stackgan_cli.readers.packed.files import likely_files, packed_files, packed_source
 from stackgan_cli.readers.packed.hub_sets import hub_tables
 from stackgan_cli.readers.split_names import tell_open_parts
 from stackgan_cli.readers.tables import ROWS_AT_ONCE, DamagedTable, Table, telling_damage
@@ -49,7 +49,7 @@ _STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0
 """First bytes of pictures: JPEG, PNG, GIF, BMP, TIFF and JPEG 2000."""
 
 
-class HubReader:
+class HubReader(LayoutReader):
     """Reads tables of pictures and captions: local files, or a set of the Hugging Face Hub.
 
     The split is that of the set, or what the names of files and folders speak of, unless a column ``split`` says
@@ -65,9 +65,7 @@ class HubReader:
     """
 
     scheme = "hf"
-    crop = "center"
-    recipe = "paper"
-    encoder = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
+    layout = _LAYOUT
 
     def __init__(
         self,
@@ -84,38 +82,29 @@ class HubReader:
         self._columns = Columns(image_column, caption_column)
         self._loaded: tuple[list[Table], bool] | None = None
 
-    def recognises(self, source: Path) -> str | None:
-        """Say in a few words why ``source`` looks like this layout, or return None where it does not."""
-        try:
-            if source.is_dir():
-                if (source / DATA_MANIFEST).is_file() or any(likely_files(source, _OF_OTHERS)):
-                    return None
-                for name in ("dataset_dict.json", _STATE):
-                    if (source / name).is_file():
-                        return f"{name}: it was written by save_to_disk"
-            first = next(likely_files(source, _SUFFIXES), None)
-        except OSError:
-            return None
+    def root_of(self, source: Path | None) -> Path:
+        """Return the name of the set on the Hub, else the source, a file or a folder."""
+        return packed_source(source, _LAYOUT) if self._dataset is None else Path(self._dataset)
+
+    def evidence(self, source: Path) -> str | None:
+        """Look for tables, unless shards, metadata files or prepared data are there too."""
+        if source.is_dir():
+            if (source / DATA_MANIFEST).is_file() or any(likely_files(source, _OF_OTHERS)):
+                return None
+            for name in ("dataset_dict.json", _STATE):
+                if (source / name).is_file():
+                    return f"{name}: it was written by save_to_disk"
+        first = next(likely_files(source, _SUFFIXES), None)
         return None if first is None else f"{first.name} is a table in {first.suffix[1:].capitalize()} format"
 
-    def examples(self, source: Path | None) -> Iterator[Example | Skipped]:
-        """Yield every captioned picture, table by table and row by row, and what had to be left out.
-
-        Raises:
-            DataError: there is no table, or it has no columns of pictures and captions that can be told, or no
-                captioned picture; or the Hub cannot be reached, or does not give the set.
-        """
+    def found(self, root: Path) -> Iterator[Example | Skipped]:
+        """Yield the captioned pictures, table by table and row by row, and what had to be left out."""
         left_out = LeftOut()
         if self._dataset is not None:
-            root = Path(self._dataset)
             tables, folders = self._from_hub(self._dataset, left_out)
         else:
-            root = source or Path()
-            with opening(root):
-                tables = _local_tables(source, left_out)
-                folders = (root if root.is_dir() else root.parent,)
-        reading = _Reading(str(root), Boundary(*folders), folders, self._columns, left_out)
-        yield from at_least_one(reading.examples(tables), root, _LAYOUT)
+            tables, folders = _local_tables(root, left_out), (root if root.is_dir() else root.parent,)
+        yield from _Reading(str(root), Boundary(*folders), folders, self._columns, left_out).examples(tables)
 
     def _from_hub(self, dataset: str, left_out: LeftOut) -> tuple[list[Table], tuple[Path, ...]]:
         if self._loaded is None:
@@ -129,7 +118,7 @@ class HubReader:
         return tables, (Path(HF_DATASETS_CACHE), Path(HF_HUB_CACHE))
 
 
-def _local_tables(source: Path | None, left_out: LeftOut) -> list[Table]:
+def _local_tables(source: Path, left_out: LeftOut) -> list[Table]:
     tables = []
     for file in packed_files(source, _SUFFIXES, _LAYOUT, left_out):
         if (file.path.parent / _STATE).is_file() and not _SAVED.fullmatch(file.path.name):

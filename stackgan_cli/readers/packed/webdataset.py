@@ -17,9 +17,9 @@ from stackgan_cli.files import relative_name
 from stackgan_cli.pictures.decoding import UnreadablePicture
 from stackgan_cli.readers.captions import MAX_CAPTION_FILE, UnreadableCaptions, captions_in_lines, decode_text
 from stackgan_cli.readers.columns import BadRow, Columns, class_in, class_of, plainly
-from stackgan_cli.readers.layout import PICTURE_SUFFIXES, at_least_one, opening, printable
+from stackgan_cli.readers.layout import PICTURE_SUFFIXES, LayoutReader, printable
 from stackgan_cli.readers.left_out import LeftOut
-from stackgan_cli.readers.packed.files import PackedFile, likely_files, packed_files
+from stackgan_cli.readers.packed.files import PackedFile, likely_files, packed_files, packed_source
 from stackgan_cli.readers.split_names import tell_open_parts
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _MAX_UNPACKED = 1 << 32
 """Bytes; a compressed shard has to be unpacked to get past a member, which may be nothing but a few bytes repeated."""
 
 
-class WebdatasetReader:
+class WebdatasetReader(LayoutReader):
     """Reads the shards of a WebDataset, one of them or a folder of them.
 
     A picture's captions are the lines of the text of the same key, else those that its JSON object has; its class is
@@ -56,33 +56,25 @@ class WebdatasetReader:
     for those of compressed shards.
     """
 
-    crop = "center"
-    recipe = "paper"
-    encoder = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
+    layout = _LAYOUT
 
-    def recognises(self, source: Path) -> str | None:
-        """Say in a few words why ``source`` looks like this layout, or return None where it does not.
+    def root_of(self, source: Path | None) -> Path:
+        """Return the source, a file or a folder."""
+        return packed_source(source, _LAYOUT)
 
-        Looked at are names, and the first headers of the first shard.
-        """
+    def evidence(self, source: Path) -> str | None:
+        """Look at names, and at the first headers of the first shard."""
+        shard = next(likely_files(source, _SUFFIXES), None)
         try:
-            shard = next(likely_files(source, _SUFFIXES), None)
             pair = None if shard is None else _first_pair(shard)
-        except (OSError, _DamagedShard):
+        except _DamagedShard:
             return None
         return None if shard is None or pair is None else f"{shard.name} holds {pair[0]} and {pair[1]}"
 
-    def examples(self, source: Path | None) -> Iterator[Example | Skipped]:
-        """Yield every captioned picture, shard by shard in the order of their names, and what had to be left out.
-
-        Raises:
-            DataError: there is no shard, or no captioned picture in any, or the source cannot be opened.
-        """
-        root = source or Path()
-        with opening(root):
-            left_out = LeftOut()
-            shards = packed_files(source, _SUFFIXES, _LAYOUT, left_out)
-            yield from at_least_one(_examples(shards, left_out), root, _LAYOUT)
+    def found(self, root: Path) -> Iterator[Example | Skipped]:
+        """Yield the captioned pictures, shard by shard in the order of their names, and what had to be left out."""
+        left_out = LeftOut()
+        yield from _examples(packed_files(root, _SUFFIXES, _LAYOUT, left_out), left_out)
 
 
 @dataclass(frozen=True, slots=True)

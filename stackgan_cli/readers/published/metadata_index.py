@@ -15,7 +15,7 @@ from stackgan_cli.files import relative_name
 from stackgan_cli.readers.birds_and_flowers.attngan_captions import caption_pickle, read_caption_pickle
 from stackgan_cli.readers.birds_and_flowers.boxes import Box, boxes_by_key, cub_home
 from stackgan_cli.readers.birds_and_flowers.splits import class_numbers, file_names, picture_key, refuse_overlap
-from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions
+from stackgan_cli.readers.captions import CaptionFiles
 from stackgan_cli.readers.layout import Boundary, file_named, printable
 from stackgan_cli.readers.left_out import LeftOut
 
@@ -265,9 +265,7 @@ class TextFiles:
         name = self._file(key, class_number)
         if name is None:
             return ()
-        if not self._boundary.holds(self._folder / name):
-            raise UnreadableCaptions("its caption file is a link that leads out of the folder")
-        return reading.read(self._folder / name, name)
+        return reading.read(self._folder / name, name, self._boundary)
 
     def _file(self, key: str, class_number: int | None) -> str | None:
         folder, _, stem = key.rpartition("/")

@@ -19,7 +19,7 @@ from stackgan_cli.readers.birds_and_flowers.cub import CubReader
 from stackgan_cli.readers.birds_and_flowers.flowers import FlowersReader
 from stackgan_cli.readers.birds_and_flowers.splits import refuse_other_length
 from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions
-from stackgan_cli.readers.layout import at_least_one, opening, source_folder
+from stackgan_cli.readers.layout import LayoutReader, opening, source_folder
 from stackgan_cli.readers.left_out import LeftOut
 from stackgan_cli.readers.published.metadata_index import MetadataIndex, Part
 
@@ -43,7 +43,7 @@ _EMBEDDINGS = {
 _CROPS = ("304images.pickle", "76images.pickle")
 
 
-class StackganMetadataReader:
+class StackganMetadataReader(LayoutReader):
     """Reads the published metadata folders ``birds``, ``flowers`` and ``coco``, with whatever lies beside them.
 
     Pictures are the photos, wherever the published loaders look for them, or the published crops where those are all
@@ -55,25 +55,21 @@ class StackganMetadataReader:
         images: folder of photos, likewise; looked for where None.
     """
 
-    crop = "center"
-    recipe = "paper"
+    layout = _LAYOUT
     encoder = ("char-cnn-rnn", {"variant": "icml-birds"})
 
     def __init__(self, *, captions: str | None = None, images: str | None = None) -> None:
         self._captions, self._images = captions, images
         self._numbers_of_rows: dict[tuple[str, int, int], list[int | None]] = {}
 
-    def recognises(self, source: Path) -> str | None:
-        """Say in a few words why ``source`` looks like this layout, or return None where it does not."""
-        try:
-            if not (source / "train" / "filenames.pickle").is_file():
-                return None
-            for name in (*_EMBEDDINGS.values(), *_CROPS):
-                if (source / "train" / name).is_file():
-                    return f"train/filenames.pickle and train/{name}: the metadata published with StackGAN"
-            if CubReader().recognises(source) or FlowersReader().recognises(source):
-                return None
-        except OSError:
+    def evidence(self, source: Path) -> str | None:
+        """Look for the list of names, alone or beside embeddings or crops; alone it may be the split of another one."""
+        if not (source / "train" / "filenames.pickle").is_file():
+            return None
+        for name in (*_EMBEDDINGS.values(), *_CROPS):
+            if (source / "train" / name).is_file():
+                return f"train/filenames.pickle and train/{name}: the metadata published with StackGAN"
+        if CubReader().recognises(source) or FlowersReader().recognises(source):
             return None
         return "train/filenames.pickle: the metadata published with StackGAN or AttnGAN"
 
@@ -103,15 +99,9 @@ class StackganMetadataReader:
         found = self._look(source)
         return {name: _ReadyFeatures(found, paths) for name, paths in found.embeddings.items()}
 
-    def examples(self, source: Path | None) -> Iterator[Example | Skipped]:
-        """Yield every captioned picture, split by split in the order of filenames.pickle, and what is left out.
-
-        Raises:
-            DataError: the source is no folder of this layout, cannot be opened, or its files do not fit together.
-        """
-        root = source_folder(source, _LAYOUT)
-        with opening(root):
-            yield from at_least_one(_examples(self._look(root)), root, _LAYOUT)
+    def found(self, root: Path) -> Iterator[Example | Skipped]:
+        """Yield the captioned pictures split by split in the order of filenames.pickle, and what is left out."""
+        return _examples(self._look(root))
 
     def _look(self, source: Path) -> _Found:
         root = source_folder(source, _LAYOUT)

@@ -21,7 +21,7 @@ from stackgan_cli.readers.birds_and_flowers.splits import (
     picture_key,
     published_split,
 )
-from stackgan_cli.readers.layout import Boundary, at_least_one, file_named, opening, source_folder
+from stackgan_cli.readers.layout import Boundary, LayoutReader, file_named, opening, source_folder
 from stackgan_cli.readers.left_out import LeftOut
 from stackgan_torch7.binary_files import UnreadableTorch7, load_torch7
 from stackgan_torch7.tables import (
@@ -54,7 +54,7 @@ _NUMBERED = re.compile(r"(\d{3})\.")
 _FLOWERS = re.compile(r"class_(\d{5})")
 
 
-class Torch7Reader:
+class Torch7Reader(LayoutReader):
     """Reads the published Torch-7 tables, one per picture, with their char-CNN-RNN features of every caption.
 
     A table holds ``img`` (name of the picture), ``txt`` (captions x 1024, the features) and ``char`` (201 x captions,
@@ -69,24 +69,25 @@ class Torch7Reader:
             absolute. The published places in and beside the tables' folder where None.
     """
 
-    crop = "center"
-    recipe = "paper"
+    layout = _LAYOUT
     encoder = ("precomputed", {"features": _FEATURES})
 
     def __init__(self, *, images: str | None = None) -> None:
         self._images = images
 
-    def recognises(self, source: Path) -> str | None:
-        """Say in a few words why ``source`` looks like this layout, or return None where it does not."""
-        try:
-            # Tables beside published text files are an addition to what other readers take.
-            with_texts = any((source / name).is_dir() for name in TEXTS)
-            for home in [source] if with_texts else _homes(source):
-                for path in _peeked(home):
-                    if _is_table(path):
-                        return f"{path.relative_to(source).as_posix()} is a Torch-7 table of one picture's captions"
-        except OSError:
-            return None
+    def root_of(self, source: Path | None) -> Path:
+        """Return the source if it is a folder; a single file is told from a table of a picture."""
+        if source is not None and source.suffix == ".t7" and source.is_file():
+            _refuse_other_files([source])
+        return source_folder(source, _LAYOUT)
+
+    def evidence(self, source: Path) -> str | None:
+        """Look into a few files; tables beside published text files are an addition to what other readers take."""
+        with_texts = any((source / name).is_dir() for name in TEXTS)
+        for home in [source] if with_texts else _homes(source):
+            for path in _peeked(home):
+                if _is_table(path):
+                    return f"{path.relative_to(source).as_posix()} is a Torch-7 table of one picture's captions"
         return None
 
     def suits(self, source: Path) -> Mapping[str, Any]:
@@ -109,19 +110,8 @@ class Torch7Reader:
         tables = _Tables.of(source)
         return {_FEATURES: _Features(tables.home, Boundary(tables.home), tables.captions)}
 
-    def examples(self, source: Path | None) -> Iterator[Example | Skipped]:
-        """Yield every captioned picture, in the order of the tables' names, and what had to be left out.
-
-        Raises:
-            DataError: the source is no folder of this layout, holds no picture's table, or cannot be opened.
-        """
-        if source is not None and source.suffix == ".t7" and source.is_file():
-            _refuse_other_files([source])
-        root = source_folder(source, _LAYOUT)
-        with opening(root):
-            yield from at_least_one(self._found(root), root, _LAYOUT)
-
-    def _found(self, root: Path) -> Iterator[Example | Skipped]:
+    def found(self, root: Path) -> Iterator[Example | Skipped]:
+        """Yield the captioned pictures, in the order of the tables' names, and what had to be left out."""
         tables = _Tables.of(root)
         _refuse_other_files(_peeked(tables.home))
         boxes = {} if tables.cub is None else boxes_by_key(tables.cub)
