@@ -119,14 +119,7 @@ class Batches:
 
 
 def crop_places(count: int, stored: int, side: int, flip: bool, draw: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draw where crops of stored pictures lie, and which are mirrored.
-
-    Args:
-        count: of pictures.
-        stored: side of the stored pictures in pixels.
-        side: side of the crops.
-        flip: mirror half of them, at random.
-        draw: source of randomness.
+    """Draw where crops of a side lie in ``count`` stored pictures, in pixels, and mirror half where that is wanted.
 
     Returns:
         Rows and columns (count, side) in the stored pictures; the columns of a mirrored one run backwards.

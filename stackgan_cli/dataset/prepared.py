@@ -29,10 +29,7 @@ if TYPE_CHECKING:
 
 
 class PreparedData:
-    """A folder that ``prepare`` wrote.
-
-    Args:
-        folder: the folder, with ``data.json`` in it.
+    """A folder that ``prepare`` wrote, with ``data.json`` in it.
 
     Raises:
         DataError: ``data.json`` is missing, damaged, or of a later version.

@@ -48,14 +48,7 @@ class StreamedBatches:
         location: folder or address of the shards.
         data_fingerprint: of the prepared data that the shards must be made of.
         encoder_entry: entry of the text encoder whose features they must hold.
-        resolution: side of the crops in pixels.
-        batch_size: pictures in a batch of all ranks.
-        captions_averaged: captions whose features are averaged, drawn without replacement.
-        flip: mirror at random.
-        seed: the run's seed.
-        device: where batches are needed.
-        ranks: which part of each batch is this process's.
-        buffer: rows that are held in memory and shuffled among.
+        buffer: rows that are held in memory and shuffled among. All else is as for `Batches`.
 
     Raises:
         DataError: the shards cannot be read, are of other data, of another encoder or for other resolutions, or hold

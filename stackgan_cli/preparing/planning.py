@@ -52,12 +52,7 @@ class Plan:
 
 
 def plan_for(request: PrepareRequest, name: str, progress: Progress) -> Plan:
-    """Settle what will be prepared: fetch the source where that was asked for, and choose what reads it.
-
-    Args:
-        request: what was asked for.
-        name: of the data.
-        progress: told what is fetched, and which reader was chosen and why.
+    """Settle what will be prepared: fetch the source where that was asked for, and choose what reads it, and tell why.
 
     Raises:
         StackganError: the source cannot be had, nothing reads it, or a setting cannot be meant.

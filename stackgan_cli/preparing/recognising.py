@@ -48,14 +48,9 @@ class Suggestions:
 
 
 def recognise(source: Path, tell: Callable[[str], None]) -> tuple[Component, str]:
-    """Find the reader that recognises a source; those of other packages are asked where no built-in one does.
+    """Find the reader that recognises a source, and why; those of other packages are asked where no built-in one does.
 
-    Args:
-        source: what a person named.
-        tell: told which packages were asked, and how long that took.
-
-    Returns:
-        The reader, and why it fits.
+    Which packages were asked, and how long that took, is told.
 
     Raises:
         DataError: the source is missing, or no reader, or more than one, recognises it.
@@ -125,12 +120,6 @@ def reader_for(
 ) -> tuple[Component, str]:
     """Choose the reader: the one asked for, the one that data of this name belongs to, or the one that recognises it.
 
-    Args:
-        name: of the data.
-        reader: the one asked for.
-        source: what a person named.
-        tell: told which packages were asked, where no built-in reader fits.
-
     Returns:
         The reader, and why it was chosen.
 
@@ -162,10 +151,6 @@ def reader_for(
 
 def reader_of_address(address: str, tell: Callable[[str], None]) -> tuple[Component, str, str] | None:
     """Find the reader of a source that is no place on this disk, such as ``hf:owner/name``.
-
-    Args:
-        address: what a person named.
-        tell: told which packages were looked through, where no built-in reader knows such addresses.
 
     Returns:
         The reader, why it was chosen, and what it is to read; None where no reader knows such addresses.

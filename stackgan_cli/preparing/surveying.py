@@ -57,11 +57,7 @@ class Survey:
 
 
 def survey(plan: Plan, report: Report) -> Survey:
-    """Read the source once without opening a picture.
-
-    Args:
-        plan: what was asked for.
-        report: told now and then how many examples were seen.
+    """Read the source once without opening a picture; now and then it is told how many examples were seen.
 
     Raises:
         DataError: there is no example at all.

@@ -63,14 +63,14 @@ def add_encoder(
     progress: Progress,
     features: Callable[[str], Callable[[str], NDArray[np.float32]]],
 ) -> dict[str, float]:
-    """Fit a text encoder to the training split and cache its features of every caption.
+    """Fit a text encoder to the training split and cache its features of every caption in a folder of its own.
 
     Args:
-        data: the prepared data; its ``text`` folder gains one folder.
+        data: the prepared data.
         bound: the encoder with its options.
         seed: of everything random.
-        progress: told what is going on, and how far it is.
-        features: for encoders that only stand for features which the source holds ready: finds them by their name.
+        progress: told how far it is.
+        features: finds features that the source holds ready by their name, for encoders that only stand for them.
 
     Returns:
         What the encoder measured of itself while it was fitted.
@@ -130,14 +130,10 @@ def _write_features(
 
 
 def looked_up(split: Split, of: Callable[[str], NDArray[np.float32]]) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """Look up the features that the source holds of a split's captions, picture by picture.
+    """Look up the features (captions, width) that the source holds of each picture of a split, by the picture's name.
 
-    Args:
-        split: of prepared data.
-        of: gives the features (captions, width) of a picture's captions, by the picture's name.
-
-    Returns:
-        How many captions are done, and their vectors.
+    Yields:
+        How many captions are done, and the vectors of a picture's captions.
 
     Raises:
         DataError: there are none for a picture, or for another number of captions.

@@ -70,13 +70,7 @@ class WriteResult:
 
 
 def write_prepared(plan: Plan, target: Path, found: Survey, progress: Progress) -> WriteResult:
-    """Write prepared data, whole or not at all; what an unfinished run of the same wrote is kept.
-
-    Args:
-        plan: what was asked for.
-        target: folder of the prepared data; an existing one is replaced when everything is written.
-        found: what surveying the source found.
-        progress: told how far it is, and whether an unfinished run is gone on with or begun anew.
+    """Write prepared data, whole or not at all; what an unfinished run of the same wrote is kept, which is told.
 
     Raises:
         DataError: not one picture can be read, or the target is a folder that holds something else.

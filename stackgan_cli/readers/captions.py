@@ -8,8 +8,6 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-from stackgan_cli.errors import DataError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -91,11 +89,7 @@ def bounded_lines(file: BinaryIO) -> Iterator[str | None]:
 
 
 def mended(text: str) -> tuple[str, bool]:
-    """Put a space where characters are damaged, as the published files have it between words.
-
-    Returns:
-        The text, stripped, and whether anything was damaged.
-    """
+    """Put a space where characters are damaged, as the published files have it; strip, and say whether any was."""
     clean, count = _DAMAGE.subn(" ", text)
     return clean.strip(), count > 0
 
@@ -106,10 +100,7 @@ def text_lines(text: str) -> list[str]:
 
 
 def captions_in_lines(data: bytes) -> tuple[tuple[str, ...], bool]:
-    """Read a text with one caption per line.
-
-    Returns:
-        The lines, stripped, without the empty ones, and whether anything was damaged.
+    """Read a text with a caption on each line: the captions, stripped, and whether anything was damaged.
 
     Raises:
         UnreadableCaptions: it is no text.
@@ -155,28 +146,3 @@ class CaptionFiles:
         if damaged:
             self._left_out.add(name, "caption files", "kept; damaged characters were read as spaces")
         return captions
-
-
-def caption_folder(bases: list[Path], chosen: str | None, classes: set[str] | None = None) -> Path:
-    """Find the folder of captions, which has a folder for each class.
-
-    Args:
-        bases: folders to look in, in order, for ``text_c10`` and ``text``.
-        chosen: the name or path that a person chose in place of those two.
-        classes: names of class folders; a folder with none of them is passed over. Any will do where None.
-
-    Raises:
-        DataError: there is no such folder.
-    """
-    names = ("text_c10", "text") if chosen is None else (chosen,)
-    candidates = list(dict.fromkeys(base / name for base in bases for name in names))
-    for candidate in candidates:
-        if candidate.is_dir() and any(
-            child.is_dir() and (classes is None or child.name in classes) for child in candidate.iterdir()
-        ):
-            return candidate
-    looked = " or ".join(str(candidate) for candidate in candidates)
-    raise DataError(
-        f"There are no captions for the pictures in {bases[0]}.",
-        f"Captions belong in {looked}: one folder per class, one text file per picture, one caption per line.",
-    )

@@ -79,11 +79,9 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns name the picture and hold its captions: the chosen ones, or those with the usual names.
+    """Which columns name the picture and hold its captions: those that a person chose, or those with the usual names.
 
-    Args:
-        image: the one that a person chose for the picture.
-        caption: the one that a person chose for the captions, or several with commas between.
+    The choice of captions may be several columns with commas between.
     """
 
     image: str | None = None
@@ -100,11 +98,9 @@ class Columns:
         return [name for name in dict.fromkeys(("image_file_name", *others, *FILE_COLUMNS)) if name in names]
 
     def of_captions(self, names: Collection[str]) -> tuple[tuple[str, ...], ...]:
-        """Those of some columns, their names `plain`, that may hold captions.
+        """Groups of some columns, their names `plain`, that hold captions; the first that is not empty is taken.
 
-        Returns:
-            Groups of columns whose captions belong together, such as ``caption_0`` and ``caption_1``; the first of them
-            that is not empty is taken.
+        Those of a group belong together, such as ``caption_0`` and ``caption_1``.
 
         Raises:
             BadRow: more than one may hold the captions, and none has a usual name.
@@ -265,15 +261,9 @@ def enumerated(names: Iterable[str]) -> str:
 
 
 def described_by(schema: Any, columns: Columns) -> dict[str, str]:
-    """Find what describes the pictures of a table.
+    """Find the columns of a schema of pyarrow that hold captions, the class and the split, by their plain names.
 
-    Args:
-        schema: its columns, as pyarrow describes them.
-        columns: which of them are for what.
-
-    Returns:
-        By their plain names the columns that hold captions, the class and the split. A column of class labels stands
-        for the class if it is the only one, whatever it is called.
+    A column of class labels stands for the class if it is the only one, whatever it is called.
 
     Raises:
         BadRow: more than one column may hold the captions.

@@ -136,11 +136,7 @@ def file_named(folder: Path, name: str) -> Path | None:
 
 
 class Boundary:
-    """Folders out of which no link may lead.
-
-    Args:
-        folders: the folders; a link among them is followed once, here.
-    """
+    """Folders out of which no link may lead; a link among the folders themselves is followed once, here."""
 
     def __init__(self, *folders: Path) -> None:
         self._real = tuple(folder.resolve() for folder in folders)

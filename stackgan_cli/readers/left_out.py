@@ -70,13 +70,7 @@ class LeftOut:
         self._reasons: dict[str, _Reason] = {}
 
     def add(self, name: str, what: str, reason: str) -> None:
-        """Count one thing.
-
-        Args:
-            name: what it is called.
-            what: what many such things are called, such as ``pictures``.
-            reason: why it is left out, or that it is kept and what is odd.
-        """
+        """Count one thing, of those called ``what`` (such as ``pictures``): why it is left out, or what is odd."""
         self.take(Skipped(name, reason), what)
 
     def take(self, item: Skipped, what: str = "things") -> None:

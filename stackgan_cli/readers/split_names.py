@@ -51,13 +51,7 @@ def splits_in_names(names: Collection[str]) -> dict[str, str | None]:
 
 
 def tell_open_parts(parts: Iterable[tuple[str, str | None]], what: str, left_out: LeftOut) -> None:
-    """Tell which parts of a set are of no split, where others are of one.
-
-    Args:
-        parts: name and split of each.
-        what: what they are called.
-        left_out: what is told.
-    """
+    """Tell which parts of a set, given by name and split, are of no split, where others are of one."""
     named = list(parts)
     if any(split is not None for _, split in named):
         for name, split in named:

@@ -125,12 +125,8 @@ def _composed(name: str) -> str:
 def alike(wanted: Iterable[str], present: Iterable[str]) -> dict[str, str | None]:
     """Find files by names that are spelt differently: in another Unicode form first, in another case as well second.
 
-    Args:
-        wanted: names that no file has, each of them once.
-        present: names of the files that may be meant.
-
     Returns:
-        For each wanted name that is spelt like a file's, that file; None where it, or the file, is not the only one.
+        For each wanted name that is spelt like a present one, that one; None where either is not the only one.
     """
     found: dict[str, str | None] = {}
     missing, left = list(wanted), list(present)

@@ -6,7 +6,6 @@ j of picture i is at i * k + j, where k is the same for all pictures, and the nu
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from stackgan_cli.errors import DataError
 from stackgan_cli.formats.restricted_pickle import load_pickle
 from stackgan_cli.readers.birds_and_flowers.splits import file_names
-from stackgan_cli.readers.captions import caption_folder, mended
+from stackgan_cli.readers.captions import mended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,40 +38,33 @@ def caption_pickle(folders: Iterable[Path]) -> Path | None:
 def caption_source(folders: Sequence[Path], chosen: str | None, classes: set[str]) -> Path:
     """Find captions: a folder with a folder of text files for each class, else AttnGAN's pickle.
 
-    Args:
-        folders: where to look, in order.
-        chosen: what a person named in place of what is found: relative to the current folder, else to ``folders``.
-        classes: names of class folders; a folder with none of them is passed over.
-
-    Returns:
-        A folder or a file.
+    What a person chose goes before these: relative to the current folder, else to ``folders``. A folder in which there
+    is none of ``classes`` is passed over.
 
     Raises:
         DataError: there are no captions.
     """
     if chosen is None:
-        try:
-            return caption_folder(list(folders), None, classes)
-        except DataError:
-            found = caption_pickle(folders)
-            if found is None:
-                raise
-            return found
-    name = str(Path(chosen).expanduser())
-    for folder in (Path(), *folders):
-        if (folder / name).is_file():
-            return folder / name
-        with suppress(DataError):
-            return caption_folder([folder], name, classes)
-    return caption_folder(list(folders), name, classes)
+        places = [folder / name for folder in folders for name in ("text_c10", "text")]
+    else:
+        places = [folder / Path(chosen).expanduser() for folder in (Path(), *folders)]
+    for place in dict.fromkeys(places):
+        if chosen is not None and place.is_file():
+            return place
+        if place.is_dir() and any(child.is_dir() and child.name in classes for child in place.iterdir()):
+            return place
+    found = caption_pickle(folders) if chosen is None else None
+    if found is not None:
+        return found
+    looked = " or ".join(map(str, dict.fromkeys(places)))
+    raise DataError(
+        f"There are no captions for the pictures in {folders[0]}.",
+        f"Captions belong in {looked}: one folder per class, one text file per picture, one caption per line.",
+    )
 
 
 def home_of_names(path: Path, folders: Sequence[Path]) -> Path:
-    """Find the folder of ``train|test/filenames.pickle``, whose order a caption pickle follows.
-
-    Args:
-        path: the pickle; the folder that it is in goes first.
-        folders: where else to look, in order.
+    """Find the folder of ``train|test/filenames.pickle``, whose order a caption pickle follows: its own, else another.
 
     Raises:
         DataError: there is none.
@@ -87,12 +79,7 @@ def home_of_names(path: Path, folders: Sequence[Path]) -> Path:
 
 
 def captions_by_key(path: Path, home: Path, key: Callable[[str], str]) -> dict[str, tuple[str, ...]]:
-    """Read AttnGAN's captions of all pictures.
-
-    Args:
-        path: the pickle.
-        home: folder of ``train|test/filenames.pickle``.
-        key: turns a name from those into the key of a picture.
+    """Read AttnGAN's captions of all pictures, by what ``key`` makes of their names in ``home``'s ``filenames.pickle``.
 
     Raises:
         DataError: a file cannot be read, or does not fit the other.
@@ -104,15 +91,10 @@ def captions_by_key(path: Path, home: Path, key: Callable[[str], str]) -> dict[s
 
 
 def read_caption_pickle(path: Path, counts: Mapping[str, int]) -> dict[str, list[tuple[str, ...]]]:
-    """Read AttnGAN's captions.
-
-    Args:
-        path: the pickle.
-        counts: for each split how many pictures its ``filenames.pickle`` lists.
+    """Read AttnGAN's captions of as many pictures in each split as ``counts`` has of its ``filenames.pickle``.
 
     Returns:
-        For each split the captions of every picture, in the order of its ``filenames.pickle``; a caption without words
-        is left out.
+        For each split the captions of every picture, in that order; a caption without words is left out.
 
     Raises:
         DataError: the file cannot be read, is of another layout, or does not fit the number of pictures.

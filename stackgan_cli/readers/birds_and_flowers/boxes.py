@@ -46,15 +46,7 @@ def cub_home(source: Path) -> Path | None:
 
 
 def listed_pictures(home: Path, left_out: LeftOut) -> list[Listed]:
-    """Read images.txt, a number and a name on each line.
-
-    Args:
-        home: folder of images.txt.
-        left_out: told which lines cannot be used.
-
-    Returns:
-        The pictures in the order of their names.
-    """
+    """Read images.txt, a number and a name on each line: the pictures in the order of their names."""
     listed: dict[str, Listed] = {}
     for line_number, line in enumerate(list_lines(home / "images.txt"), start=1):
         if not line.strip():

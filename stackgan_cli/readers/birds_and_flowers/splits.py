@@ -116,14 +116,10 @@ def file_names(path: Path) -> list[str]:
 
 
 def class_numbers(path: Path, count: int) -> list[int] | None:
-    """Read ``class_info.pickle``: the number of each picture's class.
-
-    Args:
-        path: the file, which need not be there.
-        count: how many pictures ``filenames.pickle`` beside it lists.
+    """Read ``class_info.pickle``: a class's number for each of the pictures that ``filenames.pickle`` beside it lists.
 
     Returns:
-        One number per picture, or None where the file is missing or every picture is a class of its own.
+        None where the file is missing or every picture is a class of its own.
 
     Raises:
         DataError: the file cannot be read, holds something else, or is of another length.
@@ -151,12 +147,7 @@ def refuse_other_length(path: Path, length: int, names: Path, count: int) -> Non
 
 
 def refuse_overlap(shared: set[str], where: str) -> None:
-    """Raise a DataError where names are in two lists that must not share any.
-
-    Args:
-        shared: the names in both.
-        where: the two lists.
-    """
+    """Raise a DataError where names are in both of two lists; ``where`` says which lists."""
     if shared:
         raise DataError(
             f"{where} share {len(shared):,} names, among them {min(shared)}.",

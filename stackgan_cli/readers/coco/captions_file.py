@@ -54,10 +54,7 @@ class CaptionsFile:
     """By picture id, joined by line ends: half the memory of a list."""
 
     def read(self) -> CaptionsFile:
-        """Read the file.
-
-        Returns:
-            Itself.
+        """Read the file; returns itself.
 
         Raises:
             DataError: it is damaged, or no captions file.

@@ -104,11 +104,9 @@ def readable(class_name: str) -> str:
 
 
 def class_folders_in(source: Path) -> list[Path]:
-    """Find folders that look like classes, unless anything belongs to a layout of another reader.
+    """Find folders that look like classes, by name, unless anything belongs to a layout of another reader.
 
-    Returns:
-        One folder for each class, in the order of their names; none where there are fewer than two. Folders that cannot
-        be opened are passed over.
+    There are two or more, or none. Folders that cannot be opened are passed over.
     """
     try:
         found = _classes(source, _DEPTH)

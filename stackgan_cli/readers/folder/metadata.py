@@ -55,14 +55,7 @@ class Unusable:
 
 
 def read_metadata(path: Path, columns: Columns) -> Iterator[Row | Unusable]:
-    """Read a metadata file row by row, holding no more than a few of them.
-
-    Args:
-        path: ``metadata.jsonl`` (an object per line), ``metadata.csv`` (with a header line) or ``metadata.parquet``.
-        columns: which of its columns name the pictures and hold the captions.
-
-    Yields:
-        Its rows in their order, usable and not.
+    """Read ``metadata.jsonl``, ``metadata.csv`` or ``metadata.parquet`` row by row, holding no more than a few of them.
 
     Raises:
         DataError: a table has no column that names pictures, or none with captions, or is damaged.

@@ -21,15 +21,9 @@ _TIMEOUT = 10
 
 
 def hub_tables(name: str, config: str | None, revision: str | None) -> tuple[list[Table], bool]:
-    """Load a set of the Hub, a table for each of its splits.
+    """Load a set of the Hub, ``owner/name``: a table for each of its splits, and whether the Hub was reached.
 
-    Args:
-        name: ``owner/name``.
-        config: configuration of a set that has several.
-        revision: branch, tag or commit.
-
-    Returns:
-        The tables, and whether the Hub was reached: if not, they are those that this machine's cache has.
+    If it was not, the tables are those that this machine's cache has.
 
     Raises:
         DataError: the Hub cannot be reached, or does not give the set.

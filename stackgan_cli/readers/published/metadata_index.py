@@ -62,10 +62,7 @@ class Part:
 class MetadataIndex:
     """Everything that is known of a metadata folder without opening a picture or an embedding.
 
-    Args:
-        root: the folder.
-        captions: where a person says that the captions are, or None.
-        images: where a person says that the photos are, or None.
+    ``captions`` and ``images`` are where a person says that those are, or None.
 
     Raises:
         DataError: a file is missing, cannot be read, or does not fit another.
@@ -107,12 +104,7 @@ class MetadataIndex:
         return path
 
     def captions(self, part: Part, row: int, reading: CaptionFiles) -> tuple[str, ...]:
-        """Return the captions of a picture, or none.
-
-        Args:
-            part: its split.
-            row: its place in the split.
-            reading: reads text files.
+        """Return the captions of the picture at a place in a split, or none.
 
         Raises:
             UnreadableCaptions: its caption file holds none.
@@ -237,12 +229,7 @@ class MetadataIndex:
 
 
 class TextFiles:
-    """Text files of captions in a folder, or in folders inside it: one for each picture.
-
-    Args:
-        folder: the folder, which need not be there.
-        boundary: what no link may lead out of.
-    """
+    """Text files of captions in a folder, which need not be there, or in folders inside it: one for each picture."""
 
     def __init__(self, folder: Path, boundary: Boundary) -> None:
         self._folder, self._boundary = folder, boundary
