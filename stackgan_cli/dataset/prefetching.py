@@ -1,17 +1,20 @@
-"""Batches made ahead by a thread, where making one reads files or decodes pictures."""
+"""Things made ahead by other threads or processes, batches above all, where making one takes long."""
 
 from __future__ import annotations
 
-import threading
-from queue import Full, Queue
-from typing import TYPE_CHECKING, Protocol
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Executor, Future
 
     from stackgan_cli.dataset.batches import Batch
 
-_AHEAD = 3
+_AHEAD = 4
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 class BatchSource(Protocol):
@@ -37,47 +40,25 @@ def batches_ahead(source: BatchSource, start: int, stop: int) -> Iterator[Batch]
     if source.resident:
         yield from map(source.at, range(start, stop))
         return
-    maker = _Maker(source, range(start, stop))
-    maker.start()
+    with ThreadPoolExecutor(1, "batches") as maker:
+        for _, batch in made_ahead(maker, source.at, range(start, stop), _AHEAD):
+            yield batch
+
+
+def made_ahead(
+    pool: Executor, make: Callable[[Item], Made], items: Iterable[Item], most: int
+) -> Iterator[tuple[Item, Made]]:
+    """Yield each item with what a pool makes of it, in their order; at most so many are in the making at once."""
+    waiting: deque[tuple[Item, Future[Made]]] = deque()
     try:
-        for _ in range(start, stop):
-            yield maker.next()
+        for item in items:
+            waiting.append((item, pool.submit(make, item)))
+            if len(waiting) >= most:
+                first, made = waiting.popleft()
+                yield first, made.result()
+        while waiting:
+            first, made = waiting.popleft()
+            yield first, made.result()
     finally:
-        maker.close()
-
-
-class _Maker(threading.Thread):
-    """Makes batches until it is closed, a few ahead."""
-
-    def __init__(self, source: BatchSource, steps: range) -> None:
-        super().__init__(name="batches", daemon=True)
-        self._source, self._steps = source, steps
-        self._ready: Queue[Batch | BaseException] = Queue(_AHEAD)
-        self._closed = threading.Event()
-
-    def run(self) -> None:
-        try:
-            for step in self._steps:
-                if self._closed.is_set():
-                    return
-                self._hand_over(self._source.at(step))
-        except BaseException as error:  # whatever it is, it belongs to whoever waits for the batch
-            self._hand_over(error)
-
-    def next(self) -> Batch:
-        item = self._ready.get()
-        if isinstance(item, BaseException):
-            raise item
-        return item
-
-    def close(self) -> None:
-        self._closed.set()
-        self.join()
-
-    def _hand_over(self, item: Batch | BaseException) -> None:
-        while not self._closed.is_set():
-            try:
-                self._ready.put(item, timeout=0.2)
-            except Full:
-                continue
-            return
+        for _, made in waiting:
+            made.cancel()

@@ -11,14 +11,15 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import Counter, deque
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.protocols import Skipped
+from stackgan_cli.dataset.prefetching import made_ahead
 from stackgan_cli.dataset.tables import write_rows
 from stackgan_cli.errors import StackganError
 from stackgan_cli.files import atomic_file, reach_disk
@@ -198,7 +199,7 @@ def write_chunks(
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
-            yield from _in_order(pool, chunks, writer, ahead=workers + 2)
+            yield from made_ahead(pool, writer, chunks, most=workers + 2)
     except BrokenProcessPool as error:
         raise StackganError(
             "A process that reads pictures ended, perhaps for want of memory.",
@@ -209,24 +210,6 @@ def write_chunks(
 def cores() -> int:
     """Number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _in_order(
-    pool: ProcessPoolExecutor, chunks: Iterable[Chunk], writer: ChunkWriter, ahead: int
-) -> Iterator[tuple[Chunk, ChunkResult]]:
-    waiting: deque[tuple[Chunk, Future[ChunkResult]]] = deque()
-    try:
-        for chunk in chunks:
-            waiting.append((chunk, pool.submit(writer, chunk)))
-            if len(waiting) >= ahead:
-                first, result = waiting.popleft()
-                yield first, result.result()
-        while waiting:
-            first, result = waiting.popleft()
-            yield first, result.result()
-    finally:
-        for _, result in waiting:
-            result.cancel()
 
 
 def _start_worker() -> None:

@@ -34,7 +34,7 @@ class LayoutReader(ABC):
     """A sentence saying what the source should hold, for hints."""
     crop: CropRule = "center"
     recipe = "paper"
-    encoder: tuple[str, Mapping[str, Any]] = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
+    encoder: tuple[str, Mapping[str, Any]]
 
     def recognises(self, source: Path) -> str | None:
         """Say in a few words why ``source`` looks like this layout, or return None where it does not."""

@@ -13,11 +13,11 @@ import numpy as np
 
 from stackgan_cli.errors import DataError
 from stackgan_cli.formats.restricted_pickle import load_pickle
-from stackgan_cli.readers.birds_and_flowers.splits import file_names
+from stackgan_cli.readers.birds_and_flowers.splits import file_names, picture_key
 from stackgan_cli.readers.captions import mended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 CAPTION_PICKLES = ("captions.pickle", "captions_DAMSM.pickle")
 """Names of the file: AttnGAN's, and DF-GAN's for the same."""
@@ -78,8 +78,8 @@ def home_of_names(path: Path, folders: Sequence[Path]) -> Path:
     )
 
 
-def captions_by_key(path: Path, home: Path, key: Callable[[str], str]) -> dict[str, tuple[str, ...]]:
-    """Read AttnGAN's captions of all pictures, by what ``key`` makes of their names in ``home``'s ``filenames.pickle``.
+def captions_by_key(path: Path, home: Path, parts: int) -> dict[str, tuple[str, ...]]:
+    """Read AttnGAN's captions of all pictures that ``home``'s ``filenames.pickle`` list, by their `picture_key`.
 
     Raises:
         DataError: a file cannot be read, or does not fit the other.
@@ -87,7 +87,9 @@ def captions_by_key(path: Path, home: Path, key: Callable[[str], str]) -> dict[s
     lists = {split: home / split / "filenames.pickle" for split in _SPLITS}
     names = {split: file_names(file) for split, file in lists.items() if file.is_file()}
     captions = read_caption_pickle(path, {split: len(each) for split, each in names.items()})
-    return {key(name): captions[split][row] for split, each in names.items() for row, name in enumerate(each)}
+    return {
+        picture_key(name, parts): captions[split][row] for split, each in names.items() for row, name in enumerate(each)
+    }
 
 
 def read_caption_pickle(path: Path, counts: Mapping[str, int]) -> dict[str, list[tuple[str, ...]]]:

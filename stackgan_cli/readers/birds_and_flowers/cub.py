@@ -11,7 +11,7 @@ from stackgan_cli.downloads.addresses import CUB
 from stackgan_cli.errors import DataError
 from stackgan_cli.readers.birds_and_flowers.attngan_captions import caption_source, captions_by_key, home_of_names
 from stackgan_cli.readers.birds_and_flowers.boxes import Listed, boxes_by_number, cub_home, listed_pictures
-from stackgan_cli.readers.birds_and_flowers.splits import CUB_TEST_CLASSES, Split, picture_key, published_split
+from stackgan_cli.readers.birds_and_flowers.splits import CUB_TEST_CLASSES, Split, published_split
 from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions
 from stackgan_cli.readers.layout import Boundary, LayoutReader, file_named, spellings
 from stackgan_cli.readers.left_out import LeftOut
@@ -72,7 +72,7 @@ class CubReader(LayoutReader):
             {picture.key for picture in listed},
             classes,
             {name: int(match[1]) in CUB_TEST_CLASSES for name in classes if (match := _NUMBERED.match(name))},
-            lambda name: picture_key(name, 2),
+            parts=2,
         )
         find = _finder(captions, places, CaptionFiles(left_out))
         yield from _captioned(home, listed, find, split, left_out)
@@ -82,7 +82,7 @@ class CubReader(LayoutReader):
 def _finder(captions: Path, places: list[Path], reading: CaptionFiles) -> Callable[[Listed], tuple[str, ...]]:
     """Return what finds the captions of a picture, or raises UnreadableCaptions."""
     if captions.is_file():
-        known = captions_by_key(captions, home_of_names(captions, places), lambda name: picture_key(name, 2))
+        known = captions_by_key(captions, home_of_names(captions, places), parts=2)
 
         def look_up(picture: Listed) -> tuple[str, ...]:
             if not known.get(picture.key):

@@ -78,7 +78,7 @@ class FlowersReader(LayoutReader):
             pictures.keys(),
             {text.class_name for text in texts if text.class_name is not None},
             _TESTING,
-            _key,
+            parts=1,
         )
         yield from _captioned(root, pictures, texts, split, left_out)
         captioned = {text.stem for text in texts}
@@ -97,10 +97,6 @@ class _Text:
     stem: str
     class_name: str | None
     read: Callable[[], tuple[str, ...]]
-
-
-def _key(name: str) -> str:
-    return picture_key(name, 1)
 
 
 def _pictures(root: Path) -> dict[str, Path]:
@@ -129,13 +125,13 @@ def _from_folder(folder: Path, reading: CaptionFiles) -> list[_Text]:
 
 def _from_pickle(path: Path, places: list[Path]) -> list[_Text]:
     home = home_of_names(path, places)
-    captions = captions_by_key(path, home, _key)
+    captions = captions_by_key(path, home, parts=1)
     classes: dict[str, int] = {}
     for folder in (home / "train", home / "test"):
         if (folder / "class_info.pickle").is_file() and (folder / "filenames.pickle").is_file():
             names = file_names(folder / "filenames.pickle")
             numbers = class_numbers(folder / "class_info.pickle", len(names)) or []
-            classes.update(zip(map(_key, names), numbers, strict=False))
+            classes.update(zip((picture_key(name, 1) for name in names), numbers, strict=False))
     named = {stem: f"class_{number:05d}" for stem, number in classes.items()}
     return [
         _Text(f"{path.name}: {stem}", stem, named.get(stem), partial(captions.__getitem__, stem))

@@ -14,7 +14,7 @@ from stackgan_cli.formats.restricted_pickle import load_pickle
 from stackgan_cli.readers.captions import decode_text, text_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
 # fmt: off
@@ -39,7 +39,6 @@ _MOST_BYTES = 1 << 25
 class Split:
     """A published split, by picture or by class."""
 
-    rule: str
     by_picture: Mapping[str, str] = field(default_factory=dict)
     by_class: Mapping[str, str] = field(default_factory=dict)
 
@@ -53,7 +52,7 @@ def published_split(
     pictures: Collection[str],
     classes: Collection[str],
     test_classes: Mapping[str, bool],
-    key: Callable[[str], str],
+    parts: int,
 ) -> Split:
     """Choose the split: the published pickles of file names, else the published lists of classes, else the known rule.
 
@@ -62,21 +61,20 @@ def published_split(
         pictures: keys of all pictures; pickles and lists that name none of them belong to other data.
         classes: names of all classes.
         test_classes: the known rule: for each class whether it is for testing.
-        key: turns a name from a pickle into the key of a picture.
+        parts: of a name that make the key of a picture; see `picture_key`.
 
     Raises:
         DataError: a file cannot be read, or names the same picture or class twice.
     """
     for folder in folders:
-        found = _from_pickles(folder, key)
+        found = _from_pickles(folder, parts)
         if any(picture in found for picture in pictures):
-            return Split("filenames.pickle", by_picture=found)
+            return Split(by_picture=found)
     for folder in folders:
         found = _from_class_lists(folder)
         if any(name in found for name in classes):
-            return Split("class lists", by_class=found)
-    rule = {name: "test" if test else "train" for name, test in test_classes.items()}
-    return Split("published classes", by_class=rule)
+            return Split(by_class=found)
+    return Split(by_class={name: "test" if test else "train" for name, test in test_classes.items()})
 
 
 def picture_key(name: str, parts: int) -> str:
@@ -163,11 +161,11 @@ def _text(name: str | bytes) -> str:
         return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
 
 
-def _from_pickles(folder: Path, key: Callable[[str], str]) -> dict[str, str]:
+def _from_pickles(folder: Path, parts: int) -> dict[str, str]:
     paths = {split: folder / split / "filenames.pickle" for split in ("train", "test")}
     if not all(path.is_file() for path in paths.values()):
         return {}
-    names = {split: {key(name) for name in file_names(path)} for split, path in paths.items()}
+    names = {split: {picture_key(name, parts) for name in file_names(path)} for split, path in paths.items()}
     refuse_overlap(names["train"] & names["test"], f"{paths['train']} and {paths['test']}")
     return {name: split for split, members in names.items() for name in members}
 

@@ -62,6 +62,7 @@ class FolderReader(LayoutReader):
     """
 
     layout = _LAYOUT
+    encoder = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
 
     def __init__(
         self,

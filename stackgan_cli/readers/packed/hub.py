@@ -66,6 +66,7 @@ class HubReader(LayoutReader):
 
     scheme = "hf"
     layout = _LAYOUT
+    encoder = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
 
     def __init__(
         self,

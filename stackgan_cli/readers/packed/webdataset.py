@@ -57,6 +57,7 @@ class WebdatasetReader(LayoutReader):
     """
 
     layout = _LAYOUT
+    encoder = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
 
     def root_of(self, source: Path | None) -> Path:
         """Return the source, a file or a folder."""

@@ -33,8 +33,8 @@ def test_each_picture_gets_its_captions_in_the_order_of_the_names(tmp_path: Path
     put(tmp_path / "train" / "filenames.pickle", ["x/one\r", "y/two.jpg"])
     put(tmp_path / "test" / "filenames.pickle", ["z/three"])
     assert caption_pickle([tmp_path / "train", tmp_path]) == path
-    found = captions_by_key(path, home_of_names(path, []), lambda name: name.strip().split("/")[1])
-    assert found == {"one": ("a bird", "red bird"), "two.jpg": ("a red bird", "bird"), "three": ("bird",)}
+    found = captions_by_key(path, home_of_names(path, []), parts=1)
+    assert found == {"one": ("a bird", "red bird"), "two": ("a red bird", "bird"), "three": ("bird",)}
 
 
 def test_arrays_and_bytes_of_other_versions_of_python(tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ def _split(tables: _Tables) -> Callable[[str], str | None]:
         {picture_key(name, parts) for name in tables.names},
         tables.classes,
         known,
-        lambda name: picture_key(name, parts),
+        parts,
     )
     return lambda name: found.of(picture_key(name, parts), class_of(name) or "")
 
