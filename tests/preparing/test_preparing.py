@@ -134,13 +134,9 @@ def test_a_source_that_is_none_is_one_message(
     ("options", "code"),
     [
         (("--reader", "nonesuch"), 4),
-        (("--encoder", "nonesuch"), 4),
-        (("--encoder", "hashed-words", "--encoder-option", "wdth=3"), 4),
         (("--encoder", "hashed-words", "--encoder-option", "width"), 2),
         (("--crop", "round"), 3),
         (("--resolution", "3"), 2),
-        (("--limit", "1"), 2),
-        (("--seed", "-1"), 2),
     ],
 )
 def test_wrong_options_are_refused_with_the_documented_code(
@@ -216,37 +212,6 @@ def test_large_data_is_stored_as_jpeg_and_looks_the_same(
     store = packed.train.store(64)
     store.hold()
     assert torch.equal(store.take(torch.tensor([1])), packed.train.store(64).take(torch.tensor([1])))
-
-
-def test_a_tenth_is_for_testing_and_the_limit_takes_a_fair_share(
-    prepare: Callable[..., Any], captioned_folder: Callable[..., Path], empty_home: Path
-) -> None:
-    source = captioned_folder(40, side=20)
-    first = prepare(*PLAIN, "--json", source=source).json
-    assert first["counts"] == {"train": 36, "test": 4}
-    assert first["captions"] == 80
-    limited = prepare(*PLAIN, "--limit", 20, "--force", "--json", source=source).json
-    assert sum(limited["counts"].values()) == 20
-    data = PreparedData(empty_home / "data" / "mine")
-    names = sorted(data.train.names + data.test.names)
-    assert len(set(names)) == 20
-    assert names != [f"{index:03d}.png" for index in range(20)]
-    again = prepare(*PLAIN, "--limit", 20, "--force", "--json", source=source).json
-    assert again["fingerprint"] == limited["fingerprint"]
-
-
-def test_splits_and_classes_that_the_source_gives_are_kept(
-    prepare: Callable[..., Any], captioned_folder: Callable[..., Path], empty_home: Path
-) -> None:
-    source = captioned_folder(10)
-    lines = [
-        {"file_name": f"{i:03d}.png", "text": f"bird {i}", "split": "test" if i % 2 else "train"} for i in range(10)
-    ]
-    (source / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert prepare(*PLAIN, source=source).code == 0
-    data = PreparedData(empty_home / "data" / "mine")
-    assert (len(data.train), len(data.test)) == (5, 5)
-    assert sorted(name for each in data.test.captions for name in each) == [f"bird {i}" for i in range(1, 10, 2)]
 
 
 @pytest.mark.parametrize("part", ["train", "test", "text"])

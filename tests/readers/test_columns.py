@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import Any
 
 import pyarrow
 import pytest
-from PIL import Image
 from pyarrow import ipc, parquet
+from sources import encoded, found
 
-from stackgan_cli.components.protocols import Example
 from stackgan_cli.errors import DataError
 from stackgan_cli.readers.columns import CAPTION_COLUMNS, CLASS_COLUMNS, LAST_CAPTION_COLUMNS
 from stackgan_cli.readers.folder.folder import FolderReader
@@ -61,17 +59,15 @@ def said(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Said]:
 
     def read(columns: Columns, **options: Any) -> Said:
         count = len(next(iter(columns.values())))
-        buffer = io.BytesIO()
-        Image.new("RGB", (4, 3)).save(buffer, "PNG")
         if request.param in (packed_parquet, packed_arrow):
-            request.param(tmp_path, {"image": [buffer.getvalue()] * count, **columns})
+            request.param(tmp_path, {"image": [encoded()] * count, **columns})
             reader: FolderReader | HubReader = HubReader(**options)
         else:
             for row in range(count):
-                (tmp_path / f"{row:08d}.png").write_bytes(buffer.getvalue())
+                (tmp_path / f"{row:08d}.png").write_bytes(encoded())
             request.param(tmp_path, {"file_name": [f"{row:08d}.png" for row in range(count)], **columns})
             reader = FolderReader(**options)
-        examples = [item for item in reader.examples(tmp_path) if isinstance(item, Example)]
+        examples, _ = found(reader, tmp_path)
         return {int(Path(each.name).stem): (each.captions, each.class_name, each.split) for each in examples}
 
     return read

@@ -94,11 +94,3 @@ def test_captions_without_the_names_that_they_follow(tmp_path: Path) -> None:
     assert caption_pickle([tmp_path]) is None
     with pytest.raises(DataError, match=r"follows the order of train/filenames\.pickle, which is not there"):
         home_of_names(path, [tmp_path / "elsewhere"])
-
-
-def test_a_pickle_of_code_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "captions.pickle"
-    path.write_bytes(f"cos\nmkdir\n(S'{tmp_path}/ran'\ntR.".encode())
-    with pytest.raises(DataError, match=r"os\.mkdir"):
-        read_caption_pickle(path, {"train": 1})
-    assert not (tmp_path / "ran").exists()

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from sources import found, picture
 
 from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.errors import DataError
@@ -18,9 +18,8 @@ from stackgan_cli.readers.birds_and_flowers.flowers import FlowersReader
 
 def make(root: Path, classes: dict[int, int], text: str = "text_c10") -> Path:
     """Write pictures with captions: number of the picture -> number of its class."""
-    (root / "jpg").mkdir(parents=True)
     for number, class_number in classes.items():
-        Image.new("RGB", (8, 6)).save(root / "jpg" / f"image_{number:05d}.jpg")
+        picture(root / "jpg" / f"image_{number:05d}.jpg", size=(8, 6))
         folder = root / text / f"class_{class_number:05d}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"image_{number:05d}.txt").write_text(f"flower {number}\nof class {class_number}\n")
@@ -28,8 +27,7 @@ def make(root: Path, classes: dict[int, int], text: str = "text_c10") -> Path:
 
 
 def read(root: Path, **options: str) -> tuple[list[Example], list[Skipped]]:
-    found = list(FlowersReader(**options).examples(root))
-    return [item for item in found if isinstance(item, Example)], [item for item in found if isinstance(item, Skipped)]
+    return found(FlowersReader(**options), root)
 
 
 def test_names_captions_classes_and_the_published_split(tmp_path: Path) -> None:
@@ -43,13 +41,6 @@ def test_names_captions_classes_and_the_published_split(tmp_path: Path) -> None:
     ]
     assert examples[0].captions == ("flower 1", "of class 77")
     assert not skipped
-
-
-def test_class_lists_go_before_the_known_rule(tmp_path: Path) -> None:
-    root = make(tmp_path, {1: 1, 2: 50})
-    (root / "trainvalclasses.txt").write_bytes(b"class_00001\r\n")
-    (root / "testclasses.txt").write_bytes(b"class_00050\r\n")
-    assert [item.split for item in read(root)[0]] == ["train", "test"]
 
 
 @pytest.mark.parametrize("end", ["", "\r"])
@@ -145,8 +136,7 @@ def test_captions_that_the_person_names(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_links_that_lead_out_are_not_followed(tmp_path: Path) -> None:
     root = make(tmp_path / "deep", {1: 1, 2: 2, 3: 3})
-    Image.new("RGB", (8, 6)).save(tmp_path / "secret.jpg")
-    (tmp_path / "secret.txt").write_text("secret")
+    picture(tmp_path / "secret.jpg", "secret")
     text = root / "text_c10" / "class_00002" / "image_00002.txt"
     for path, target in ((root / "jpg" / "image_00001.jpg", "secret.jpg"), (text, "secret.txt")):
         path.unlink()

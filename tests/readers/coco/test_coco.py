@@ -10,7 +10,7 @@ from typing import Any
 
 import ijson
 import pytest
-from PIL import Image
+from sources import named, picture
 
 from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.errors import DataError, SettingsError
@@ -19,12 +19,6 @@ from stackgan_cli.readers.coco.coco import CocoReader
 SURFER = "COCO_train2014_000000057870.jpg"
 TRAIN = f"train2014/{SURFER}"
 VALID = "val2014/COCO_val2014_000000391895.jpg"
-
-
-def picture(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (4, 4)).save(path)
-    return path
 
 
 def content(names: dict[Any, Any], captions: list[tuple[Any, Any]]) -> dict[str, Any]:
@@ -68,13 +62,9 @@ def extract(root: Path, names: dict[Any, Any], captions: list[tuple[Any, Any]]) 
 
 
 def read(root: Path, **options: Any) -> tuple[dict[str, Example], dict[str, str]]:
-    reader = CocoReader(**options)
-    found = list(reader.examples(root))
-    assert list(reader.examples(root)) == found
-    examples = [item for item in found if isinstance(item, Example)]
-    assert [item.name for item in examples] == sorted({item.name for item in examples})
-    skipped = [item for item in found if isinstance(item, Skipped)]
-    return {item.name: item for item in examples}, {item.name: item.reason for item in skipped}
+    examples, skipped = named(CocoReader(**options), root)
+    assert list(examples) == sorted(examples)
+    return examples, skipped
 
 
 def told(root: Path) -> dict[str, list[str]]:

@@ -5,28 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from sources import named, picture
 
-from stackgan_cli.components.protocols import Example, Skipped
+from stackgan_cli.components.protocols import Example
 from stackgan_cli.errors import DataError, SettingsError
 from stackgan_cli.readers.folder.folder import FolderReader
 
 TEMPLATE = "a photo of a {class}"
 
 
-def picture(path: Path, text: str | None = None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (4, 4)).save(path)
-    if text is not None:
-        path.with_suffix(".txt").write_text(text)
-
-
 def read(root: Path, template: str | None = TEMPLATE) -> tuple[dict[str, Example], dict[str, str]]:
-    found = list(FolderReader(caption_template=template).examples(root))
-    return (
-        {item.name: item for item in found if isinstance(item, Example)},
-        {item.name: item.reason for item in found if isinstance(item, Skipped)},
-    )
+    return named(FolderReader(caption_template=template), root)
 
 
 @pytest.mark.parametrize(

@@ -78,17 +78,6 @@ def test_parquet_of_many_batches_and_row_groups_keeps_count(tmp_path: Path) -> N
     assert "row 1000" in skipped[names[-1]]
 
 
-def test_parquet_text_that_is_not_utf8_is_mended(tmp_path: Path) -> None:
-    pictures(tmp_path, "a.png", "b.png")
-    damaged = pyarrow.StringArray.from_buffers(
-        2, pyarrow.array([0, 3, 6], pyarrow.int32()).buffers()[1], pyarrow.py_buffer(b"gr\xfcred")
-    )
-    table(tmp_path, {"file_name": ["a.png", "b.png"], "caption": damaged})
-    examples, skipped = read(tmp_path)
-    assert {name: item.captions for name, item in examples.items()} == {"a.png": ("gr",), "b.png": ("red",)}
-    assert "damaged characters" in skipped["metadata.parquet row 1"]
-
-
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
@@ -329,16 +318,9 @@ def test_mutated_files_come_to_examples_or_reasons(tmp_path: Path, name: str) ->
     assert min(outcomes.values()) > 0
 
 
-@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
-def test_columns_of_other_names_are_chosen(tmp_path: Path, form: str) -> None:
+def test_columns_of_other_names_are_chosen(tmp_path: Path) -> None:
     pictures(tmp_path, "a.png", "b.png")
-    columns = {"Img": ["a.png"], "file_name": ["b.png"], "caption": ["usual"], "said by": ["chosen"]}
-    if form == "parquet":
-        table(tmp_path, columns)
-    elif form == "csv":
-        (tmp_path / "metadata.csv").write_text("Img,file_name,caption,said by\na.png,b.png,usual,chosen\n")
-    else:
-        (tmp_path / "metadata.jsonl").write_text(json.dumps({name: value[0] for name, value in columns.items()}))
+    (tmp_path / "metadata.csv").write_text("Img,file_name,caption,said by\na.png,b.png,usual,chosen\n")
     chosen, _ = read(tmp_path, image_column="img", caption_column="Said by")
     assert {name: item.captions for name, item in chosen.items()} == {"a.png": ("chosen",)}
     usual, _ = read(tmp_path)
@@ -353,13 +335,6 @@ def test_columns_chosen_where_there_is_no_metadata_are_mentioned(tmp_path: Path)
     examples, skipped = read(tmp_path, caption_column="words")
     assert examples["a.png"].captions == ("red",)
     assert "no metadata file" in skipped["the columns chosen"]
-
-
-@pytest.mark.parametrize("kind", [pyarrow.string(), pyarrow.large_string(), pyarrow.string_view()])
-def test_every_kind_of_text_in_parquet(tmp_path: Path, kind: pyarrow.DataType) -> None:
-    pictures(tmp_path, "a.png")
-    table(tmp_path, {"File Name": pyarrow.array(["a.png"], kind), "Caption": pyarrow.array(["red"], kind)})
-    assert read(tmp_path)[0]["a.png"].captions == ("red",)
 
 
 @pytest.mark.parametrize(

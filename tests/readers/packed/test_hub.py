@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import random
@@ -18,21 +17,14 @@ from typing import Any
 import datasets
 import pyarrow
 import pytest
-from PIL import Image
 from pyarrow import ipc, parquet
+from sources import encoded, named, shade_of
 
-from stackgan_cli.components.protocols import Example, Skipped
+from stackgan_cli.components.protocols import Example
 from stackgan_cli.errors import DataError
-from stackgan_cli.pictures.decoding import load_picture
 from stackgan_cli.readers.packed.hub import HubReader
 
 TEXT = datasets.Value("string")
-
-
-def picture(shade: int = 0) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (4, 3), (shade, 10, 20)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +37,7 @@ def _quiet() -> Iterator[None]:
 def made(shades: list[int], **columns: list[Any]) -> datasets.Dataset:
     """A set as Hugging Face's users make it: an image column, a caption, and whatever is given."""
     features = datasets.Features({"image": datasets.Image(), "text": TEXT})
-    rows: dict[str, list[Any]] = {"image": [{"bytes": picture(shade), "path": f"{shade}.png"} for shade in shades]}
+    rows: dict[str, list[Any]] = {"image": [{"bytes": encoded(shade), "path": f"{shade}.png"} for shade in shades]}
     rows["text"] = [f"shade {shade}" for shade in shades]
     whole = datasets.Dataset.from_dict(rows, features=features)
     for name, values in columns.items():
@@ -53,21 +45,8 @@ def made(shades: list[int], **columns: list[Any]) -> datasets.Dataset:
     return whole
 
 
-def read(source: Path | None, **options: Any) -> tuple[dict[str, Example], dict[str, str]]:
-    reader = HubReader(**options)
-    found = list(reader.examples(source))
-    assert found == list(reader.examples(source))
-    examples = [item for item in found if isinstance(item, Example)]
-    named = {item.name: item for item in examples}
-    assert len(named) == len(examples)
-    return named, {item.name: item.reason for item in found if isinstance(item, Skipped)}
-
-
-def shade_of(example: Example) -> int:
-    assert not isinstance(example.image, Image.Image)
-    value = load_picture(example.image).getpixel((0, 0))
-    assert isinstance(value, tuple)
-    return int(value[0])
+def read(root: Path | None, **options: Any) -> tuple[dict[str, Example], dict[str, str]]:
+    return named(HubReader(**options), root)
 
 
 def shown(examples: dict[str, Example]) -> dict[str, tuple[int, tuple[str, ...], str | None]]:
@@ -130,7 +109,7 @@ def test_tables_that_know_nothing_of_hugging_face(tmp_path: Path) -> None:
     file = table(
         tmp_path / "birds.parquet",
         thumbnail_hash=[b"\0\1\2", b"\3\4\5"],
-        photo_bytes=[picture(1), picture(2)],
+        photo_bytes=[encoded(1), encoded(2)],
         caption=[["one", " ", "two\nlines"], None],
         species=["finch", ""],
     )
@@ -138,19 +117,6 @@ def test_tables_that_know_nothing_of_hugging_face(tmp_path: Path) -> None:
     assert shown(examples) == {"birds/00000000": (1, ("one", "two lines"), None)}
     assert examples["birds/00000000"].class_name == "finch"
     assert "no caption" in skipped["birds/00000001"]
-
-
-def test_captions_in_records_and_in_numbered_columns(tmp_path: Path) -> None:
-    pictures = [picture(1)]
-    raw = [[{"raw": "one", "sentid": 1}, {"raw": "two", "sentid": 2}]]
-    one = table(tmp_path / "1.parquet", image=pictures, sentences=raw)
-    two = table(tmp_path / "2.parquet", image=pictures, caption_0=["x"], caption_1=["y"], caption_2=[None])
-    three = table(tmp_path / "3.parquet", image=pictures, en_caption=["z"], title=["t"], url=["u"])
-    assert [item.captions for file in (one, two, three) for item in read(file)[0].values()] == [
-        ("one", "two"),
-        ("x", "y"),
-        ("z",),
-    ]
 
 
 def test_classes_by_their_names(tmp_path: Path) -> None:
@@ -172,8 +138,8 @@ def test_a_column_of_splits_decides(tmp_path: Path) -> None:
 
 
 def test_choosing_among_columns(tmp_path: Path) -> None:
-    pictures = [picture(1)]
-    more = [picture(2)]
+    pictures = [encoded(1)]
+    more = [encoded(2)]
     two_texts = table(tmp_path / "a.parquet", image=pictures, mask=more, caption=["x"], text=["y"])
     assert [item.captions for item in read(two_texts)[0].values()] == [("x",)]
     for choice, expected in (("text", ("y",)), ("caption,text", ("x", "y")), ("text, caption", ("y", "x"))):
@@ -199,19 +165,15 @@ def test_choosing_among_columns(tmp_path: Path) -> None:
     ):
         with pytest.raises(DataError, match=words):
             read(two_texts, **options)
-    languages = table(tmp_path / "e.parquet", image=pictures, en_caption=["x"], de_caption=["y"])
-    with pytest.raises(DataError, match="captions: en_caption, de_caption") as caught:
-        read(languages)
-    assert "--caption-column" in (caught.value.hint or "")
     with pytest.raises(DataError, match="no column that is known to hold captions"):
         read(table(tmp_path / "d.parquet", image=pictures, number=[1]))
 
 
 def test_rows_that_only_name_a_file(tmp_path: Path) -> None:
-    (tmp_path / "secret.png").write_bytes(picture(9))
+    (tmp_path / "secret.png").write_bytes(encoded(9))
     root = tmp_path / "data"
     (root / "pictures").mkdir(parents=True)
-    (root / "pictures" / "a.png").write_bytes(picture(1))
+    (root / "pictures" / "a.png").write_bytes(encoded(1))
     (root / "link.png").symlink_to(tmp_path / "secret.png")
     paths = [
         "pictures/a.png",
@@ -236,7 +198,7 @@ def test_rows_that_only_name_a_file(tmp_path: Path) -> None:
 def test_damaged_text_is_mended(tmp_path: Path) -> None:
     lengths = pyarrow.array([0, 9], pyarrow.int32()).buffers()[1]
     text = pyarrow.Array.from_buffers(pyarrow.string(), 1, [None, lengths, pyarrow.py_buffer(b"a \xff\xfebird!")])
-    columns = pyarrow.table({"image": [picture(1)], "text": text})
+    columns = pyarrow.table({"image": [encoded(1)], "text": text})
     parquet.write_table(columns, tmp_path / "p.parquet")
     with ipc.new_stream(tmp_path / "a.arrow", columns.schema) as stream:
         stream.write_table(columns)
@@ -246,7 +208,7 @@ def test_damaged_text_is_mended(tmp_path: Path) -> None:
 
 
 def test_unusual_types_of_text(tmp_path: Path) -> None:
-    columns = {"image": pyarrow.array([picture(1)], pyarrow.large_binary())}
+    columns = {"image": pyarrow.array([encoded(1)], pyarrow.large_binary())}
     kinds = (pyarrow.large_string(), pyarrow.string_view(), pyarrow.dictionary(pyarrow.int8(), pyarrow.string()))
     for index, kind in enumerate(kinds):
         written = pyarrow.table(columns | {"text": pyarrow.array(["x"], kind)})
@@ -366,16 +328,6 @@ def test_recognises_tables_alone(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for name in ("empty", "nowhere", "00000-tar/00000.tar"):
         assert reader.recognises(tmp_path / name) is None
-
-
-def test_sources_that_cannot_be_read(tmp_path: Path) -> None:
-    for source, words in (
-        (None, "nothing to read"),
-        (tmp_path / "nowhere", "nothing at"),
-        (tmp_path, "no file whose name ends in .parquet"),
-    ):
-        with pytest.raises(DataError, match=words):
-            read(source)
 
 
 def test_a_set_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:

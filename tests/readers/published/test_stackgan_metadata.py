@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from sources import named, picture
 
-from stackgan_cli.components.protocols import Example, Skipped
+from stackgan_cli.components.protocols import Example
 from stackgan_cli.errors import DataError
 from stackgan_cli.pictures.cropping import read_picture
 from stackgan_cli.readers.birds_and_flowers.cub import CubReader
@@ -29,11 +29,6 @@ RNN = "char-CNN-RNN-embeddings.pickle"
 def put(path: Path, content: object, protocol: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pickle.dumps(content, protocol))
-
-
-def photo(path: Path, size: tuple[int, int] = (40, 30)) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size).save(path)
 
 
 def words(path: Path, *captions: str) -> None:
@@ -54,7 +49,7 @@ def birds(root: Path, text: str = "text_c10", pictures: str = "CUB_200_2011/imag
     put(root / "train" / "class_info.pickle", [np.int64(2), np.int64(3)])
     put(root / "test" / "class_info.pickle", [1])
     for key in (ALBATROSS, LAYSAN, SOOTY):
-        photo(root / pictures / f"{key}.jpg")
+        picture(root / pictures / f"{key}.jpg")
         if text:
             words(root / text / f"{key}.txt", f"{key[4]} one", f"{key[4]} two")
     home = root / "CUB_200_2011"
@@ -75,14 +70,7 @@ def embed(root: Path, file: str = RNN, captions: int = 2, width: int = 4) -> Non
 
 
 def read(root: Path, **options: str) -> tuple[dict[str, Example], dict[str, str]]:
-    return sorted_out(StackganMetadataReader(**options), root)
-
-
-def sorted_out(reader: StackganMetadataReader, root: Path) -> tuple[dict[str, Example], dict[str, str]]:
-    found = list(reader.examples(root))
-    examples = [item for item in found if isinstance(item, Example)]
-    assert len({item.name for item in examples}) == len(examples)
-    return {item.name: item for item in examples}, {i.name: i.reason for i in found if isinstance(i, Skipped)}
+    return named(StackganMetadataReader(**options), root)
 
 
 def pixels(example: Example) -> np.ndarray[Any, Any]:
@@ -109,8 +97,8 @@ def test_flowers_find_their_texts_by_the_number_of_their_class(tmp_path: Path) -
     root = names(tmp_path, ["jpg/image_00001"], ["jpg/image_00002"])
     put(root / "train" / "class_info.pickle", np.array([77]))
     put(root / "test" / "class_info.pickle", [1])
-    photo(root / "jpg" / "image_00001.jpg")
-    photo(root / "jpg" / "image_00002.jpg")
+    picture(root / "jpg" / "image_00001.jpg")
+    picture(root / "jpg" / "image_00002.jpg")
     words(root / "text_c10" / "class_00077" / "image_00001.txt", "a flower")
     words(root / "text_c10" / "class_00076" / "image_00001.txt", "another flower")
     words(root / "text_c10" / "class_00001" / "image_00002.txt", "a pink one")
@@ -127,7 +115,7 @@ def test_coco_without_classes_has_every_picture_its_own(tmp_path: Path) -> None:
         tmp_path, ["COCO_train2014_000000000009", "COCO_train2014_000000000025"], ["COCO_val2014_000000000042"]
     )
     for key in ("COCO_train2014_000000000009", "COCO_train2014_000000000025", "COCO_val2014_000000000042"):
-        photo(root / "images" / key.split("_")[1] / f"{key}.jpg")
+        picture(root / "images" / key.split("_")[1] / f"{key}.jpg")
         words(root / "text" / f"{key}.txt", "a bowl")
     examples, skipped = read(root)
     assert len(examples) == 3
@@ -154,7 +142,7 @@ def test_coco_without_classes_has_every_picture_its_own(tmp_path: Path) -> None:
 def test_photos_in_every_place_that_a_published_loader_knows(tmp_path: Path, place: str) -> None:
     root = names(tmp_path / "data", ["a/one"], ["a/two"])
     for key in ("a/one", "a/two"):
-        photo(tmp_path / place.format(key))
+        picture(tmp_path / place.format(key))
         words(root / "text" / f"{key}.txt", "words")
     assert read(root)[0]["a/one"].image == tmp_path / place.format("a/one")
 
@@ -162,7 +150,7 @@ def test_photos_in_every_place_that_a_published_loader_knows(tmp_path: Path, pla
 def test_photos_and_captions_that_the_person_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = names(tmp_path / "data", ["jpg/one"], ["jpg/two"])
     for key in ("one", "two"):
-        photo(tmp_path / "my photos" / f"{key}.jpg")
+        picture(tmp_path / "my photos" / f"{key}.jpg")
         words(tmp_path / "mine" / "jpg" / f"{key}.txt", "words")
     monkeypatch.chdir(tmp_path)
     for base in (Path(), tmp_path):
@@ -176,8 +164,8 @@ def test_photos_and_captions_that_the_person_names(tmp_path: Path, monkeypatch: 
 
 def test_names_with_accents_and_texts_without_class_numbers(tmp_path: Path) -> None:
     root = names(tmp_path, ["jpg/cafe\u0301", "jpg/b"], None)
-    photo(root / "jpg" / "caf\u00e9.jpg")
-    photo(root / "jpg" / "b.jpg")
+    picture(root / "jpg" / "caf\u00e9.jpg")
+    picture(root / "jpg" / "b.jpg")
     words(root / "text" / "class_00001" / "cafe\u0301.txt", "with an accent")
     words(root / "text" / "class_00001" / "b.txt", "first")
     words(root / "text" / "class_00002" / "b.txt", "which of the two?")
@@ -213,7 +201,7 @@ def test_embeddings_belong_to_their_captions(tmp_path: Path) -> None:
     embed(root)
     embed(root, "skip-thought-embeddings.pickle", width=6)
     reader = StackganMetadataReader()
-    examples, skipped = sorted_out(reader, root)
+    examples, skipped = named(reader, root)
     assert not skipped
     features = reader.features(root)
     assert set(features) == {"char-cnn-rnn", "skip-thought"}
@@ -247,7 +235,7 @@ def test_embeddings_of_one_split_alone_are_not_offered(tmp_path: Path) -> None:
     (root / "test" / RNN).unlink()
     reader = StackganMetadataReader()
     assert set(reader.features(root)) == {"char-cnn-gru"}
-    assert "other split has none" in sorted_out(reader, root)[1][f"train/{RNN}"]
+    assert "other split has none" in named(reader, root)[1][f"train/{RNN}"]
 
 
 @pytest.mark.parametrize(("rows", "line"), [(1, "more captions than embeddings"), (3, "more embeddings than captions")])
@@ -255,7 +243,7 @@ def test_captions_and_embeddings_of_other_number_are_cut_to_agree(tmp_path: Path
     root = birds(tmp_path)
     embed(root, captions=rows)
     reader = StackganMetadataReader()
-    examples, skipped = sorted_out(reader, root)
+    examples, skipped = named(reader, root)
     assert examples[SOOTY].captions == ("S one", "S two")[:rows]
     assert [line in skipped[name] for name in (LAYSAN, SOOTY, ALBATROSS)] == [True] * 3
     assert reader.features(root)["char-cnn-rnn"](SOOTY)[:, 1].tolist() == [0, 1][:rows]
@@ -266,7 +254,7 @@ def test_one_embedding_per_picture_is_repeated_for_its_captions(tmp_path: Path) 
     for split, count in (("train", 2), ("test", 1)):
         put(root / split / "skip-thought-embeddings.pickle", np.arange(count * 3.0).reshape(count, 3), protocol=2)
     reader = StackganMetadataReader()
-    examples, skipped = sorted_out(reader, root)
+    examples, skipped = named(reader, root)
     assert len(examples[SOOTY].captions) == 2
     assert reader.features(root)["skip-thought"](SOOTY).tolist() == [[3, 4, 5], [3, 4, 5]]
     assert not skipped
@@ -276,7 +264,7 @@ def test_embeddings_without_any_text_have_placeholders(tmp_path: Path) -> None:
     root = birds(tmp_path, text="")
     embed(root, captions=3)
     reader = StackganMetadataReader()
-    examples, skipped = sorted_out(reader, root)
+    examples, skipped = named(reader, root)
     assert examples[SOOTY].captions[2] == f"[caption 3 of {SOOTY}: text not given]"
     assert reader.features(root)["char-cnn-rnn"](SOOTY).shape == (3, 4)
     assert ["text is not given" in skipped[name] for name in (LAYSAN, SOOTY, ALBATROSS)] == [True] * 3
@@ -293,7 +281,7 @@ def test_attngan_captions_and_embeddings(tmp_path: Path) -> None:
     captions = [[[1, 3], [3], [2, 3, 0, 0], [2, 2]], [[3, 1], [3, 2]], vocabulary, {}]
     put(root / "captions_DAMSM.pickle", captions, protocol=2)
     reader = StackganMetadataReader()
-    examples, skipped = sorted_out(reader, root)
+    examples, skipped = named(reader, root)
     assert examples[SOOTY].captions == ("black bird", "black black")
     assert examples[ALBATROSS].captions == ("bird white", "bird black")
     assert reader.features(root)["char-cnn-rnn"](SOOTY)[:, 0].tolist() == [1, 1]
@@ -307,7 +295,7 @@ def test_published_crops_stand_in_for_absent_photos(tmp_path: Path) -> None:
     crops = [np.full((12, 12, 3), value, np.uint8) for value in (10, 200)]
     put(root / "train" / "304images.pickle", crops)
     reader = StackganMetadataReader()
-    examples, skipped = sorted_out(reader, root)
+    examples, skipped = named(reader, root)
     assert (pixels(examples[LAYSAN]) == 10).all()
     sent = pickle.loads(pickle.dumps(examples[SOOTY]))
     assert (pixels(sent) == 200).all()
@@ -423,7 +411,7 @@ def test_names_damaged_by_a_transfer_are_mended_and_reported(tmp_path: Path) -> 
 
 def test_nothing_outside_is_opened(tmp_path: Path) -> None:
     root = birds(tmp_path / "deep" / "data")
-    photo(tmp_path / "secret.jpg")
+    picture(tmp_path / "secret.jpg")
     words(tmp_path / "secret.txt", "secret")
     outside = ["../../secret", str(tmp_path / "secret"), "C:\\secret", "a\0b", "\ud800", "x" * 300, f"{SOOTY}.jpg"]
     names(root, [LAYSAN, SOOTY, *outside], [ALBATROSS])
