@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import pickle
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -48,3 +50,18 @@ def named(reader: DatasetReader, source: Path | None) -> tuple[dict[str, Example
     assert len(by_name) == len(examples)
     assert [each.name for each in found(reader, source)[0]] == list(by_name)
     return by_name, {item.name: item.reason for item in skipped}
+
+
+def put(path: Path, content: object, protocol: int = 0) -> Path:
+    """Write a pickle, of the kind that the published ones are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pickle.dumps(content, protocol))
+    return path
+
+
+def put_names(root: Path, train: Sequence[str], test: Sequence[str] | None) -> Path:
+    """Write the published lists of pictures for training and testing."""
+    put(root / "train" / "filenames.pickle", list(train))
+    if test is not None:
+        put(root / "test" / "filenames.pickle", list(test))
+    return root

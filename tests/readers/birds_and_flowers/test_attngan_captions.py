@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sources import put, put_names
 
 from stackgan_cli.errors import DataError
 from stackgan_cli.readers.birds_and_flowers.attngan_captions import (
@@ -21,17 +21,10 @@ WORDS = {0: "<end>", 1: "a", 2: "red", 3: "bird"}
 NUMBERS = {word: number for number, word in WORDS.items()}
 
 
-def put(path: Path, content: object) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(pickle.dumps(content, 2))
-    return path
-
-
 def test_each_picture_gets_its_captions_in_the_order_of_the_names(tmp_path: Path) -> None:
     train = [[1, 3], [2, 3], [1, 2, 3], [3, 0, 2]]
     path = put(tmp_path / "captions.pickle", [train, [[3]], WORDS, NUMBERS])
-    put(tmp_path / "train" / "filenames.pickle", ["x/one\r", "y/two.jpg"])
-    put(tmp_path / "test" / "filenames.pickle", ["z/three"])
+    put_names(tmp_path, ["x/one\r", "y/two.jpg"], ["z/three"])
     assert caption_pickle([tmp_path / "train", tmp_path]) == path
     found = captions_by_key(path, home_of_names(path, []), parts=1)
     assert found == {"one": ("a bird", "red bird"), "two": ("a red bird", "bird"), "three": ("bird",)}
@@ -73,7 +66,7 @@ def test_captions_without_words_are_left_out_and_damaged_words_mended(tmp_path: 
     ],
 )
 def test_another_layout_or_vocabulary_ends_in_a_sentence(tmp_path: Path, content: Any) -> None:
-    path = put(tmp_path / "captions.pickle", content)
+    path = put(tmp_path / "captions.pickle", content, 2)
     with pytest.raises(DataError, match="does not hold AttnGAN's captions") as caught:
         read_caption_pickle(path, {"train": 1, "test": 1})
     assert str(path) in caught.value.message

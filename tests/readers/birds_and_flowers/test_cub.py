@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import pickle
 import tracemalloc
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from sources import found, picture
+from sources import found, picture, put, put_names
 
 from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.errors import DataError
@@ -110,24 +109,16 @@ def test_published_names_and_lists_go_before_the_known_classes(tmp_path: Path) -
     (home / "trainvalclasses.txt").write_text("001.Black_footed_Albatross\n")
     (home / "testclasses.txt").write_text("002.Laysan_Albatross\n")
     assert [item.split for item in read(tmp_path)[0]] == ["train", "test"]
-    for split, name in (("train", LAYSAN), ("test", ALBATROSS)):
-        (tmp_path / split).mkdir()
-        (tmp_path / split / "filenames.pickle").write_bytes(pickle.dumps([name.removesuffix(".jpg")], 0))
+    put_names(tmp_path, [LAYSAN.removesuffix(".jpg")], [ALBATROSS.removesuffix(".jpg")])
     assert [item.split for item in read(home)[0]] == ["test", "train"]
 
 
 def pickled_captions(folder: Path, train: list[str], test: list[str]) -> Path:
     """Write AttnGAN's captions.pickle beside the names that it follows: two captions each, the second of its number."""
-    for split, names in (("train", train), ("test", test)):
-        (folder / split).mkdir(parents=True)
-        (folder / split / "filenames.pickle").write_bytes(
-            pickle.dumps([name.removesuffix(".jpg") for name in names], 0)
-        )
+    put_names(folder, [name.removesuffix(".jpg") for name in train], [name.removesuffix(".jpg") for name in test])
     words = dict(enumerate(["<end>", "bird", "one", "two"]))
     captions = [[numbers for at in range(len(names)) for numbers in ([1], [1, 2 + at])] for names in (train, test)]
-    path = folder / "captions.pickle"
-    path.write_bytes(pickle.dumps([*captions, words, {word: number for number, word in words.items()}], 2))
-    return path
+    return put(folder / "captions.pickle", [*captions, words, {word: number for number, word in words.items()}], 2)
 
 
 @pytest.mark.parametrize("inside", [True, False])

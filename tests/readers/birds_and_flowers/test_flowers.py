@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from sources import found, picture
+from sources import found, picture, put, put_names
 
 from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.errors import DataError
@@ -48,20 +47,16 @@ def test_pickles_of_names_go_before_everything(tmp_path: Path, end: str) -> None
     root = make(tmp_path, {1: 1, 2: 50, 3: 60})
     (root / "trainvalclasses.txt").write_text("class_00050\n")
     (root / "testclasses.txt").write_text("class_00001\n")
-    for split, number in (("train", 1), ("test", 2)):
-        (root / split).mkdir()
-        (root / split / "filenames.pickle").write_bytes(pickle.dumps([f"jpg/image_{number:05d}{end}"], 0))
+    put_names(root, [f"jpg/image_00001{end}"], [f"jpg/image_00002{end}"])
     assert [item.split for item in read(root)[0]] == ["train", "test", None]
 
 
 def test_split_files_that_contradict_themselves(tmp_path: Path) -> None:
     root = make(tmp_path, {1: 1})
-    for split in ("train", "test"):
-        (root / split).mkdir()
-        (root / split / "filenames.pickle").write_bytes(pickle.dumps(["jpg/image_00001"]))
+    put_names(root, ["jpg/image_00001"], ["jpg/image_00001"])
     with pytest.raises(DataError, match="share 1 names"):
         read(root)
-    (root / "test" / "filenames.pickle").write_bytes(pickle.dumps({"a": 1}))
+    put(root / "test" / "filenames.pickle", {"a": 1})
     with pytest.raises(DataError, match="no list of file names"):
         read(root)
 
@@ -97,17 +92,12 @@ def test_captions_elsewhere(tmp_path: Path) -> None:
 
 def pickled_captions(folder: Path, train: list[int], test: list[int], classes: bool = True) -> Path:
     """Write AttnGAN's captions.pickle, the names that it follows, and class 10 times its number for each picture."""
-    for split, numbers in (("train", train), ("test", test)):
-        (folder / split).mkdir(parents=True)
-        names = [f"jpg/image_{number:05d}" for number in numbers]
-        (folder / split / "filenames.pickle").write_bytes(pickle.dumps(names, 0))
-        if classes:
-            (folder / split / "class_info.pickle").write_bytes(pickle.dumps([10 * number for number in numbers], 0))
+    put_names(folder, *([f"jpg/image_{number:05d}" for number in numbers] for numbers in (train, test)))
+    for split, numbers in (("train", train), ("test", test)) if classes else ():
+        put(folder / split / "class_info.pickle", [10 * number for number in numbers])
     words = {0: "<end>", 1: "flower", **{10 + number: f"number{number}" for number in (*train, *test)}}
     captions = [[[1, 10 + number] for number in numbers] for numbers in (train, test)]
-    path = folder / "captions.pickle"
-    path.write_bytes(pickle.dumps([*captions, words, {}], 2))
-    return path
+    return put(folder / "captions.pickle", [*captions, words, {}], 2)
 
 
 @pytest.mark.parametrize("beside", [".", ".."])

@@ -6,13 +6,13 @@ import os
 import pickle
 import tracemalloc
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from sources import named, picture
+from sources import named, picture, put, put_names
 
 from stackgan_cli.components.protocols import Example
 from stackgan_cli.errors import DataError
@@ -26,26 +26,14 @@ SOOTY = "003.Sooty_Albatross/Sooty_Albatross_0001_1071"
 RNN = "char-CNN-RNN-embeddings.pickle"
 
 
-def put(path: Path, content: object, protocol: int = 0) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(pickle.dumps(content, protocol))
-
-
 def words(path: Path, *captions: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{caption}\n" for caption in captions), encoding="utf-8")
 
 
-def names(root: Path, train: Sequence[str], test: Sequence[str] | None) -> Path:
-    put(root / "train" / "filenames.pickle", list(train))
-    if test is not None:
-        put(root / "test" / "filenames.pickle", list(test))
-    return root
-
-
 def birds(root: Path, text: str = "text_c10", pictures: str = "CUB_200_2011/images") -> Path:
     """Write what people have after unpacking birds.zip beside CUB: classes, boxes, texts."""
-    names(root, [LAYSAN, SOOTY], [ALBATROSS])
+    put_names(root, [LAYSAN, SOOTY], [ALBATROSS])
     put(root / "train" / "class_info.pickle", [np.int64(2), np.int64(3)])
     put(root / "test" / "class_info.pickle", [1])
     for key in (ALBATROSS, LAYSAN, SOOTY):
@@ -94,7 +82,7 @@ def test_birds_beside_cub(tmp_path: Path) -> None:
 
 
 def test_flowers_find_their_texts_by_the_number_of_their_class(tmp_path: Path) -> None:
-    root = names(tmp_path, ["jpg/image_00001"], ["jpg/image_00002"])
+    root = put_names(tmp_path, ["jpg/image_00001"], ["jpg/image_00002"])
     put(root / "train" / "class_info.pickle", np.array([77]))
     put(root / "test" / "class_info.pickle", [1])
     picture(root / "jpg" / "image_00001.jpg")
@@ -111,7 +99,7 @@ def test_flowers_find_their_texts_by_the_number_of_their_class(tmp_path: Path) -
 
 
 def test_coco_without_classes_has_every_picture_its_own(tmp_path: Path) -> None:
-    root = names(
+    root = put_names(
         tmp_path, ["COCO_train2014_000000000009", "COCO_train2014_000000000025"], ["COCO_val2014_000000000042"]
     )
     for key in ("COCO_train2014_000000000009", "COCO_train2014_000000000025", "COCO_val2014_000000000042"):
@@ -140,7 +128,7 @@ def test_coco_without_classes_has_every_picture_its_own(tmp_path: Path) -> None:
     ],
 )
 def test_photos_in_every_place_that_a_published_loader_knows(tmp_path: Path, place: str) -> None:
-    root = names(tmp_path / "data", ["a/one"], ["a/two"])
+    root = put_names(tmp_path / "data", ["a/one"], ["a/two"])
     for key in ("a/one", "a/two"):
         picture(tmp_path / place.format(key))
         words(root / "text" / f"{key}.txt", "words")
@@ -148,7 +136,7 @@ def test_photos_in_every_place_that_a_published_loader_knows(tmp_path: Path, pla
 
 
 def test_photos_and_captions_that_the_person_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = names(tmp_path / "data", ["jpg/one"], ["jpg/two"])
+    root = put_names(tmp_path / "data", ["jpg/one"], ["jpg/two"])
     for key in ("one", "two"):
         picture(tmp_path / "my photos" / f"{key}.jpg")
         words(tmp_path / "mine" / "jpg" / f"{key}.txt", "words")
@@ -163,7 +151,7 @@ def test_photos_and_captions_that_the_person_names(tmp_path: Path, monkeypatch: 
 
 
 def test_names_with_accents_and_texts_without_class_numbers(tmp_path: Path) -> None:
-    root = names(tmp_path, ["jpg/cafe\u0301", "jpg/b"], None)
+    root = put_names(tmp_path, ["jpg/cafe\u0301", "jpg/b"], None)
     picture(root / "jpg" / "caf\u00e9.jpg")
     picture(root / "jpg" / "b.jpg")
     words(root / "text" / "class_00001" / "cafe\u0301.txt", "with an accent")
@@ -189,7 +177,7 @@ def test_a_birds_text_is_never_taken_from_another_class(tmp_path: Path) -> None:
 def test_a_partial_copy_says_what_is_absent(tmp_path: Path) -> None:
     root = birds(tmp_path)
     gone = [f"004.Crow/Crow_{number:04d}" for number in range(1500)]
-    names(root, [LAYSAN, *gone, SOOTY], [ALBATROSS])
+    put_names(root, [LAYSAN, *gone, SOOTY], [ALBATROSS])
     put(root / "train" / "class_info.pickle", [2, *[4] * 1500, 3])
     examples, skipped = read(root)
     assert [item.class_name for item in examples.values()] == [key.split("/")[0] for key in (LAYSAN, SOOTY, ALBATROSS)]
@@ -396,7 +384,7 @@ def test_a_pickle_of_code_is_refused_and_runs_nothing(tmp_path: Path, file: str)
 
 def test_names_damaged_by_a_transfer_are_mended_and_reported(tmp_path: Path) -> None:
     root = birds(tmp_path)
-    names(root, [f"{LAYSAN}\r", f"{SOOTY}\r"], [ALBATROSS])
+    put_names(root, [f"{LAYSAN}\r", f"{SOOTY}\r"], [ALBATROSS])
     path = root / "test" / "filenames.pickle"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     examples, skipped = read(root)
@@ -414,7 +402,7 @@ def test_nothing_outside_is_opened(tmp_path: Path) -> None:
     picture(tmp_path / "secret.jpg")
     words(tmp_path / "secret.txt", "secret")
     outside = ["../../secret", str(tmp_path / "secret"), "C:\\secret", "a\0b", "\ud800", "x" * 300, f"{SOOTY}.jpg"]
-    names(root, [LAYSAN, SOOTY, *outside], [ALBATROSS])
+    put_names(root, [LAYSAN, SOOTY, *outside], [ALBATROSS])
     (root / "train" / "class_info.pickle").unlink()
     images = root / "CUB_200_2011" / "images"
     (images / f"{LAYSAN}.jpg").unlink()
@@ -445,7 +433,7 @@ def test_what_is_behind_links_is_not_opened(tmp_path: Path, linked: str) -> None
 
 def test_splits_that_share_pictures_are_refused(tmp_path: Path) -> None:
     root = birds(tmp_path)
-    names(root, [LAYSAN, SOOTY], [f"{SOOTY}.jpg"])
+    put_names(root, [LAYSAN, SOOTY], [f"{SOOTY}.jpg"])
     with pytest.raises(DataError, match="share 1 names"):
         read(root)
 
@@ -459,7 +447,7 @@ def test_what_is_recognised(tmp_path: Path) -> None:
     assert reader.recognises(root) is None, "names alone are the split of CUB"
     embed(root)
     assert RNN in (reader.recognises(root) or "")
-    assert reader.recognises(names(tmp_path / "coco", ["a"], ["b"]))
+    assert reader.recognises(put_names(tmp_path / "coco", ["a"], ["b"]))
     with pytest.raises(DataError, match="no train/filenames"):
         read(root / "text_c10")
 
