@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from stackgan_cli.evaluation.request import EvaluateRequest
     from stackgan_cli.model_folder import ModelFolder
     from stackgan_cli.pipeline import Pipeline
-    from stackgan_cli.preparing.prepare import PrepareRequest, prepare
+    from stackgan_cli.preparing.prepare import prepare
+    from stackgan_cli.preparing.request import PrepareRequest
     from stackgan_cli.training.train import TrainRequest, train
 
 __all__ = [
@@ -41,7 +42,7 @@ _WHERE = {
     "EvaluateRequest": "evaluation.request",
     "ModelFolder": "model_folder",
     "Pipeline": "pipeline",
-    "PrepareRequest": "preparing.prepare",
+    "PrepareRequest": "preparing.request",
     "StackganError": "errors",
     "TrainRequest": "training.train",
     "evaluate": "evaluation.evaluate",

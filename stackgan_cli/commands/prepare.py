@@ -98,6 +98,7 @@ def prepare(
     from stackgan_cli.components.key_values import parse_option
     from stackgan_cli.console import ConsoleProgress, print_json, say
     from stackgan_cli.preparing import prepare as preparing
+    from stackgan_cli.preparing.request import PrepareRequest
 
     named = {
         "captions": captions,
@@ -105,7 +106,7 @@ def prepare(
         "image_column": image_column,
         "caption_column": caption_column,
     }
-    request = preparing.PrepareRequest(
+    request = PrepareRequest(
         data=data,
         source=source,
         reader=reader,

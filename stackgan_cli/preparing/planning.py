@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from stackgan_cli.components.protocols import DatasetReader
     from stackgan_cli.dataset.manifest import DataManifest
-    from stackgan_cli.preparing.prepare import PrepareRequest
+    from stackgan_cli.preparing.request import PrepareRequest
     from stackgan_cli.progress import Progress
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.registry import Kind, find
-from stackgan_cli.errors import DataError, UsageError
+from stackgan_cli.errors import DataError
 from stackgan_cli.home import DATA_MANIFEST, data_folder
-from stackgan_cli.pictures.decoding import WHITE
 from stackgan_cli.preparing.planning import earlier_plan, plan_for
 from stackgan_cli.preparing.recognising import ready_features
 from stackgan_cli.preparing.surveying import survey
@@ -19,80 +18,18 @@ from stackgan_cli.preparing.writing import write_prepared
 from stackgan_cli.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from stackgan_cli.dataset.manifest import DataManifest
     from stackgan_cli.dataset.prepared import PreparedData
     from stackgan_cli.preparing.planning import Plan
+    from stackgan_cli.preparing.request import PrepareRequest
     from stackgan_cli.preparing.writing import WriteResult
     from stackgan_cli.progress import Progress
 
 DEFAULT_ENCODER = "char-cnn-rnn"
 """For data whose reader names none."""
-_SMALLEST, _LARGEST = 8, 2048
-"""Resolutions that pictures can be prepared for, in pixels."""
-_LEAST_LIMIT = 2
 _REASONS_SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrepareRequest:
-    """What to prepare, and how.
-
-    Raises:
-        UsageError: a resolution, the limit or the seed cannot be meant.
-    """
-
-    data: str
-    """Name of the data, or the path of its folder."""
-    source: Path | str | None = None
-    """Where the pictures and captions lie; or an address that a reader knows, such as ``hf:owner/name``."""
-    reader: str | None = None
-    """Name of the reader; by default the one that recognises the source."""
-    reader_options: Mapping[str, Any] = field(default_factory=dict)
-    encoders: Sequence[str] | None = None
-    """Text encoders to fit and cache; by default the one that suits the data, where it has none yet."""
-    encoder_options: Mapping[str, Any] = field(default_factory=dict)
-    """Options that each of them takes."""
-    resolutions: Sequence[int] = (64, 256)
-    """Resolutions to train at, in pixels."""
-    crop: str | None = None
-    """``bbox``, ``center``, ``squash`` or ``pad``; by default as published for the data."""
-    background: str = WHITE
-    """Colour under transparency and around padded pictures."""
-    limit: int | None = None
-    """At most this many pictures, chosen at random under the seed."""
-    seed: int = 0
-    """Of everything random."""
-    download: bool = False
-    """Fetch the data first, where it has a public address."""
-    verify: bool = False
-    """Compare every byte of the source's pictures with what was prepared."""
-    shards: Path | str | None = None
-    """A folder that gains the training split as shards to stream; by default none are written."""
-    force: bool = False
-    """Replace data prepared earlier under this name."""
-
-    def __post_init__(self) -> None:
-        """Refuse what no command line would let through."""
-        for size in self.resolutions:
-            if not _SMALLEST <= size <= _LARGEST:
-                raise UsageError(
-                    f"Pictures cannot be prepared for {size} pixels.",
-                    hint=f"a resolution from {_SMALLEST} to {_LARGEST}",
-                )
-        if not self.resolutions:
-            raise UsageError("Pictures cannot be prepared for no resolution.", hint="one or more, such as 64 and 256")
-        if self.limit is not None and self.limit < _LEAST_LIMIT:
-            raise UsageError(f"A limit cannot be {self.limit}.", hint=f"a limit of {_LEAST_LIMIT} or more")
-        if self.seed < 0:
-            raise UsageError(f"A seed cannot be {self.seed}.", hint="a seed of 0 or more")
-
-    @property
-    def only_adds(self) -> bool:
-        """Whether everything asked for can be had from data prepared earlier, where there is any."""
-        more = self.encoders is not None or self.shards is not None or self.verify
-        return more and self.source is None and self.reader is None and not self.force and not self.download
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
