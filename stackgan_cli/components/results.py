@@ -71,7 +71,7 @@ def judgements_fault(judged: object, texts: int, pictures: int) -> str | None:
         return f"returns {len(judged)} judgements for {texts} texts"
     for each in judged:
         for name, logits in (("matching", each.matching), ("realism", each.realism)):
-            if logits is not None and _shape(logits) != (pictures,):
+            if logits is not None and (_shape(logits)[:1] != (pictures,) or logits.dim() > 2):
                 return f"gives {name} of the shape {_shape(logits)} instead of {(pictures,)}"
     return None
 

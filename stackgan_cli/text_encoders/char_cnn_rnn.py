@@ -152,6 +152,11 @@ class CharCnnRnn(nn.Module):
         result: Tensor = self.emb_proj(self.rnn(places))
         return result
 
+    def vectors(self, captions: Sequence[str]) -> Tensor:
+        """Give sentence vectors (captions, width) of a batch of captions, with gradients."""
+        result: Tensor = self(torch.from_numpy(characters(captions)).to(self.emb_proj.weight.device))
+        return result
+
     def convolve(self, codes: Tensor) -> Tensor:
         """Give what the convolutions make of codes (batch, characters): (batch, places, channels)."""
         ones = F.one_hot(codes.long(), len(ALPHABET) + 1)[..., 1:].to(self.conv1.weight.dtype).transpose(1, 2)
@@ -188,7 +193,7 @@ class CharCnnRnn(nn.Module):
             DataError: fewer than two pictures with captions.
         """
         self.begin(torch.Generator().manual_seed(seed))
-        return fit_joint_embedding(self, characters, data, self.settings, seed=seed, report=report)
+        return fit_joint_embedding(self, data, self.settings, seed=seed, report=report)
 
 
 class GatedRecurrence(nn.Module):

@@ -8,7 +8,7 @@ directions pay for every pair that comes within a margin of 1 of the right one. 
 is a small convolutional network learnt with the text's, where the authors took frozen GoogLeNet features. Two captions
 of one picture are a right pair too, as in the authors' text-to-text training for COCO. A linear layer learns to tell
 the caption's own words from its sentence vector, which teaches spelling in a fraction of the time. And where the data
-knows which attributes a caption states, another learns to read those off it.
+knows which attributes a caption states, another learns to read off it what is stated, and what is not.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from stackgan_cli.components.protocols import FittingData
+    from stackgan_cli.components.protocols import FittingData, TextFeatures
+    from stackgan_cli.text_encoders.rewording import Rewording
 
 RESOLUTION = 64
 MOST_PICTURES = 20_000
@@ -63,7 +64,7 @@ class Settings:
 
 
 class Encoder(Protocol):
-    """The text's side: a network over character codes that ends in a linear layer."""
+    """The text's side: a network that ends in a linear layer."""
 
     emb_proj: nn.Linear
 
@@ -72,12 +73,12 @@ class Encoder(Protocol):
         """Width of the sentence vector."""
         ...
 
-    def __call__(self, codes: Tensor) -> Tensor:
-        """Give sentence vectors with gradients."""
+    def vectors(self, captions: Sequence[str]) -> Tensor:
+        """Give sentence vectors of a batch with gradients."""
         ...
 
-    def encode_codes(self, codes: Tensor) -> Tensor:
-        """Give sentence vectors of any number of captions, without gradients."""
+    def encode(self, captions: Sequence[str]) -> TextFeatures:
+        """Describe any number of captions, without gradients."""
         ...
 
     def parameters(self) -> Iterator[nn.Parameter]:
@@ -99,12 +100,11 @@ def hinge(queries: Tensor, answers: Tensor) -> Tensor:
 
 
 class Pool:
-    """Pictures at 64 pixels, codes and texts of their captions, and which of the pictures are of one class."""
+    """Pictures at 64 pixels, their captions and what these state, and which of the pictures are of one class."""
 
     def __init__(
         self,
         pictures: Tensor,
-        captions: Sequence[NDArray[np.uint8]],
         texts: Sequence[Sequence[str]],
         classes: NDArray[np.int64],
         attributes: Sequence[Tensor],
@@ -113,18 +113,17 @@ class Pool:
         self.pictures = pictures[torch.from_numpy(order)]
         self.texts = [text for place in order for text in texts[place]]
         self.attributes = torch.cat([attributes[place] for place in order])
-        self.codes = torch.from_numpy(np.concatenate([captions[place] for place in order]))
-        self.lengths = (self.codes != 0).sum(dim=1)
-        counts = torch.tensor([len(captions[place]) for place in order])
+        self.lengths = torch.tensor([len(text) for text in self.texts])
+        counts = torch.tensor([len(texts[place]) for place in order])
         self.caption_starts, self.caption_counts = counts.cumsum(0) - counts, counts
         sizes = torch.from_numpy(np.unique(classes, return_counts=True)[1])
         self.class_starts, self.class_sizes = sizes.cumsum(0) - sizes, sizes
 
-    def draw(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def draw(self, batch: int, generator: torch.Generator) -> tuple[Tensor, list[str], list[str]]:
         """Draw pictures (batch, 3, 64, 64), uint8, of distinct classes.
 
         Returns:
-            The pictures, the codes of one caption of each, and those of another.
+            The pictures, one caption of each, and another.
         """
         classes = torch.randperm(len(self.class_sizes), generator=generator)[:batch]
         places = self.class_starts[classes] + _below(self.class_sizes[classes], generator)
@@ -133,13 +132,13 @@ class Pool:
         # Another one than the first, where there is another.
         second = (first + 1 + _below((counts - 1).clamp(min=1), generator)) % counts
         starts = self.caption_starts[places]
-        codes = self.codes
-        return self.pictures[places], codes[starts + first], codes[starts + second]
+        one, other = ([self.texts[row] for row in (starts + drawn).tolist()] for drawn in (first, second))
+        return self.pictures[places], one, other
 
     def draw_captions(self, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
         """Draw places of captions, batch after batch without end; those of a batch are about equally long."""
         while True:
-            drawn = torch.randint(len(self.codes), (_SORTED_TOGETHER * batch,), generator=generator)
+            drawn = torch.randint(len(self.texts), (_SORTED_TOGETHER * batch,), generator=generator)
             batches = drawn[self.lengths[drawn].argsort()].view(_SORTED_TOGETHER, batch)
             yield from batches[torch.randperm(_SORTED_TOGETHER, generator=generator)]
 
@@ -173,12 +172,12 @@ def unset_linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
 
 def fit_joint_embedding(
     encoder: Encoder,
-    codes_of: Callable[[Sequence[str]], NDArray[np.uint8]],
     data: FittingData,
     settings: Settings,
     *,
     seed: int,
     report: Callable[[int, int, str], None],
+    reworded: Rewording | None = None,
 ) -> dict[str, float]:
     """Fit ``encoder`` to captioned pictures, then bring its sentence vectors to mean 0 and variance 1 per dimension.
 
@@ -187,11 +186,11 @@ def fit_joint_embedding(
 
     Args:
         encoder: the text's side; its weights are learnt in place.
-        codes_of: gives the codes (captions, length) of captions.
         data: the pictures, their captions and classes; pictures without captions are left out.
         settings: how long, how many, how fast.
         seed: of everything that is drawn.
         report: told (done, total, words) now and then.
+        reworded: changes captions, and what they state, each time they are read for their attributes.
 
     Returns:
         ``caption_to_picture`` and ``caption_to_caption``: the shares of captions whose right answer scores highest
@@ -202,21 +201,22 @@ def fit_joint_embedding(
     """
     device = encoder.emb_proj.weight.device
     generator = torch.Generator().manual_seed(seed)
-    fitting, held_out = _pools(codes_of, data, generator)
+    fitting, held_out = _pools(data, generator)
     pictures = picture_network(encoder.width, generator).to(device)
-    _optimise(encoder, pictures, fitting, settings, generator=generator, report=report)
+    if reworded is not None:
+        reworded.learn(_values(data))
+    _optimise(encoder, pictures, fitting, settings, generator=generator, report=report, reworded=reworded)
     measured = _measure(encoder, pictures, held_out or fitting, generator)
-    standardise(encoder, fitting.codes[torch.randperm(len(fitting.codes), generator=generator)[:SAMPLE]])
+    chosen = torch.randperm(len(fitting.texts), generator=generator)[:SAMPLE]
+    standardise(encoder, [fitting.texts[place] for place in chosen.tolist()])
     return measured
 
 
-def _pools(
-    codes_of: Callable[[Sequence[str]], NDArray[np.uint8]], data: FittingData, generator: torch.Generator
-) -> tuple[Pool, Pool | None]:
+def _pools(data: FittingData, generator: torch.Generator) -> tuple[Pool, Pool | None]:
     usable = [place for place, texts in enumerate(data.captions) if texts]
     if len(usable) < 2:
         raise DataError(
-            "char-cnn-rnn cannot be fitted: fewer than two training pictures have captions.",
+            "The text encoder cannot be fitted: fewer than two training pictures have captions.",
             "Prepare more captioned pictures, or choose the encoder hashed-words, which needs no fitting.",
         )
     chosen = [usable[int(place)] for place in torch.randperm(len(usable), generator=generator)[:MOST_PICTURES]]
@@ -231,7 +231,7 @@ def _pools(
     def pool(some: slice) -> Pool:
         pictures = data.pictures(chosen[some], RESOLUTION)
         texts = [data.captions[place] for place in chosen[some]]
-        return Pool(pictures, [codes_of(each) for each in texts], texts, classes[some], attributes[some])
+        return Pool(pictures, texts, classes[some], attributes[some])
 
     return pool(slice(kept, None)), pool(slice(kept)) if len(np.unique(classes[:kept])) >= 2 else None
 
@@ -240,8 +240,8 @@ def _stated_attributes(data: FittingData, pictures: Sequence[int]) -> list[Tenso
     """For each picture the numbered attributes of its captions (captions, attributes); -1 where one is not stated."""
     if not data.attributes or data.stated is None:
         return [torch.empty(len(data.captions[place]), 0, dtype=torch.long) for place in pictures]
-    names = sorted({name for place in pictures for name in data.attributes[place]})
-    values = {name: sorted({known[name] for known in data.attributes if name in known}) for name in names}
+    values = _values(data)
+    names = list(values)
     numbers = {name: {value: place for place, value in enumerate(values[name])} for name in names}
     result = []
     for place in pictures:
@@ -253,6 +253,14 @@ def _stated_attributes(data: FittingData, pictures: Sequence[int]) -> list[Tenso
     return result
 
 
+def _values(data: FittingData) -> dict[str, list[str]]:
+    """Values of every attribute that the data knows, both in order; empty where no caption's statements are known."""
+    if not data.attributes or data.stated is None:
+        return {}
+    names = sorted({name for known in data.attributes for name in known})
+    return {name: sorted({known[name] for known in data.attributes if name in known}) for name in names}
+
+
 class CaptionReader(nn.Module):
     """Reads words and attributes off sentence vectors by linear layers, only to teach the encoder; it is not kept."""
 
@@ -261,7 +269,8 @@ class CaptionReader(nn.Module):
         self.settings = settings
         self.teacher = HashedWords()
         self.words = unset_linear(width, self.teacher.width)
-        self.sizes = [int(column.max()) + 1 for column in pool.attributes.T]
+        # One value more says that the caption does not state the attribute.
+        self.sizes = [int(column.max()) + 2 for column in pool.attributes.T]
         self.attributes = unset_linear(width, sum(self.sizes)) if self.sizes else None
         for weight in self.parameters():
             nn.init.zeros_(weight)
@@ -269,8 +278,8 @@ class CaptionReader(nn.Module):
     def forward(self, sentence: Tensor, texts: Sequence[str], attributes: Tensor) -> Tensor:
         """Give the loss of reading ``texts`` and their ``attributes`` (batch, attributes) off ``sentence``.
 
-        The mean squared error of the hashed words, and the cross-entropy in nats of the stated attributes, summed over
-        attributes and averaged over the batch.
+        The mean squared error of the hashed words, and the cross-entropy in nats of what is stated of each attribute,
+        or that nothing is, summed over attributes and averaged over the batch.
         """
         hashed = self.teacher.encode(texts).sentence.to(sentence.device)
         loss = self.settings.word_weight * F.mse_loss(self.words(sentence), hashed)
@@ -278,7 +287,7 @@ class CaptionReader(nn.Module):
             return loss
         logits = torch.split(self.attributes(sentence), self.sizes, dim=1)
         entropies = [
-            F.cross_entropy(values, column, ignore_index=-1, reduction="sum")
+            F.cross_entropy(values, torch.where(column < 0, values.shape[1] - 1, column), reduction="sum")
             for values, column in zip(logits, attributes.T, strict=True)
         ]
         return loss + self.settings.attribute_weight * torch.stack(entropies).sum() / len(sentence)
@@ -292,6 +301,7 @@ def _optimise(
     *,
     generator: torch.Generator,
     report: Callable[[int, int, str], None],
+    reworded: Rewording | None,
 ) -> None:
     device = encoder.emb_proj.weight.device
     reader = CaptionReader(encoder.width, pool, settings).to(device)
@@ -304,10 +314,12 @@ def _optimise(
     captions = pool.draw_captions(2 * settings.batch, generator)
     for step in range(settings.steps):
         places = next(captions)
+        texts, stated = [pool.texts[place] for place in places.tolist()], pool.attributes[places]
+        if reworded is not None:
+            texts, stated = reworded(texts, stated, generator)
         with torch.autocast(device.type, quick, enabled=quick is not None):
-            sentence = encoder(pool.codes[places].to(device)).float()
-        texts = [pool.texts[place] for place in places.tolist()]
-        loss = reader(sentence, texts, pool.attributes[places].to(device))
+            sentence = encoder.vectors(texts).float()
+        loss = reader(sentence, texts, stated.to(device))
         if step % settings.picture_every == 0:
             loss = loss + _embedding_loss(encoder, pictures, pool, settings, quick, generator)
         optimizer.zero_grad()
@@ -331,7 +343,7 @@ def _embedding_loss(
     seen, first, second = pool.draw(settings.batch, generator)
     with torch.autocast(device.type, quick, enabled=quick is not None):
         picture = pictures(_scaled(seen.to(device)))
-        one, other = encoder(torch.cat([first, second]).to(device)).float().chunk(2)
+        one, other = encoder.vectors([*first, *second]).float().chunk(2)
     return hinge(picture, one) + hinge(picture, other) + settings.text_weight * hinge(one, other)
 
 
@@ -346,7 +358,7 @@ def _measure(encoder: Encoder, pictures: nn.Sequential, pool: Pool, generator: t
     rivals = asked = 0
     for _ in range(16):
         seen, first, second = pool.draw(RIVALS, generator)
-        one, other = encoder.encode_codes(first), encoder.encode_codes(second)
+        one, other = encoder.encode(first).sentence, encoder.encode(second).sentence
         answers = torch.arange(len(one), device=one.device)
         rivals = len(one)
         asked += rivals
@@ -358,9 +370,9 @@ def _measure(encoder: Encoder, pictures: nn.Sequential, pool: Pool, generator: t
 
 
 @torch.no_grad()
-def standardise(encoder: Encoder, codes: Tensor) -> None:
-    """Fold into the last layer what gives sentence vectors of ``codes`` mean 0 and variance 1 per dimension."""
-    vectors = encoder.encode_codes(codes)
+def standardise(encoder: Encoder, captions: Sequence[str]) -> None:
+    """Fold into the last layer what gives sentence vectors of ``captions`` mean 0 and variance 1 per dimension."""
+    vectors = encoder.encode(captions).sentence
     mean, deviation = vectors.mean(dim=0), vectors.std(dim=0, correction=0)
     # A dimension that says nothing must not be blown up to say nothing loudly.
     deviation = deviation.maximum(0.1 * deviation.mean()).clamp(min=1e-6)

@@ -163,14 +163,14 @@ class StageTask:
         losses: dict[str, Tensor] = {}
         real, real_sketch = view.augmented(view.batch.images, "real")
         unreal, unreal_sketch = view.augmented(view.fake.images.detach(), "generated, judged")
-        right = view.right
-        if view.wants_input_gradients:
-            # A penalty on the gradient needs judgements that were made of leaves.
-            real = real.detach().requires_grad_()
-            right = TextFeatures(right.sentence.detach().requires_grad_(), right.words, right.padding)
         total = torch.zeros((), device=real.device)
-        with self._eagerly(view.wants_input_gradients):
+        with self._eagerly(any(map(view.wants_input_gradients, self._judge))):
             for name, judge in self._judge.items():
+                right, real = view.right, real.detach()
+                if view.wants_input_gradients(name):
+                    # A penalty on the gradient needs judgements that were made of leaves.
+                    real.requires_grad_()
+                    right = TextFeatures(right.sentence.detach().requires_grad_(), right.words, right.padding)
                 # A real picture's features are computed once, for the right and for the wrong caption.
                 with self.machine.autocast():
                     on_real, on_wrong = self._judgements(judge, name, real, [right, view.wrong], real_sketch)
@@ -208,9 +208,10 @@ class StageTask:
             kl = kl_loss(view.fake, self.settings.kl_reduction)
             total = adversarial + self.settings.kl_weight * kl
         losses = {"generator": adversarial.detach(), "kl": kl.detach()}
-        for key, term in self._terms(view.step, view.update(view.right, view.batch.images, seen, pairs), None):
-            losses[key] = term.detach()
-            total = total + term
+        with self.machine.autocast():
+            for key, term in self._terms(view.step, view.update(view.right, view.batch.images, seen, pairs), None):
+                losses[key] = term.detach()
+                total = total + term
         optimizer = self.optimizers["generator_optimizer"]
         optimizer.zero_grad(set_to_none=True)
         backward(total, self.ranks)
@@ -239,7 +240,7 @@ class StageTask:
     def _terms(self, step: int, update: Update, judge: str | None) -> Iterator[tuple[str, Tensor]]:
         """Terms that the due objectives add: for a discriminator, or for the generator where there is none."""
         for name, goal in self.parts.goals.items():
-            if not goal.is_due(step) or (judge is not None and goal.judges is not None and judge not in goal.judges):
+            if not goal.is_due(step) or (judge is not None and not goal.concerns(judge)):
                 continue
             with blaming(goal.described, "measuring its loss"):
                 if judge is None:
@@ -326,8 +327,14 @@ class _View:
     ) -> None:
         self.step, self.batch, self.sketch, self.fake, self.right, self.wrong = step, batch, sketch, fake, right, wrong
         self._task = task
-        due = [goal.component for goal in task.parts.goals.values() if goal.is_due(step)]
-        self.wants_input_gradients = any(isinstance(each, WantsInputGradients) and each.input_gradients for each in due)
+        due = [goal for goal in task.parts.goals.values() if goal.is_due(step)]
+        self._penalties = [
+            goal for goal in due if isinstance(goal.component, WantsInputGradients) and goal.component.input_gradients
+        ]
+
+    def wants_input_gradients(self, judge: str) -> bool:
+        """Whether an objective will differentiate what a discriminator makes of the real pictures."""
+        return any(goal.concerns(judge) for goal in self._penalties)
 
     def augmented(self, images: Tensor, purpose: str) -> tuple[Tensor, Tensor | None]:
         """Pictures as the discriminators see them, and the sketch that belongs to them."""

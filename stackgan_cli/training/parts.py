@@ -40,6 +40,10 @@ class Goal(Part):
         """Whether it takes part in a step."""
         return self.weight > 0 and step % self.every == 0
 
+    def concerns(self, judge: str) -> bool:
+        """Whether a discriminator is among those it is for."""
+        return self.judges is None or judge in self.judges
+
     @classmethod
     def of(cls, choice: ObjectiveChoice, component: Any, described: str) -> Goal:
         """Take over what a recipe says."""

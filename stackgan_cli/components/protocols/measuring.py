@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class FeatureExtractor(Protocol):
     """Turns pictures into features that metrics compare.
 
-    It may be one that :class:`Fits` and :class:`LearnsOptions`, :class:`Classifies`, :class:`ReadsAttributes` or
-    :class:`ReadsCaptions`.
+    It may be one that :class:`Fits` and :class:`LearnsOptions`, :class:`Classifies`, :class:`ReadsAttributes`,
+    :class:`ReadsCaptions` or :class:`HasFeatureMaps`.
     """
 
     width: int
@@ -52,6 +52,23 @@ class ReadsCaptions(Protocol):
 
     def caption_features(self, captions: Sequence[str]) -> Tensor:
         """(captions, width) float32 features; the closer to a picture's by cosine, the better they fit."""
+
+
+@runtime_checkable
+class HasFeatureMaps(Protocol):
+    """A feature extractor that losses can look through: its maps at several depths, with gradients.
+
+    It is a frozen ``torch.nn.Module`` without parameters, and its buffers are not persistent: what looks through it is
+    saved without it.
+    """
+
+    channels: Sequence[int]
+    """Channels of each map, shallow ones first."""
+    strides: Sequence[int]
+    """Pixels of the picture for each place of a map, likewise."""
+
+    def maps(self, images: Tensor) -> Sequence[Tensor]:
+        """Maps (batch, channels, side / stride, side / stride) of pictures (batch, 3, side, side) in [-1, 1]."""
 
 
 @dataclass(frozen=True, slots=True)

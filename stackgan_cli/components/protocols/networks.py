@@ -39,9 +39,9 @@ class Judgement:
     """What a discriminator thinks of a batch of pictures beside one batch of texts."""
 
     matching: Tensor
-    """(batch,) logits: real, and fitting the text."""
+    """(batch,) logits: real, and fitting the text; (batch, heads) where several heads judge, each for itself."""
     realism: Tensor | None = None
-    """(batch,) logits: real, text aside; None for discriminators without such a head."""
+    """Logits of the same form: real, text aside; None for discriminators without such a head."""
 
 
 class Stage1Generator(Protocol):

@@ -80,7 +80,7 @@ class Objective(Protocol):
 
 @runtime_checkable
 class GeneratorTerms(Protocol):
-    """An objective with losses for the generator."""
+    """An objective with losses for the generator, measured in the run's precision for forward passes."""
 
     def generator_terms(self, update: Update) -> Mapping[str, Tensor]:
         """Give scalar losses by name; the empty name stands for the objective's own."""

@@ -1,0 +1,217 @@
+"""Picture-text matching: the generator is told, caption by caption, what of it its pictures do not show."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from stackgan_cli.errors import DataError, SettingsError
+from stackgan_cli.machine import fast_half_type
+from stackgan_cli.objectives.matching_networks import Labels, PictureSide, TextSide, disturbed
+from stackgan_cli.randomness import generator_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from torch import Tensor
+
+    from stackgan_cli.components.protocols import CaptionedData, TextFeatures, Update
+
+MOST_PICTURES = 20_000
+"""Pictures to learn from, at most: they are held in memory."""
+_AT_ONCE = 256
+_HELD_OUT = 256
+
+
+class PictureTextMatching(nn.Module):
+    """A network that learns which caption belongs to which real picture, and then judges the generator's batch.
+
+    A discriminator says of a picture and its caption that something is wrong; this objective says what. It learns
+    first, on the real training pictures: by contrastive learning (Oord et al. 2018; Zhang et al. 2021, *XMC-GAN*,
+    section 4), and, where the data knows attributes or classes, by telling them from the picture and, which are stated,
+    from the caption's features. Then it is frozen. The generator is trained so that each of its pictures is found by
+    its caption among those of the batch, and the caption by the picture, and so that what the caption states is what
+    the picture side reads. What is not stated is left free.
+
+    Args:
+        text_width: width of the sentence vector.
+        features: a feature extractor to look through (``stackgan components list``), of whose maps only a small head
+            learns; by default a network is learnt from nothing, which suits pictures that are no photographs.
+        side: side in pixels at which pictures are looked at; by default 64, or 96 through an extractor.
+        width: of the space in which pictures and captions meet.
+        channels: of the learnt network's first layer.
+        fit_steps: batches to learn from.
+        fit_batch: pictures in one.
+        attributes: weight of what is read off the picture, beside the contrastive loss.
+        labels: values of each attribute, in order; found out by :meth:`fit`, and stored with the weights.
+
+    Raises:
+        ComponentError: the feature extractor is not here.
+        SettingsError: a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        text_width: int,
+        features: str | None = None,
+        side: int | None = None,
+        width: int = 128,
+        channels: int = 48,
+        fit_steps: int = 2500,
+        fit_batch: int = 64,
+        attributes: float = 1.0,
+        labels: list[list[str]] | None = None,
+    ) -> None:
+        super().__init__()
+        if min(text_width, width, channels, fit_steps) < 1 or fit_batch < 2 or attributes < 0:
+            raise SettingsError(
+                "matching cannot be built with such numbers.",
+                hint="width, channels and fit_steps from 1, fit_batch from 2, attributes from 0",
+            )
+        self._fit_steps, self._fit_batch, self._attributes = fit_steps, fit_batch, attributes
+        self.side = side or (96 if features else 64)
+        self._sides = (
+            partial(PictureSide, self.side, width, channels, features),
+            partial(TextSide, text_width, width),
+        )
+        self._begin(Labels({names[0]: tuple(names[1:]) for names in labels or ()}))
+        self.requires_grad_(False).eval()
+
+    @property
+    def learnt_options(self) -> dict[str, Any]:
+        """The labels that :meth:`fit` found."""
+        return {"labels": [[name, *values] for name, values in self.labels.values.items()]}
+
+    def generator_terms(self, update: Update) -> Mapping[str, Tensor]:
+        """Give the contrastive loss of the generated batch, and the loss of what is read off it."""
+        images = disturbed(self._sized(update.generated.images), update.random("matching"))
+        pictures, read = self.picture(images)
+        texts, stated = self.text(update.text.sentence)
+        terms = {"": self._contrast(pictures, texts)}
+        if self.labels.values and self._attributes:
+            terms["attributes"] = self._attributes * self.labels.disagreement(read, stated)
+        return terms
+
+    def fit(self, data: CaptionedData, *, seed: int, report: Callable[[int, int, str], None]) -> dict[str, float]:
+        """Learn from the training split; see the class.
+
+        Returns:
+            ``caption_to_picture``: the share of captions whose picture is found among 64, of pictures held out of
+            fitting; and ``attributes``, the share of what captions state that is read off these pictures.
+
+        Raises:
+            DataError: fewer than two pictures have captions.
+        """
+        usable = torch.tensor([place for place, texts in enumerate(data.captions) if texts])
+        if len(usable) < 2:
+            raise DataError("matching cannot be fitted: fewer than two pictures have captions.", hint="more captions")
+        order = usable[torch.randperm(len(usable), generator=generator_for(seed, "pictures"))][:MOST_PICTURES]
+        held = min(_HELD_OUT, len(order) // 10)
+        labels, targets, stated = Labels.of(data, order)
+        self._begin(labels)
+        pictures = torch.cat([data.pictures(part.tolist(), self.side) for part in torch.split(order, _AT_ONCE)])
+        pool = _Pool(data, order, pictures, targets, stated)
+        self.requires_grad_(True)
+        self.picture.freeze_features()
+        self._learn(pool, range(held, len(order)), seed, report)
+        self.requires_grad_(False).eval()
+        return self._measure(pool, range(held or len(order)), seed)
+
+    def train(self, mode: bool = True) -> PictureTextMatching:
+        """Stay in evaluation mode: the networks learn in :meth:`fit` alone."""
+        return super().train(mode and self.scale.requires_grad)
+
+    def _begin(self, labels: Labels) -> None:
+        """Draw all weights anew, by torch's default generator."""
+        self.labels = labels
+        self.picture, self.text = (side(labels) for side in self._sides)
+        self.scale = nn.Parameter(torch.tensor(14.0).log())
+
+    def _sized(self, images: Tensor) -> Tensor:
+        if images.shape[-1] == self.side:
+            return images
+        shrinks = images.shape[-1] > self.side
+        return F.interpolate(images, size=(self.side, self.side), mode="bilinear", antialias=shrinks)
+
+    def _contrast(self, pictures: Tensor, texts: Tensor) -> Tensor:
+        """Mean of both cross-entropies of finding the right one in the batch, in nats; vectors (batch, width)."""
+        scores = self.scale.exp().clamp(max=100.0) * F.normalize(pictures.float()) @ F.normalize(texts.float()).T
+        right = torch.arange(len(scores), device=scores.device)
+        return (F.cross_entropy(scores, right) + F.cross_entropy(scores.T, right)) / 2
+
+    def _learn(self, pool: _Pool, places: range, seed: int, report: Callable[[int, int, str], None]) -> None:
+        self.train()
+        half = fast_half_type(torch.device("cpu"))
+        weights = [weight for weight in self.parameters() if weight.requires_grad]
+        optimizer = torch.optim.AdamW(weights, lr=2e-3, weight_decay=0.02, fused=True)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=self._fit_steps, pct_start=0.1)
+        for step, drawn in enumerate(_draws(places, self._fit_batch, self._fit_steps, seed)):
+            images, text, targets, stated = pool.take(drawn, generator_for(seed, "captions", step))
+            with torch.autocast("cpu", half, enabled=half is not None):
+                pictures, read = self.picture(disturbed(images, generator_for(seed, "disturbed", step)))
+                texts, said = self.text(text.sentence)
+            loss = self._contrast(pictures, texts) + self.labels.loss(read, said, targets, stated)
+            optimizer.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss)
+            optimizer.step()
+            schedule.step()
+            if (step + 1) % 20 == 0 or step + 1 == self._fit_steps:
+                report(step + 1, self._fit_steps, f"loss {loss.item():.2f}")
+
+    @torch.no_grad()
+    def _measure(self, pool: _Pool, places: range, seed: int) -> dict[str, float]:
+        found, right, told = [], 0, 0
+        for at in range(0, len(places), 64):
+            drawn = torch.tensor(places[at : at + 64])
+            images, text, targets, stated = pool.take(drawn, generator_for(seed, "measured", at))
+            pictures, read = self.picture(images)
+            texts, _ = self.text(text.sentence)
+            scores = F.normalize(texts.float()) @ F.normalize(pictures.float()).T
+            found.append(scores.argmax(1) == torch.arange(len(scores)))
+            guesses = torch.stack([each.argmax(1) for each in read], 1) if read else targets
+            right += int(((guesses == targets) & stated).sum())
+            told += int(stated.sum())
+        measured = {"caption_to_picture": float(torch.cat(found).float().mean())}
+        return measured | ({"attributes": right / told} if told else {})
+
+
+class _Pool:
+    """The training pictures as this objective draws from them.
+
+    Args:
+        data: that they are of.
+        order: places of the pictures in the data.
+        pictures: these, uint8.
+        targets: (pictures, attributes) numbers of their values.
+        stated: for each caption of each picture which attributes it states (captions, attributes).
+    """
+
+    def __init__(
+        self, data: CaptionedData, order: Tensor, pictures: Tensor, targets: Tensor, stated: list[Tensor]
+    ) -> None:
+        self._data, self._order, self._pictures = data, order, pictures
+        self._targets, self._stated = targets, stated
+        self._counts = torch.tensor([len(data.captions[place]) for place in order.tolist()])
+
+    def take(self, drawn: Tensor, draw: torch.Generator) -> tuple[Tensor, TextFeatures, Tensor, Tensor]:
+        """Pictures in [-1, 1], features of one caption of each, values, and which of these the caption states."""
+        captions = (torch.rand(len(drawn), generator=draw) * self._counts[drawn]).long().tolist()
+        stated = [self._stated[place][caption] for place, caption in zip(drawn.tolist(), captions, strict=True)]
+        images = self._pictures[drawn].float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
+        return images, self._data.text(self._order[drawn].tolist(), captions), self._targets[drawn], torch.stack(stated)
+
+
+def _draws(places: range, batch: int, steps: int, seed: int) -> Iterator[Tensor]:
+    """Places of the pictures of each step: epoch after epoch, each in an order of its own."""
+    batch = min(batch, len(places))
+    order: Tensor = torch.empty(0, dtype=torch.long)
+    for step in range(steps):
+        if len(order) < batch:
+            order = torch.randperm(len(places), generator=generator_for(seed, "order", step)) + places.start
+        yield order[:batch]
+        order = order[batch:]
