@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ HELD_OUT = frozenset(
     }
 )
 """Pairs (body colour, wing colour) that no training picture shows: 8 of the 90 pairs of different colours."""
+
+_INDEPENDENT = 0.5
+"""Share of birds whose five parts are coloured independently: whoever learns from them cannot guess which part has
+which colour, but has to read it."""
 
 T = TypeVar("T")
 
@@ -94,15 +98,18 @@ def sample_attributes(rng: random.Random) -> BirdAttributes:
 
 def sample_held_out(rng: random.Random) -> BirdAttributes:
     """Draw the attributes of a bird of a held-out pair of body and wing colour."""
-    body, wing = choose(rng, sorted(HELD_OUT))
-    bird = _sample(rng, body)
-    tail = wing if bird.tail_colour == bird.wing_colour != body else bird.tail_colour
-    return replace(bird, wing_colour=wing, tail_colour=tail)
+    return _sample(rng, choose(rng, sorted(HELD_OUT)))
 
 
-def _sample(rng: random.Random, body: str | None = None) -> BirdAttributes:
-    body = body or choose(rng, COLOURS)
-    wing, head, belly, tail = _other_colours(rng, body)
+def _sample(rng: random.Random, pair: tuple[str, str] | None = None) -> BirdAttributes:
+    body = pair[0] if pair else choose(rng, COLOURS)
+    independent = rng.random() < _INDEPENDENT
+    wing, head, belly, tail = _independent_colours(rng) if independent else _other_colours(rng, body)
+    if pair:
+        if tail == wing != body and not independent:
+            # A tail that goes with the wings goes with these wings, too.
+            tail = pair[1]
+        wing = pair[1]
     pose = choose(rng, ("perched", "perched", "standing", "flying"))
     return BirdAttributes(
         size=choose(rng, SIZES),
@@ -116,6 +123,11 @@ def _sample(rng: random.Random, body: str | None = None) -> BirdAttributes:
         pose=pose,
         background=choose(rng, PLACES[pose]),
     )
+
+
+def _independent_colours(rng: random.Random) -> tuple[str, str, str, str]:
+    """Colours of wing, head, belly and tail that say nothing of one another."""
+    return choose(rng, COLOURS), choose(rng, COLOURS), choose(rng, COLOURS), choose(rng, COLOURS)
 
 
 def _other_colours(rng: random.Random, body: str) -> tuple[str, str, str, str]:

@@ -13,29 +13,81 @@ if TYPE_CHECKING:
 Phrases = tuple[tuple[str, tuple[str, ...]], ...]
 
 SIZES: Mapping[str, tuple[str, ...]] = {
-    "small": ("small", "small", "little", "tiny"),
-    "medium": ("medium-sized", "medium", "medium sized", "mid-sized"),
-    "large": ("large", "large", "big", "big", "very big"),
+    "small": ("small", "small", "small", "little", "little", "tiny", "tiny", "very small", "miniature", "really small"),
+    "medium": (
+        "medium-sized",
+        "medium-sized",
+        "medium",
+        "medium sized",
+        "mid-sized",
+        "mid-size",
+        "midsize",
+        "medium-size",
+        "average-sized",
+        "average sized",
+        "normal-sized",
+        "middle-sized",
+    ),
+    "large": (
+        "large",
+        "large",
+        "large",
+        "big",
+        "big",
+        "very big",
+        "huge",
+        "huge",
+        "giant",
+        "enormous",
+        "very large",
+        "really big",
+        "massive",
+        "gigantic",
+    ),
 }
 COLOURS: Mapping[str, tuple[str, ...]] = {"gray": ("gray", "grey")}
 """Spellings of a colour; colours that are not here have one."""
 
 BEAKS = ("beak", "beak", "bill")
-BEAK_LENGTHS: Mapping[str, tuple[str, ...]] = {"short": ("short", "short", "stubby"), "long": ("long",)}
-HEADS = ("head", "head", "head", "crown")
-BELLIES = ("belly", "belly", "breast", "chest", "underside")
-TAILS = ("tail", "tail", "tail", "tail feathers")
-WINGS = ("wings", "wings", "wing", "wing feathers")
+BEAK_LENGTHS: Mapping[str, tuple[str, ...]] = {
+    "short": ("short", "short", "short", "stubby", "very short", "stumpy"),
+    "long": ("long", "long", "long", "very long", "lengthy"),
+}
+BODIES = ("body", "body", "body", "body", "plumage", "feathers", "torso")
+HEADS = ("head", "head", "head", "head", "crown")
+BELLIES = ("belly", "belly", "belly", "breast", "chest", "underside", "stomach", "abdomen", "tummy", "underparts")
+TAILS = ("tail", "tail", "tail", "tail", "tail feathers")
+WINGS = ("wings", "wings", "wings", "wing", "wing feathers")
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "body_colour": BODIES,
+    "wing_colour": WINGS,
+    "head_colour": HEADS,
+    "belly_colour": BELLIES,
+    "tail_colour": TAILS,
+}
+WITHOUT_ARTICLE = frozenset({"plumage"})
+COMPOUNDS: Mapping[str, tuple[str, ...]] = {
+    "wing_colour": ("winged",),
+    "head_colour": ("headed", "headed", "crowned"),
+    "belly_colour": ("bellied", "bellied", "breasted", "chested"),
+    "tail_colour": ("tailed",),
+    "beak": ("billed", "beaked"),
+}
+ALL_OVER = ("completely {}", "entirely {}", "all {}", "{} all over", "totally {}", "only {}", "nothing but {}")
 PATTERNS: Mapping[str, tuple[str, ...]] = {
     "plain": ("plain",),
-    "striped": ("striped", "striped", "barred", "stripy"),
-    "spotted": ("spotted", "spotted", "speckled", "dotted"),
+    "striped": ("striped", "striped", "striped", "barred", "stripy", "banded"),
+    "spotted": ("spotted", "spotted", "spotted", "speckled", "dotted"),
 }
 MARKS: Mapping[str, tuple[str, ...]] = {
-    "striped": ("stripes on its wings", "wing bars", "striped wings", "bars on the wing"),
-    "spotted": ("spots on its wings", "dots on its wings", "spotted wings", "speckled wings"),
-    "plain": ("plain wings", "wings without a pattern"),
+    "striped": ("stripes on its wings", "wing bars", "striped wings", "bars on the wing", "stripes on the wings"),
+    "spotted": ("spots on its wings", "dots on its wings", "spotted wings", "speckled wings", "spots on the wings"),
+    "plain": ("plain wings", "wings without a pattern", "no pattern on its wings"),
 }
+CONFUSED = frozenset(
+    ("back", "lack", "crow", "range", "beast", "bead", "been", "from", "form", "than", "then", "there", "three", "had")
+)
+"""Words that a typing slip must not make, beside those that captions are made of."""
 
 _POSE, _PLACE, _BOTH = ("pose",), ("background",), ("pose", "background")
 
@@ -50,17 +102,26 @@ POSES: Mapping[str, Phrases] = {
         ("on a twig", _POSE),
         ("perching on a branch", _POSE),
         ("resting on a branch", _POSE),
+        ("sitting in a tree", _POSE),
+        ("in a tree", _POSE),
+        ("sitting on a bough", _POSE),
     ),
     "standing": (
         ("standing on the ground", _POSE),
         ("standing", _POSE),
         ("on the ground", _POSE),
+        ("standing upright", _POSE),
+        ("standing still", _POSE),
     ),
     "flying": (
         ("flying", _POSE),
         ("in flight", _POSE),
         ("flying by", _POSE),
         ("in the air", _POSE),
+        ("in mid-air", _POSE),
+        ("soaring", _POSE),
+        ("gliding", _POSE),
+        ("hovering in the air", _POSE),
         ("spreading its wings", _POSE),
         ("flapping its wings", _POSE),
     ),
@@ -78,6 +139,8 @@ SCENES: Mapping[tuple[str, str], Phrases] = {
         ("in the foliage", _PLACE),
         ("perched on a branch among the leaves", _BOTH),
         ("sitting in a leafy tree", _BOTH),
+        ("sitting among green leaves", _BOTH),
+        ("perched in the foliage", _BOTH),
         ("on a leafy branch", _BOTH),
         ("among leaves", _PLACE),
         ("surrounded by leaves", _PLACE),
@@ -88,6 +151,9 @@ SCENES: Mapping[tuple[str, str], Phrases] = {
         ("perched on a branch over the water", _BOTH),
         ("sitting on a twig by the water", _BOTH),
         ("perched above the water", _BOTH),
+        ("sitting by the lake", _BOTH),
+        ("perched by the ocean", _BOTH),
+        ("by the sea", _PLACE),
         ("by the water", _PLACE),
         ("near the water", _PLACE),
     ),
@@ -108,11 +174,15 @@ SCENES: Mapping[tuple[str, str], Phrases] = {
         ("in the grass", _PLACE),
         ("on the grass", _PLACE),
         ("in a meadow", _PLACE),
+        ("in a grassy field", _PLACE),
+        ("standing in green grass", _BOTH),
     ),
     ("standing", "snow"): (
         ("standing in the snow", _BOTH),
         ("standing in snow", _BOTH),
         ("standing on snowy ground", _BOTH),
+        ("standing in a snowy field", _BOTH),
+        ("in white snow", _PLACE),
         ("in the snow", _PLACE),
         ("on snowy ground", _PLACE),
         ("in falling snow", _PLACE),
@@ -123,12 +193,17 @@ SCENES: Mapping[tuple[str, str], Phrases] = {
         ("standing in the sand", _BOTH),
         ("on the sand", _PLACE),
         ("on a beach", _PLACE),
+        ("at the beach", _PLACE),
+        ("standing on the beach", _BOTH),
+        ("in the desert", _PLACE),
         ("on sandy ground", _PLACE),
     ),
     ("standing", "water"): (
         ("standing in the water", _BOTH),
         ("standing in shallow water", _BOTH),
         ("wading in the water", _BOTH),
+        ("standing in a pond", _BOTH),
+        ("standing in a lake", _BOTH),
         ("in the water", _PLACE),
         ("in shallow water", _PLACE),
     ),
@@ -136,6 +211,11 @@ SCENES: Mapping[tuple[str, str], Phrases] = {
         ("flying in the sky", _BOTH),
         ("flying through the sky", _BOTH),
         ("flying across the sky", _BOTH),
+        ("flying high in the sky", _BOTH),
+        ("soaring in the sky", _BOTH),
+        ("flying in a blue sky", _BOTH),
+        ("in the blue sky", _PLACE),
+        ("up in the sky", _PLACE),
         ("in the sky", _PLACE),
         ("against the sky", _PLACE),
     ),
@@ -144,12 +224,18 @@ SCENES: Mapping[tuple[str, str], Phrases] = {
         ("flying over the water", _BOTH),
         ("flying over water", _BOTH),
         ("flying above the water", _BOTH),
+        ("flying over the ocean", _BOTH),
+        ("gliding over the sea", _BOTH),
+        ("flying above a lake", _BOTH),
+        ("over the ocean", _PLACE),
         ("over the water", _PLACE),
         ("above the water", _PLACE),
     ),
     ("flying", "leaves"): (
         ("flying among the leaves", _BOTH),
         ("flying between leaves", _BOTH),
+        ("flying through green leaves", _BOTH),
+        ("in front of green foliage", _PLACE),
         ("among leaves", _PLACE),
         ("surrounded by leaves", _PLACE),
     ),
@@ -157,6 +243,8 @@ SCENES: Mapping[tuple[str, str], Phrases] = {
         ("flying over a grassy field", _BOTH),
         ("flying over the grass", _BOTH),
         ("flying over a meadow", _BOTH),
+        ("flying over green grass", _BOTH),
+        ("gliding over a lawn", _BOTH),
         ("flying above grass", _BOTH),
         ("over the grass", _PLACE),
         ("above a meadow", _PLACE),
@@ -165,14 +253,107 @@ SCENES: Mapping[tuple[str, str], Phrases] = {
         ("flying over the snow", _BOTH),
         ("flying in the snow", _BOTH),
         ("flying through falling snow", _BOTH),
+        ("soaring over the snow", _BOTH),
+        ("flying over a snowy field", _BOTH),
         ("in the snow", _PLACE),
         ("over snowy ground", _PLACE),
     ),
     ("flying", "sand"): (
         ("flying over the sand", _BOTH),
         ("flying over a beach", _BOTH),
+        ("flying over the beach", _BOTH),
+        ("gliding over the sand", _BOTH),
+        ("flying over the desert", _BOTH),
         ("flying above sand", _BOTH),
         ("over the sand", _PLACE),
         ("over a beach", _PLACE),
     ),
 }
+
+BACKDROPS: Mapping[str, tuple[str, ...]] = {
+    "sky": ("with the sky behind it", "with sky in the background", "sky in the background"),
+    "leaves": ("with leaves behind it", "with green leaves in the background", "leaves in the background"),
+    "water": ("with the sea behind it", "with water in the background", "water in the background"),
+    "grass": ("with grass behind it", "with grass in the background", "grass in the background"),
+    "snow": ("with snow around it", "with snow in the background", "snow in the background", "surrounded by snow"),
+    "sand": ("with sand around it", "with sand in the background", "sand in the background", "surrounded by sand"),
+}
+"""What can be said of a background whatever the bird does."""
+
+VERBS: Mapping[str, str] = {
+    "sitting": "sits",
+    "perching": "perches",
+    "resting": "rests",
+    "standing": "stands",
+    "wading": "wades",
+    "flying": "flies",
+    "soaring": "soars",
+    "gliding": "glides",
+    "hovering": "hovers",
+    "spreading": "spreads",
+    "flapping": "flaps",
+}
+
+ARRIVALS: Mapping[tuple[str, str], Phrases] = {
+    ("perched", "sky"): (("against the sky sits", _BOTH),),
+    ("perched", "leaves"): (("among the leaves sits", _BOTH), ("in a leafy tree sits", _BOTH)),
+    ("perched", "water"): (("by the water sits", _BOTH), ("on a branch by the sea sits", _BOTH)),
+    ("perched", "snow"): (("on a snowy branch sits", _BOTH), ("on a branch in the snow sits", _BOTH)),
+    ("standing", "grass"): (("in the grass stands", _BOTH), ("in a meadow stands", _BOTH)),
+    ("standing", "snow"): (("in the snow stands", _BOTH), ("on snowy ground stands", _BOTH)),
+    ("standing", "sand"): (("on the sand stands", _BOTH), ("on a beach stands", _BOTH)),
+    ("standing", "water"): (("in the water stands", _BOTH), ("in shallow water stands", _BOTH)),
+    ("flying", "sky"): (("through the sky flies", _BOTH), ("in the sky flies", _BOTH)),
+    ("flying", "water"): (("over the sea flies", _BOTH), ("above the water flies", _BOTH)),
+    ("flying", "leaves"): (("among the leaves flies", _BOTH), ("through the leaves flies", _BOTH)),
+    ("flying", "grass"): (("over the grass flies", _BOTH), ("over a meadow flies", _BOTH)),
+    ("flying", "snow"): (("over the snow flies", _BOTH), ("through falling snow flies", _BOTH)),
+    ("flying", "sand"): (("over the sand flies", _BOTH), ("over a beach flies", _BOTH)),
+}
+"""Scenes that go before the bird: ``in the snow stands`` (a red bird)."""
+PERCHES: Phrases = (("on a branch sits", _POSE), ("on a twig sits", _POSE), ("on a branch perches", _POSE))
+
+THINGS = ("drawing", "picture", "image", "painting", "photo", "illustration", "sketch")
+OPENINGS = ("this is ", "there is ", "here is ", "it is ", "it's ", "i see ", "i can see ", "we see ", "you can see ")
+WISHES = (
+    "draw ",
+    "show me ",
+    "paint ",
+    "i want ",
+    "please draw ",
+    "i would like ",
+    "i'd like to see ",
+    "make ",
+    "give me ",
+    "create ",
+    "imagine ",
+    "let me see ",
+)
+QUESTIONS = (
+    "can you draw ",
+    "could you paint ",
+    "can you show me ",
+    "could you draw me ",
+    "will you draw ",
+    "can i have ",
+    "may i see ",
+    "would you paint ",
+)
+
+
+_FURTHER = (
+    "red blue green yellow orange brown black white pink the that this with which whose having bird",
+    "everything otherwise rest else except apart only just coloured colored both colour color",
+)
+
+
+def _words() -> frozenset[str]:
+    tables = [SIZES, COLOURS, BEAK_LENGTHS, PARTS, COMPOUNDS, PATTERNS, MARKS, BACKDROPS]
+    phrases = [phrase for table in tables for values in table.values() for phrase in values]
+    phrases += [phrase for scenes in (POSES, SCENES, ARRIVALS) for values in scenes.values() for phrase, _ in values]
+    phrases += [*BEAKS, *ALL_OVER, *THINGS, *OPENINGS, *WISHES, *QUESTIONS, *VERBS.values(), *_FURTHER]
+    return frozenset(word for phrase in phrases for word in phrase.replace("-", " ").split()) | CONFUSED
+
+
+WORDS = _words()
+"""Words that captions are made of, in lower case."""
