@@ -40,10 +40,7 @@ class DrawnBirdsReader:
 
     crop = "squash"
     recipe = "quick"
-    encoder: tuple[str, Mapping[str, Any]] = (
-        "char-cnn-rnn",
-        {"channels": 128, "width": 128, "fit_steps": 3500, "fit_batch": 64, "fit_rate": 4e-3, "picture_every": 8},
-    )
+    encoder: tuple[str, Mapping[str, Any]] = ("words", {"fit_steps": 3000})
 
     def __init__(self, *, count: int = 10_000, seed: int = 0) -> None:
         for name, value in (("count", count), ("seed", seed)):
