@@ -75,7 +75,7 @@ class Words(nn.Module):
         fit_rate: float = 2e-3,
         picture_every: int = 8,
         text_weight: float = 1.0,
-        word_weight: float = 10.0,
+        word_weight: float = 0.5,
         attribute_weight: float = 1.0,
     ) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ class Words(nn.Module):
                 words[batch, : each.shape[1]] = each.float() * ~empty[..., None]
                 padding[batch, : each.shape[1]] = empty
         numbers = {caption: place for place, caption in enumerate(distinct)}
-        rows = torch.tensor([numbers[caption] for caption in captions], device=device)
+        rows = torch.tensor([numbers[caption] for caption in captions], dtype=torch.long, device=device)
         if words is None or padding is None:
             return TextFeatures(sentence[rows])
         return TextFeatures(sentence[rows], words[rows], padding[rows])

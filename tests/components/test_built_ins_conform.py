@@ -5,7 +5,6 @@ import pytest
 from stackgan_cli.components.conformance import assert_conforms
 from stackgan_cli.components.registry import BUILT_IN_PACKAGE, Component, Kind, available
 
-
 QUICKLY = {
     "char-cnn-rnn": {"channels": 16, "fit_steps": 20},
     "words": {"fit_steps": 20},

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from stackgan_cli.components.fitting import fit, learnt_options
+from stackgan_cli.components.protocols import Generated, TextFeatures
+from stackgan_cli.errors import DataError, SettingsError
+from stackgan_cli.objectives.matching import PictureTextMatching
+from stackgan_cli.objectives.matching_networks import disturbed
+
+HUES, SIDES = ("red", "green", "blue"), ("left", "right")
+PICTURES = 300
+
+
+@pytest.fixture(autouse=True)
+def _on_one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class Lights:
+    """Pictures lit in one hue, brightly above or below; captions that state both, or the hue alone."""
+
+    captions: Sequence[Sequence[str]] = [["both", "the hue"]] * PICTURES
+    classes: Sequence[int] = list(range(PICTURES))
+    attributes: Sequence[Mapping[str, str]] | None = [
+        {"hue": HUES[at % 3], "place": ("above", "below")[at % 2]} for at in range(PICTURES)
+    ]
+    stated: Sequence[Sequence[Sequence[str]]] | None = [[["hue", "place"], ["hue"]]] * PICTURES
+
+    def pictures(self, indices: Sequence[int], resolution: int) -> Tensor:
+        levels = torch.randint(0, 60, (len(indices), 3, resolution, resolution), dtype=torch.uint8)
+        for row, at in enumerate(indices):
+            half = slice(None, resolution // 2) if at % 2 == 0 else slice(resolution // 2, None)
+            levels[row, at % 3, half] += 150
+        return levels
+
+    def text(self, pictures: Sequence[int], captions: Sequence[int]) -> TextFeatures:
+        sentence = torch.zeros(len(pictures), 6)
+        for row, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+            sentence[row, picture % 3] = 1
+            if caption == 0:
+                sentence[row, 3 + picture % 2] = 1
+        return TextFeatures(sentence)
+
+
+def fitted(data: Any, steps: int = 120) -> tuple[PictureTextMatching, dict[str, float]]:
+    torch.manual_seed(0)
+    matching = PictureTextMatching(text_width=6, side=32, channels=6, width=16, fit_steps=steps, fit_batch=32)
+    return matching, fit(matching, "matching", data, seed=1, report=lambda *told: None)
+
+
+def update(images: Tensor, text: TextFeatures) -> Any:
+    return SimpleNamespace(
+        generated=Generated(images), text=text, random=lambda purpose: torch.Generator().manual_seed(5)
+    )
+
+
+def losses(matching: PictureTextMatching, images: Tensor, text: TextFeatures) -> dict[str, float]:
+    return {name: float(term) for name, term in matching.generator_terms(update(images, text)).items()}
+
+
+def test_it_learns_what_belongs_together_and_pulls_pictures_towards_their_captions() -> None:
+    data = Lights()
+    matching, measured = fitted(data)
+    assert measured["attributes"] > 0.95
+    right = data.text(range(6), [0] * 6)
+    # Larger pictures than it looks at are reduced.
+    images = data.pictures(range(6), 64).float().div(127.5).sub(1)
+    told, swapped = losses(matching, images, right), losses(matching, images[[1, 0, 3, 2, 5, 4]], right)
+    assert told[""] + 1 < swapped[""]
+    assert told["attributes"] + 1 < swapped["attributes"]
+    images.requires_grad_()
+    torch.stack([*matching.generator_terms(update(images, right)).values()]).sum().backward()
+    assert images.grad is not None
+    assert images.grad.abs().max() > 0
+    assert not any(weight.requires_grad for weight in matching.parameters())
+
+
+def test_what_a_caption_leaves_open_is_not_asked_for() -> None:
+    data = Lights()
+    matching, _ = fitted(data)
+    above, below = (data.pictures([at] * 4, 32).float().div(127.5).sub(1) for at in (0, 3))
+    only_hue, both = data.text([0] * 4, [1] * 4), data.text([0] * 4, [0] * 4)
+    assert abs(losses(matching, above, only_hue)["attributes"] - losses(matching, below, only_hue)["attributes"]) < 0.3
+    assert losses(matching, below, both)["attributes"] > losses(matching, above, both)["attributes"] + 1
+
+
+@pytest.mark.parametrize("known", ["classes", "captions"])
+def test_classes_or_captions_alone_suffice(known: str) -> None:
+    data = Lights()
+    data.attributes = data.stated = None
+    if known == "classes":
+        data.classes = [at % 6 for at in range(PICTURES)]
+    matching, measured = fitted(data, 60)
+    # Six kinds of pictures: a caption that states both leaves some ten of 64 to choose from.
+    assert measured["caption_to_picture"] > 0.04
+    assert ("attributes" in measured) == (known == "classes")
+    again = PictureTextMatching(text_width=6, side=32, channels=6, width=16, **learnt_options(matching))
+    again.load_state_dict(matching.state_dict())
+    images, text = data.pictures(range(6), 32).float().div(127.5).sub(1), data.text(range(6), [0] * 6)
+    assert losses(again.eval(), images, text) == losses(matching, images, text)
+
+
+def test_through_pretrained_features_only_the_head_learns_and_is_saved() -> None:
+    torch.manual_seed(0)
+    matching = PictureTextMatching(text_width=6, features="imagenet-lite0", side=64, fit_steps=4, fit_batch=8)
+    fit(matching, "matching", Lights(), seed=0, report=lambda *told: None)
+    assert not any("features" in key for key in matching.state_dict())
+    assert sum(weight.numel() for weight in matching.parameters()) < 400_000
+
+
+def test_a_disturbed_picture_is_the_same_picture_elsewhere() -> None:
+    images = torch.zeros(40, 3, 32, 32)
+    images[:, :, 10:20, 4:10] = 1.0
+    moved = disturbed(images, torch.Generator().manual_seed(0))
+    assert ((moved > 0.5).flatten(1).sum(1) - 3 * 60).abs().max() <= 6
+    left = (moved[..., :16] > 0.5).flatten(1).sum(1) > 90
+    assert 8 < left.sum() < 32
+
+
+def test_what_cannot_be_fitted_is_refused() -> None:
+    data = Lights()
+    data.captions = [[]] * (PICTURES - 1) + [["one"]]
+    with pytest.raises(DataError):
+        PictureTextMatching(text_width=6).fit(data, seed=0, report=lambda *told: None)
+    with pytest.raises(SettingsError):
+        PictureTextMatching(text_width=6, fit_batch=1)
