@@ -36,7 +36,13 @@ def write_card(folder: Path, manifest: ModelManifest) -> None:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
         *(_row(stage, record) for stage, record in manifest.stages.items()),
     ]
-    for stage in manifest.stages:
+    for stage, record in manifest.stages.items():
+        if record.start is not None:
+            lines += [
+                "",
+                f"Stage-{'I' * int(stage)} began with the weights of {record.start.model} after {record.start.steps:,}"
+                f" steps (`{record.start.generator[:12]}`).",
+            ]
         sheets = sorted((folder / "training" / f"stage{stage}" / "samples").glob("step-*.png"))
         if sheets:
             lines += ["", f"Captions of the test split, uncurated, Stage-{'I' * int(stage)}:", ""]

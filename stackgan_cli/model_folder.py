@@ -63,7 +63,7 @@ class ModelFolder:
             ComponentError: the component is not installed, or cannot be built.
         """
         stage = next((stage for stage, generator in STAGES.items() if generator is kind), None)
-        return load_component(kind, self.stage_folder(stage) if stage else self.folder / _TEXT_ENCODER)
+        return load_component(kind, self.stage_folder(stage) if stage else self.encoder_folder)
 
     def text_encoder(self) -> TextEncoder:
         """Load the text encoder, weights and all."""
@@ -80,9 +80,13 @@ class ModelFolder:
         generator: Stage2Generator = self.load(Kind.STAGE2_GENERATOR)[0]
         return generator
 
+    def stage_record(self, stage: int) -> StageRecord:
+        """What the manifest says of a stage that is trained."""
+        return self.manifest.stages["1" if stage == 1 else "2"]
+
     def described(self, stage: int) -> str:
         """The generator of a stage, for the beginning of a sentence."""
-        return self.manifest.stages["1" if stage == 1 else "2"].generator.described(STAGES[stage])
+        return self.stage_record(stage).generator.described(STAGES[stage])
 
     def version_notes(self, *, training: bool = False) -> list[str]:
         """Say which of its components are installed in another version than the one that was saved.
@@ -131,9 +135,14 @@ class ModelFolder:
             )
         return self.folder / f"stage{stage}"
 
+    @property
+    def encoder_folder(self) -> Path:
+        """Folder of the text encoder."""
+        return self.folder / _TEXT_ENCODER
+
     def encoder_hash(self) -> str:
         """Hash of the text encoder's files."""
-        return hash_of(self.folder / _TEXT_ENCODER)
+        return hash_of(self.encoder_folder)
 
 
 def objective_file(name: str) -> str:
@@ -179,9 +188,14 @@ def hash_of(folder: Path) -> str:
 def save_text_encoder(folder: Path, encoder_folder: Path) -> None:
     """Copy a fitted text encoder from prepared data into a model folder."""
     with atomic_folder(folder / _TEXT_ENCODER) as target:
-        for name in (CONFIG, WEIGHTS):
-            if (encoder_folder / name).is_file():
-                shutil.copyfile(encoder_folder / name, target / name)
+        copy_component(encoder_folder, target)
+
+
+def copy_component(source: Path, target: Path) -> None:
+    """Copy a component's entry and weights, and nothing else of its folder, into a folder that exists."""
+    for name in (CONFIG, WEIGHTS):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
 
 
 def save_stage(

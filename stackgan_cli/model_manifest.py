@@ -19,6 +19,17 @@ class DataRecord(Manifest):
     fingerprint: str = ""
 
 
+class StartRecord(Manifest):
+    """The model whose weights a stage began with."""
+
+    model: str
+    """Its name."""
+    generator: str
+    """Hash of its generator of this stage."""
+    steps: int = 0
+    """That it had been trained."""
+
+
 class StageRecord(Manifest):
     """One trained stage of a model, and how it was trained."""
 
@@ -33,6 +44,8 @@ class StageRecord(Manifest):
     precision: str = ""
     stage1: str | None = None
     """For Stage-II: the hash of the Stage-I that it was trained on."""
+    start: StartRecord | None = None
+    """None for a stage that began with weights drawn by lot."""
 
 
 class ModelManifest(Manifest):

@@ -44,6 +44,10 @@ EncoderOption = Annotated[
     list[str] | None,
     typer.Option(metavar="KEY=VALUE", help="Option of the text encoder; repeatable.", show_default=False),
 ]
+EncoderFrom = Annotated[
+    str | None,
+    typer.Option(metavar="MODEL", help="Take the text encoder of this model as it is.", show_default=False),
+]
 Resolution = Annotated[
     list[int] | None,
     typer.Option(min=8, max=2048, help="Resolution to train at; repeatable.", show_default="64 and 256"),
@@ -80,6 +84,7 @@ def prepare(
     reader_option: ReaderOption = None,
     encoder: Encoder = None,
     encoder_option: EncoderOption = None,
+    encoder_from: EncoderFrom = None,
     resolution: Resolution = None,
     crop: Crop = None,
     background: Background = "white",
@@ -114,6 +119,7 @@ def prepare(
         | dict(map(parse_option, reader_option or ())),
         encoders=encoder,
         encoder_options=dict(map(parse_option, encoder_option or ())),
+        encoder_from=encoder_from,
         resolutions=resolution or (64, 256),
         crop=crop,
         background=background,

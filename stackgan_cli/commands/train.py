@@ -75,6 +75,12 @@ Stream = Annotated[
 ]
 Compile = Annotated[bool, typer.Option("--compile", help="Compile the networks with torch.compile.")]
 CudaGraphs = Annotated[bool, typer.Option("--cuda-graphs", help="Compile, and record CUDA graphs.")]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="MODEL", help="Begin with the weights of this model, a name or a path.", show_default=False
+    ),
+]
 Restart = Annotated[bool, typer.Option("--restart", help="Begin anew; the old run is kept beside the new one.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Build everything, try a step, show the plan, save nothing.")]
 
@@ -118,6 +124,7 @@ def _command(stage: int, help_text: str) -> Callable[..., None]:
         seed: Seed = None,
         set_: Set = None,
         on_nan: OnNanOption = OnNan.STOP,
+        from_: From = None,
         restart: Restart = False,
         dry_run: DryRun = False,
         json: Json = False,
@@ -148,6 +155,7 @@ def _command(stage: int, help_text: str) -> Callable[..., None]:
             on_nan=on_nan.value,
             compile=compile_,
             cuda_graphs=cuda_graphs,
+            start=from_,
             restart=restart,
             dry_run=dry_run,
         )

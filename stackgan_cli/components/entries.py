@@ -69,6 +69,10 @@ class ComponentEntry(Manifest):
         """Its name without the package."""
         return self.name.partition(":")[2]
 
+    def computes_as(self, other: ComponentEntry) -> bool:
+        """Whether it is the same component with the same options and shapes, in whatever version."""
+        return (self.name, self.options, self.shapes) == (other.name, other.options, other.shapes)
+
     def described(self, kind: Kind) -> str:
         """Kind, name, package and version for the beginning of a sentence."""
         return f"The {kind.title} {self.bare_name!r} of {self.package} {self.version}"

@@ -75,10 +75,8 @@ class PictureTextMatching(nn.Module):
             )
         self._fit_steps, self._fit_batch, self._attributes = fit_steps, fit_batch, attributes
         self.side = side or (96 if features else 64)
-        self._sides = (
-            partial(PictureSide, self.side, width, channels, features),
-            partial(TextSide, text_width, width),
-        )
+        self._picture_side = partial(PictureSide, self.side, width, channels, features)
+        self._text_side = partial(TextSide, text_width, width)
         self._begin(Labels({names[0]: tuple(names[1:]) for names in labels or ()}))
         self.requires_grad_(False).eval()
 
@@ -129,7 +127,7 @@ class PictureTextMatching(nn.Module):
     def _begin(self, labels: Labels) -> None:
         """Draw all weights anew, by torch's default generator."""
         self.labels = labels
-        self.picture, self.text = (side(labels) for side in self._sides)
+        self.picture, self.text = self._picture_side(labels), self._text_side(labels)
         self.scale = nn.Parameter(torch.tensor(14.0).log())
 
     def _sized(self, images: Tensor) -> Tensor:

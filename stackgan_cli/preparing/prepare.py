@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.registry import Kind, find
 from stackgan_cli.errors import DataError
-from stackgan_cli.home import DATA_MANIFEST, data_folder
+from stackgan_cli.home import DATA_MANIFEST, data_folder, existing_model
+from stackgan_cli.model_folder import ModelFolder
 from stackgan_cli.preparing.planning import earlier_plan, plan_for
 from stackgan_cli.preparing.recognising import ready_features
 from stackgan_cli.preparing.surveying import survey
@@ -61,17 +62,19 @@ def prepare(request: PrepareRequest, progress: Progress = SILENT) -> PrepareResu
     """
     # A slip of the pen is told now, not after minutes of reading pictures, nor after the seconds that torch takes.
     _refuse_encoders(dict.fromkeys(request.encoders or (), request.encoder_options))
+    model = None if request.encoder_from is None else ModelFolder(existing_model(request.encoder_from))
     target = data_folder(request.data)
     plan: Plan | None = None
     notes: tuple[str, ...] = ()
     if not (request.only_adds and _is_there(target)):
         plan = plan_for(request, target.name, progress)
-        _refuse_encoders(_wanted_encoders(request, plan))
+        if model is None:
+            _refuse_encoders(_wanted_encoders(request, plan))
         notes = _write_pictures(plan, target, request.force, progress)
     from stackgan_cli.dataset.prepared import PreparedData
 
     data = PreparedData(target)
-    wants_encoders = request.encoders is not None or not data.encoders
+    wants_encoders = model is None and (request.encoders is not None or not data.encoders)
     measured = {}
     if request.verify or wants_encoders:
         plan = plan or earlier_plan(data.manifest)
@@ -79,6 +82,10 @@ def prepare(request: PrepareRequest, progress: Progress = SILENT) -> PrepareResu
             verify(plan, data, progress)
         if wants_encoders:
             measured = _add_encoders(request, plan, data, progress)
+    if model is not None:
+        from stackgan_cli.preparing.text_encoding import add_encoder_of
+
+        add_encoder_of(model, data, progress)
     if request.shards is not None:
         _write_shards(request, data, Path(request.shards).expanduser(), progress)
     return PrepareResult(folder=target, manifest=data.manifest, measured=measured, notes=notes)

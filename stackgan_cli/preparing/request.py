@@ -36,6 +36,8 @@ class PrepareRequest:
     """Text encoders to fit and cache; by default the one that suits the data, where it has none yet."""
     encoder_options: Mapping[str, Any] = field(default_factory=dict)
     """Options that each of them takes."""
+    encoder_from: str | None = None
+    """Name or path of a model whose text encoder is taken as it is, in place of one that is fitted."""
     resolutions: Sequence[int] = (64, 256)
     """Resolutions to train at, in pixels."""
     crop: str | None = None
@@ -67,11 +69,15 @@ class PrepareRequest:
             raise UsageError("Pictures cannot be prepared for no resolution.", hint="one or more, such as 64 and 256")
         if self.limit is not None and self.limit < _LEAST_LIMIT:
             raise UsageError(f"A limit cannot be {self.limit}.", hint=f"a limit of {_LEAST_LIMIT} or more")
+        if self.encoder_from is not None and (self.encoders is not None or self.encoder_options):
+            raise UsageError(
+                "A model's text encoder is taken as it is, and no other beside it.", hint="--encoder-from alone"
+            )
         if self.seed < 0:
             raise UsageError(f"A seed cannot be {self.seed}.", hint="a seed of 0 or more")
 
     @property
     def only_adds(self) -> bool:
         """Whether everything asked for can be had from data prepared earlier, where there is any."""
-        more = self.encoders is not None or self.shards is not None or self.verify
+        more = bool(self.encoders is not None or self.encoder_from or self.shards is not None or self.verify)
         return more and self.source is None and self.reader is None and not self.force and not self.download

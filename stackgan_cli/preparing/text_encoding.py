@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import torch
 
-from stackgan_cli.components.component import blaming
+from stackgan_cli.components.component import Kind, blaming
 from stackgan_cli.components.fitting import fit, learnt_options
 from stackgan_cli.components.protocols import Fits, StandsForFeatures
 from stackgan_cli.components.storage import save_component
 from stackgan_cli.dataset.caption_features import encode_all
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import atomic_folder, only_one, sweep
+from stackgan_cli.model_folder import copy_component, hash_of
 from stackgan_cli.preparing.writing import with_encoder
 from stackgan_cli.randomness import seed_of
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from stackgan_cli.components.binding import Binding
     from stackgan_cli.dataset.prepared import PreparedData, Split
+    from stackgan_cli.model_folder import ModelFolder
     from stackgan_cli.progress import Progress
 
 _HEADER_BYTES = 1024
@@ -100,12 +102,49 @@ def add_encoder(
     return measured
 
 
+def add_encoder_of(model: ModelFolder, data: PreparedData, progress: Progress) -> None:
+    """Take the text encoder of a model as it is, and cache its features of every caption.
+
+    Args:
+        model: whose encoder it is.
+        data: the prepared data.
+        progress: told how far it is.
+
+    Raises:
+        DataError: the data has another encoder of this name, which stays as it is.
+        ModelError: the model is damaged.
+        ComponentError: the encoder is not installed, or fails.
+    """
+    encoder, entry = model.load(Kind.TEXT_ENCODER)
+    if isinstance(encoder, StandsForFeatures):
+        raise DataError(
+            f"The model {model.name!r} read features that its data held ready, and has no encoder that reads captions.",
+            hint="prepare with --encoder",
+        )
+    target = data.folder / "text" / folder_name(entry.name)
+    with only_one(data.folder, f"another process is adding text features to {data.folder}"):
+        sweep(data.folder / "text")
+        if target.is_dir():
+            if hash_of(target) == model.encoder_hash():
+                progress.say(f"The text encoder of {model.name} is there already.")
+                return
+            raise DataError(
+                f"{data.name!r} has another text encoder {entry.bare_name!r} than the model {model.name!r}.",
+                hint=f"--data with another name, for features of the encoder of {model.name}",
+            )
+        with atomic_folder(target) as folder:
+            with blaming(entry.described(Kind.TEXT_ENCODER), "encoding captions"):
+                _write_features(folder, encoder, None, data, None, progress)
+            copy_component(model.encoder_folder, folder)
+        data.manifest = with_encoder(data.folder, target.name, entry)
+
+
 def _write_features(
     folder: Path,
     encoder: Any,
     stands_for: str | None,
     data: PreparedData,
-    features: Callable[[str], Callable[[str], NDArray[np.float32]]],
+    features: Callable[[str], Callable[[str], NDArray[np.float32]]] | None,
     progress: Progress,
 ) -> None:
     """Write the features of both splits; nothing for a split without pictures."""
@@ -117,7 +156,7 @@ def _write_features(
                 continue
             batches = (
                 encode_all(encoder, chain.from_iterable(split.captions))
-                if stands_for is None
+                if stands_for is None or features is None
                 else looked_up(split, features(stands_for))
             )
             with FeatureFile(folder / f"{split.name}.safetensors") as file:

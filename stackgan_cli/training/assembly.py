@@ -12,7 +12,7 @@ from stackgan_cli.components.component import Kind
 from stackgan_cli.components.fitting import fitted_once
 from stackgan_cli.components.protocols import Fits, HasCondition
 from stackgan_cli.components.registry import find
-from stackgan_cli.components.storage import CONFIG, load_component, save_component
+from stackgan_cli.components.storage import CONFIG, load_component, read_entry, save_component
 from stackgan_cli.dataset.batches import Batches
 from stackgan_cli.dataset.prepared import CaptionedSplit
 from stackgan_cli.errors import SettingsError
@@ -60,6 +60,8 @@ class Fitting:
     encoder_folder: Path
     run_folder: Path | None
     """Of the run that goes on; None for one that begins anew."""
+    start: Path | None = None
+    """Stage of a model whose weights the run begins with."""
     progress: Progress = SILENT
 
 
@@ -185,6 +187,9 @@ def _objective(bound: Binding, name: str, seed: int, fitting: Fitting | None) ->
     for folder in (fitting.run_folder and objective_folder(fitting.run_folder, name), _shelf(bound, fitting)):
         if folder and (folder / CONFIG).is_file():
             return load_component(Kind.OBJECTIVE, folder)
+    learnt = fitting.start and fitting.start / objective_file(name)
+    if learnt and (learnt / CONFIG).is_file() and bound.is_as(read_entry(Kind.OBJECTIVE, learnt)):
+        return load_component(Kind.OBJECTIVE, learnt)
     train = fitting.data.train
     with fitting.progress.phase(f"Fitting {name}", unit="steps") as advance:
         component, entry, _ = fitted_once(

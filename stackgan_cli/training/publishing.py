@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stackgan_cli.model_folder import hash_of, save_stage, save_text_encoder, stage_record
-from stackgan_cli.model_manifest import DataRecord, StageRecord
+from stackgan_cli.model_manifest import DataRecord, StageRecord, StartRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from stackgan_cli.components.entries import ComponentEntry
     from stackgan_cli.dataset.prepared import PreparedData
+    from stackgan_cli.model_folder import ModelFolder
     from stackgan_cli.recipes.schema import StageSettings
     from stackgan_cli.training.loop import StageTask
 
@@ -29,6 +30,7 @@ class Publisher:
         data: that it is trained on.
         encoder_folder: of the text encoder whose features it reads.
         entries: of the stage's components, by the names of their files.
+        start: the model whose weights the run began with, if there is one.
     """
 
     def __init__(
@@ -42,9 +44,16 @@ class Publisher:
         data: PreparedData,
         encoder_folder: Path,
         entries: Mapping[str, ComponentEntry],
+        start: ModelFolder | None = None,
     ) -> None:
         self._folder, self._stage, self._encoder_folder, self._entries = folder, stage, encoder_folder, entries
         self._recipe, self._settings, self._of = recipe, settings, steps
+        self._start = None
+        if start is not None:
+            before = start.stage_record(stage)
+            self._start = StartRecord(
+                model=start.name, generator=hash_of(start.stage_folder(stage)), steps=before.steps
+            )
         self._data = DataRecord(name=data.name, fingerprint=data.fingerprint)
 
     @property
@@ -71,6 +80,7 @@ class Publisher:
             seed=self._settings.seed,
             precision=task.machine.precision,
             stage1=hash_of(self._folder / "stage1") if self._stage == 2 else None,
+            start=self._start,
         )
         beside = {name: (task.networks[name], self._entries[name]) for name in task.networks if name != "generator"}
         save_stage(self._folder, self._stage, record, generator=task.averaged.network, beside=beside, data=self._data)

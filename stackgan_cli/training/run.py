@@ -30,6 +30,7 @@ from stackgan_cli.training.resuming import (
     refuse_other_stage1,
 )
 from stackgan_cli.training.samples import Samples
+from stackgan_cli.training.starting import refuse_other_words, start_with
 from stackgan_cli.training.watching import DivergedError, LossWatch
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class TrainingRun:
         options: device, precision, ranks and the like.
         recipe: name of the recipe, for the record.
         restart: set an earlier run of this stage aside and begin anew.
+        start: a model whose weights the run begins with, where it does not go on from a checkpoint.
         progress: told what a person should know.
 
     Raises:
@@ -85,10 +87,11 @@ class TrainingRun:
         options: RunOptions,
         recipe: str,
         restart: bool = False,
+        start: ModelFolder | None = None,
         progress: Progress = SILENT,
     ) -> None:
         self.stage, self.settings, self.data, self.folder, self.options = stage, settings, data, folder, options
-        self.recipe, self._progress = recipe, progress
+        self.recipe, self._progress, self._start = recipe, progress, start
         self.losses: dict[str, float] = {}
         """As they were read last."""
         self.images_per_second = 0.0
@@ -96,6 +99,8 @@ class TrainingRun:
         self._encoder_folder = data.encoder_folder(encoder)
         if not (restart and stage == 1):
             refuse_other_data(folder, data, self._encoder_folder, stage)
+        if start is not None:
+            refuse_other_words(start, self._encoder_folder, data.name)
         if not restart:
             refuse_other_settings(self.run_folder, stage, settings)
             if stage == 2:
@@ -121,6 +126,7 @@ class TrainingRun:
             data=data,
             encoder_folder=self._encoder_folder,
             entries=self._assembled.entries,
+            start=start,
         )
         self.step = self._resume()
 
@@ -244,12 +250,22 @@ class TrainingRun:
         if self.stage == 2:
             model = ModelFolder(self.folder)
             stage1 = Part(model.stage1(), model.described(1))
-        fitting = Fitting(self.data, self._encoder_folder, None if restart else self.run_folder, self._progress)
+        fitting = Fitting(
+            self.data,
+            self._encoder_folder,
+            None if restart else self.run_folder,
+            None if self._start is None else self._start.stage_folder(self.stage),
+            self._progress,
+        )
         return assemble(self.settings, self.stage, self._widths, stage1, fitting)
 
     def _begin(self) -> StageTask:
         options = self.options
-        return StageTask(self.settings, self._assembled.parts, options.machine, self.length, options.ranks)
+        task = StageTask(self.settings, self._assembled.parts, options.machine, self.length, options.ranks)
+        if self._start is not None:
+            for note in start_with(task, self._assembled.entries, self._start, self.stage):
+                self._progress.say(note)
+        return task
 
     def _open_records(self) -> Recorder | None:
         """Open the run's records for writing, on the main rank."""

@@ -15,7 +15,7 @@ from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import version_note
 from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.errors import StackganError, UsageError
-from stackgan_cli.home import existing_data, model_folder
+from stackgan_cli.home import existing_data, existing_model, model_folder
 from stackgan_cli.machine import choose_machine, missing_compiler
 from stackgan_cli.model_folder import ModelFolder, stage_record
 from stackgan_cli.progress import SILENT
@@ -59,6 +59,8 @@ class TrainRequest:
     """What to do when a loss is no number any more."""
     compile: bool = False
     cuda_graphs: bool = False
+    start: str | None = None
+    """Name or path of a model whose weights the run begins with."""
     restart: bool = False
     """Begin anew, and keep an earlier run beside the new one."""
     dry_run: bool = False
@@ -148,6 +150,7 @@ def _run(request: TrainRequest, ranks: Ranks, progress: Progress) -> TrainingRun
         options=RunOptions(machine=machine, ranks=ranks, on_nan=request.on_nan, compile=compiled, cuda_graphs=graphs),
         recipe=recipe,
         restart=request.restart and not request.dry_run,
+        start=None if request.start is None else ModelFolder(existing_model(request.start)),
         progress=progress,
     )
 

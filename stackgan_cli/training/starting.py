@@ -1,0 +1,72 @@
+"""Beginning with what another model has learnt, instead of with weights drawn by lot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stackgan_cli.components.component import Kind
+from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_weights, read_entry, read_weights
+from stackgan_cli.errors import ModelError
+from stackgan_cli.model_folder import STAGES, hash_of, is_objective
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from stackgan_cli.components.entries import ComponentEntry
+    from stackgan_cli.model_folder import ModelFolder
+    from stackgan_cli.training.loop import StageTask
+
+
+def refuse_other_words(model: ModelFolder, encoder_folder: Path, data: str) -> None:
+    """Refuse a model that reads text through another encoder than the data was prepared with.
+
+    Raises:
+        ModelError: saying how to prepare the data with the model's encoder.
+    """
+    if model.encoder_hash() != hash_of(encoder_folder):
+        raise ModelError(
+            f"The model {model.name!r} reads text through another encoder than {data!r} was prepared with.",
+            hint=f"stackgan prepare --data {data} --encoder-from {model.name}",
+        )
+
+
+def start_with(task: StageTask, entries: Mapping[str, ComponentEntry], model: ModelFolder, stage: int) -> list[str]:
+    """Put another model's weights into a stage that has not been trained yet.
+
+    The generator and its average begin with the model's averaged generator; discriminators and objectives begin with
+    the model's where it keeps such ones, and are left as they are where it does not.
+
+    Args:
+        task: the stage.
+        entries: of its components, by the names of their files.
+        model: to begin with.
+        stage: 1 or 2.
+
+    Returns:
+        A sentence for each network that begins with weights drawn by lot all the same.
+
+    Raises:
+        ModelError: the model lacks the stage, or its generator is another one.
+    """
+    folder, left = model.stage_folder(stage), []
+    for name, network in task.networks.items():
+        kind = Kind.OBJECTIVE if is_objective(name) else Kind.DISCRIMINATOR
+        place, kind = (folder, STAGES[stage]) if name == "generator" else (folder / name, kind)
+        ours = entries[name]
+        theirs = read_entry(kind, place) if (place / CONFIG).is_file() else None
+        if theirs is not None and (theirs.name, theirs.options, theirs.shapes) == (
+            ours.name,
+            ours.options,
+            ours.shapes,
+        ):
+            load_weights(network, read_weights(place / WEIGHTS), what=str(place / WEIGHTS))
+        elif name == "generator":
+            raise ModelError(
+                f"The generator of {model.name!r} is another one than the recipe asks for.",
+                hint=f"--generator {theirs.name} and the options in {place / CONFIG}" if theirs else None,
+            )
+        elif any(weight.requires_grad for weight in network.parameters()):
+            left.append(f"{model.name} keeps no such {name.replace('-', ' ')}, so it begins with weights drawn by lot.")
+    task.averaged.network.load_state_dict(task.generator.state_dict())
+    return left
