@@ -26,6 +26,8 @@ _TOKEN = re.compile(r"[^\W_]+|[.,;:!?]")
 """A word, or a mark that tells where one statement ends."""
 _GRAMS = (3, 4)
 _WIDTH_OF_HEAD = 32
+_NEAR = 5
+"""Words that a convolution sees at once."""
 _AT_ONCE = 256
 
 
@@ -106,7 +108,7 @@ class Words(nn.Module):
     def begin(self) -> None:
         """Draw all weights anew, by torch's default generator."""
         for module in self.modules():
-            if isinstance(module, nn.Linear | nn.LayerNorm | nn.EmbeddingBag):
+            if isinstance(module, nn.Linear | nn.LayerNorm | nn.EmbeddingBag | nn.Conv1d):
                 module.reset_parameters()
         nn.init.normal_(self.places, std=0.1)
 
@@ -188,18 +190,24 @@ class Words(nn.Module):
 
 
 class _Block(nn.Module):
-    """Attention among words, then two layers for each word."""
+    """A convolution over neighbouring words, attention among all of them, then two layers for each word.
+
+    What belongs together mostly stands together; attention alone takes thousands of steps to find that out.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.heads = channels // _WIDTH_OF_HEAD
-        self.attention_norm, self.norm = nn.LayerNorm(channels), nn.LayerNorm(channels)
+        self.near_norm, self.attention_norm, self.norm = (nn.LayerNorm(channels) for _ in range(3))
+        self.near = nn.Conv1d(channels, channels, _NEAR, padding=_NEAR // 2)
         self.parts = nn.Linear(channels, 3 * channels)
         self.joined = nn.Linear(channels, channels)
         self.layers = nn.Sequential(nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels))
 
     def forward(self, words: Tensor, padding: Tensor) -> Tensor:
-        """Map words (batch, length, channels); nothing attends to what is padding (batch, length)."""
+        """Map words (batch, length, channels); nothing looks at what is padding (batch, length)."""
+        there = self.near_norm(words) * ~padding[..., None]
+        words = words + F.gelu(self.near(there.transpose(1, 2)).transpose(1, 2))
         parts = self.parts(self.attention_norm(words)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         queries, keys, values = parts.unbind(0)
         attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=~padding[:, None, None])
