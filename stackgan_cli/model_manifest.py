@@ -42,6 +42,8 @@ class StageRecord(Manifest):
     batch_size: int = 0
     seed: int = 0
     precision: str = ""
+    condition: Literal["sample", "mean"] = "sample"
+    """What is drawn with: a draw from the conditioning distribution, or its mean."""
     stage1: str | None = None
     """For Stage-II: the hash of the Stage-I that it was trained on."""
     start: StartRecord | None = None

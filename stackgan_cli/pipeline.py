@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 
 from stackgan_cli.components.component import BUILT_IN_PACKAGE, Kind, blaming
-from stackgan_cli.components.protocols import CoversCaptions, StandsForFeatures
+from stackgan_cli.components.protocols import CoversCaptions, DrawsCondition, StandsForFeatures
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.results import pictures_fault, range_fault, text_fault
 from stackgan_cli.components.storage import blame_version, load_weights, read_weights, version_note
@@ -96,10 +96,18 @@ class Pipeline:
         model: the folder.
         machine: device and precision to draw with.
         checkpoint: ``best`` or a number of steps: draw the last stage with the weights that it had then.
+        condition: draw with a ``sample`` of the conditioning distribution or with its ``mean``; by default as the model
+            was made for.
     """
 
-    def __init__(self, model: ModelFolder, machine: Machine, checkpoint: str | None = None) -> None:
-        self.model, self.machine = model, machine
+    def __init__(
+        self,
+        model: ModelFolder,
+        machine: Machine,
+        checkpoint: str | None = None,
+        condition: Literal["sample", "mean"] | None = None,
+    ) -> None:
+        self.model, self.machine, self.condition = model, machine, condition
         self.notes: list[str] = []
         """What may make the model draw otherwise than where it was trained: components that have changed since."""
         self._encoder = self._part(Kind.TEXT_ENCODER)
@@ -227,7 +235,7 @@ class Pipeline:
         for number, part in enumerate(self._generators[:stage], 1):
             generator = part.component
             with part.blamed("drawing"), self.machine.autocast():
-                made = generator(*drawn, self._noise(generator.noise_width, seeds, number), text)
+                made = generator(*drawn, self._noise(generator, seeds, number), text)
             side = generator.resolution
             part.refuse(pictures_fault(made, (len(seeds), 3, side, side)))
             drawn.append(made.images)
@@ -262,6 +270,12 @@ class Pipeline:
             self._encoder.refuse(text_fault(features, len(captions), encoder.width))
             return on_device(features, self.machine.device)
 
-    def _noise(self, width: int, seeds: Sequence[int], stage: int) -> Tensor:
-        rows = [torch.randn(width, generator=generator_for(seed, "picture", stage)) for seed in seeds]
-        return torch.stack(rows).to(self.machine.device)
+    def _noise(self, generator: Any, seeds: Sequence[int], stage: int) -> Tensor:
+        width = generator.noise_width
+        rows = torch.stack([torch.randn(width, generator=generator_for(seed, "picture", stage)) for seed in seeds])
+        if self._draws_mean(stage) and isinstance(generator, DrawsCondition):
+            rows[:, generator.condition_noise] = 0.0
+        return rows.to(self.machine.device)
+
+    def _draws_mean(self, stage: int) -> bool:
+        return (self.condition or self.model.stage_record(stage).condition) == "mean"

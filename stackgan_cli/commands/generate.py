@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -27,6 +28,13 @@ echo "a white bird standing in snow" | stackgan generate --from - --output birds
 _LONGEST_PROMPT = 10_000
 
 
+class Condition(StrEnum):
+    """What to draw with."""
+
+    MEAN = "mean"
+    SAMPLE = "sample"
+
+
 def generate(
     prompts: Annotated[list[str] | None, typer.Argument(metavar="PROMPT...", show_default=False)] = None,
     from_: Annotated[
@@ -46,6 +54,13 @@ def generate(
     stage: Annotated[
         int | None, typer.Option(min=1, max=2, help="1: the sketch alone.", show_default="the last one trained")
     ] = None,
+    condition: Annotated[
+        Condition | None,
+        typer.Option(
+            help="Draw with the mean of the conditioning distribution, or with a sample of it as in the paper.",
+            show_default="as the model was made for",
+        ),
+    ] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Show the pictures in the terminal.")] = False,
     metadata: Annotated[bool, typer.Option(help="Write prompt, seed and model into the PNG.")] = True,
     device: Device = "auto",
@@ -61,14 +76,14 @@ def generate(
     check_target(output, len(texts) * num_images + grid)
     first = secrets.randbelow(2**31) if seed is None else seed
     requests = [Request(text, first + number) for text in texts for number in range(num_images)]
-    pipeline = _pipeline(model, checkpoint, device, precision)
+    pipeline = _pipeline(model, checkpoint, None if condition is None else condition.value, device, precision)
     for text in texts:
         _say_what_is_read(pipeline, text)
     drawn: list[Drawn] = []
     written: list[dict[str, Any]] = []
     for each in pipeline.draw_all(requests, stage=stage):
         drawn.append(each)
-        written.append(_write(each, output, metadata))
+        written.append(_write(each, output, metadata, pipeline.condition))
         if not json:
             out.out(written[-1]["path"], highlight=False)
         if preview:
@@ -103,7 +118,13 @@ def _prompts(given: Sequence[str], source: str | None) -> list[str]:
     return texts
 
 
-def _pipeline(model: str | None, checkpoint: str | None, device: str, precision: str) -> Pipeline:
+def _pipeline(
+    model: str | None,
+    checkpoint: str | None,
+    condition: Literal["mean", "sample"] | None,
+    device: str,
+    precision: str,
+) -> Pipeline:
     from stackgan_cli.console import say, warn
     from stackgan_cli.home import existing_model
     from stackgan_cli.model_folder import ModelFolder
@@ -114,7 +135,7 @@ def _pipeline(model: str | None, checkpoint: str | None, device: str, precision:
     from stackgan_cli.machine import choose_machine
     from stackgan_cli.pipeline import Pipeline
 
-    pipeline = Pipeline(folder, choose_machine(device, precision), checkpoint)
+    pipeline = Pipeline(folder, choose_machine(device, precision), checkpoint, condition)
     for note in pipeline.notes:
         warn(note)
     return pipeline
@@ -128,7 +149,7 @@ def _say_what_is_read(pipeline: Pipeline, text: str) -> None:
         warn(f"Only {share:.0%} of {text[:40]!r} can be read by the model's text encoder; the rest is passed over.")
 
 
-def _write(drawn: Drawn, output: Path, metadata: bool) -> dict[str, Any]:
+def _write(drawn: Drawn, output: Path, metadata: bool, condition: str | None) -> dict[str, Any]:
     from importlib.metadata import version
 
     from stackgan_cli.pictures.picture_files import free_path, save_png, slug
@@ -141,6 +162,8 @@ def _write(drawn: Drawn, output: Path, metadata: bool) -> dict[str, Any]:
         "size": drawn.picture.width,
         "stackgan": version("stackgan-cli"),
     }
+    if condition is not None:
+        facts["condition"] = condition
     path = output if output.suffix and not output.is_dir() else free_path(output, f"{slug(drawn.prompt)}-{drawn.seed}")
     save_png(drawn.picture, path, facts if metadata else None)
     return {"path": str(path), **facts}

@@ -248,6 +248,7 @@ class RefiningNetwork(nn.Module):
         self.resolution = resolution
         self.input_resolution = input_resolution
         self.noise_width = condition_width
+        self.condition_noise = slice(None)
         self.encoder = nn.Sequential(
             convolution(3, channels, 3),
             nn.ReLU(),

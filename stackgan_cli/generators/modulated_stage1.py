@@ -64,6 +64,7 @@ class ModulatedStage1(nn.Module):
         self.resolution = resolution
         self.noise_width = z_width + condition_width
         self._z_width = z_width
+        self.condition_noise = slice(z_width, None)
         sides = [4 * 2**step for step in range((resolution // 4).bit_length())]
         widths = [min(channels * resolution // side, max_channels) for side in sides]
         self.augmentation = ConditioningAugmentation(

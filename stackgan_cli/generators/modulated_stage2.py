@@ -69,6 +69,7 @@ class ModulatedStage2(nn.Module):
         self.resolution, self.input_resolution = resolution, input_resolution
         self.noise_width = z_width + condition_width
         self._z_width = z_width
+        self.condition_noise = slice(z_width, None)
         sides = [input_resolution // 2 * 2**step for step in range(factor.bit_length() + 1)]
         widths = [min(channels * resolution // side, max_channels) for side in sides]
         self.augmentation = ConditioningAugmentation(

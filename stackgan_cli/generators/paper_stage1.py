@@ -60,6 +60,7 @@ class PaperStage1(nn.Module):
         self.resolution = resolution
         self.z_width = z_width
         self.noise_width = z_width + condition_width
+        self.condition_noise = slice(z_width, None)
         self.augmentation = ConditioningAugmentation(
             text_width, condition_width, negative_slope=0.2, log_variance=False, truncated=True
         )

@@ -66,6 +66,7 @@ class PortStage1(nn.Module):
         self.resolution = resolution
         self.z_width = z_width
         self.noise_width = z_width + condition_width
+        self.condition_noise = slice(z_width, None)
         self.condition_width = condition_width
         self.augmentation = ConditioningAugmentation(
             text_width, condition_width, negative_slope=0.0, log_variance=True, truncated=False

@@ -89,6 +89,8 @@ class StageSettings(_Strict):
     """Weight of the divergence of the conditioning distribution from the standard normal one."""
     kl_reduction: Literal["mean", "sum"] = "mean"
     """Over the condition's dimensions: mean as in the published TensorFlow code, sum as the formula reads."""
+    draw_condition: Literal["sample", "mean"] = "sample"
+    """What a trained model draws with: a draw from the conditioning distribution as in the paper, or its mean."""
     judge_by: Literal["text", "condition"] = "text"
     """What the discriminator reads: the text features, or the mean of the generator's conditioning distribution."""
     averaging: Decay = 0.0
@@ -164,6 +166,7 @@ MAY_CHANGE = frozenset(
     {
         "steps",
         "epochs",
+        "draw_condition",
         "log_every",
         "sample_every",
         "checkpoint_every",

@@ -79,6 +79,7 @@ class Publisher:
             batch_size=self._settings.batch_size,
             seed=self._settings.seed,
             precision=task.machine.precision,
+            condition=self._settings.draw_condition,
             stage1=hash_of(self._folder / "stage1") if self._stage == 2 else None,
             start=self._start,
         )

@@ -20,6 +20,7 @@ from stackgan_cli.components.protocols.measuring import (
 )
 from stackgan_cli.components.protocols.networks import (
     Discriminator,
+    DrawsCondition,
     Generated,
     HasCondition,
     Judgement,
@@ -59,6 +60,7 @@ __all__ = [
     "DatasetReader",
     "Discriminator",
     "DiscriminatorTerms",
+    "DrawsCondition",
     "Example",
     "FeatureExtractor",
     "Fits",

@@ -93,6 +93,14 @@ class HasCondition(Protocol):
     """Width of :attr:`Generated.condition`."""
 
 
+@runtime_checkable
+class DrawsCondition(Protocol):
+    """A generator that draws its condition by some of the noise, and can be given the condition's mean instead."""
+
+    condition_noise: slice
+    """Columns of the noise that draw the condition; zeros there give its mean."""
+
+
 class Discriminator(Protocol):
     """Judges pictures beside texts.
 
