@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stackgan_cli.commands.options import Data, Device, Json, Precision
-from stackgan_cli.evaluation.request import DEFAULT_EXTRACTOR, FEWEST_PICTURES, EvaluateRequest
+from stackgan_cli.evaluation.request import FEWEST_PICTURES, EvaluateRequest
 
 if TYPE_CHECKING:
     from stackgan_cli.evaluation.results import Measurement, Results
@@ -39,7 +39,9 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Metric to measure; repeatable.", show_default="all that are installed and apply"),
     ] = None,
-    extractor: Annotated[str, typer.Option(help="Feature extractor.")] = DEFAULT_EXTRACTOR,
+    extractor: Annotated[
+        str | None, typer.Option(help="Feature extractor.", show_default="what suits the data")
+    ] = None,
     extractor_option: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Option of the feature extractor; repeatable.", show_default=False),

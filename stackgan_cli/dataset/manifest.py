@@ -100,6 +100,8 @@ class DataManifest(Manifest):
     limit: Positive | None = None
     recipe: str = "paper"
     """Name of the recipe that suits the data."""
+    extractor: str | None = None
+    """Name of the feature extractor that suits it; None for the one that suits any data."""
     pictures: Forms
     files: BySplit[tuple[ArrowName, ...]] | None = None
     """Arrow files of each split, in order; None in data of earlier versions, where they are all that lie there."""

@@ -40,6 +40,7 @@ class DrawnBirdsReader:
 
     crop = "squash"
     recipe = "quick"
+    extractor = "drawn-birds-judge"
     encoder: tuple[str, Mapping[str, Any]] = ("words", {"fit_steps": 1600, "picture_every": 16})
 
     def __init__(self, *, count: int = 10_000, seed: int = 0) -> None:

@@ -8,6 +8,7 @@ from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.evaluation.fitted_extractors import fitted_extractor
 from stackgan_cli.evaluation.measuring import applicable, choose_metrics
 from stackgan_cli.evaluation.observing import Observer
+from stackgan_cli.evaluation.request import DEFAULT_EXTRACTOR
 from stackgan_cli.evaluation.results import Results, results_path
 from stackgan_cli.evaluation.rows import measured_rows
 from stackgan_cli.evaluation.samples import choose_samples
@@ -44,10 +45,9 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
     metrics, broken = choose_metrics(request.metrics)
     pipeline = Pipeline(model, choose_machine(request.device, request.precision))
     progress.say(f"Measuring the model {model.name} ({model.folder}) on {data.name}.")
-    with progress.phase(f"Extractor {request.extractor}", unit="steps") as advance:
-        fitted = fitted_extractor(
-            data, request.extractor, request.extractor_options, seed=_EXTRACTOR_SEED, report=advance
-        )
+    extractor = request.extractor or data.manifest.extractor or DEFAULT_EXTRACTOR
+    with progress.phase(f"Extractor {extractor}", unit="steps") as advance:
+        fitted = fitted_extractor(data, extractor, request.extractor_options, seed=_EXTRACTOR_SEED, report=advance)
     observer = Observer(fitted.extractor, fitted.described)
     split = data.test if len(data.test) else data.train
     metrics, unmet = applicable(metrics, _given(observer, split))

@@ -30,8 +30,8 @@ class EvaluateRequest:
     """Name or folder; None for the model that is named after the data, else the one that ``generate`` would take."""
     num_images: int | None = None
     """Pictures to draw; None for one for each test picture."""
-    extractor: str = DEFAULT_EXTRACTOR
-    """Bare or full name of the feature extractor."""
+    extractor: str | None = None
+    """Bare or full name of the feature extractor; None for the one that suits the data."""
     extractor_options: Mapping[str, Any] = field(default_factory=dict)
     metrics: tuple[str, ...] = ()
     """Bare or full names; none for all that are installed and apply."""

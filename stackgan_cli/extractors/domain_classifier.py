@@ -129,7 +129,7 @@ class DomainClassifier(nn.Module):
             report: told steps done, steps in all and a few words.
 
         Returns:
-            Accuracy on the held-out tenth, over all heads.
+            On the held-out tenth, the share of right answers over all heads, and of pictures with no wrong one.
 
         Raises:
             DataError: the data has neither attributes nor repeated classes.
@@ -148,7 +148,8 @@ class DomainClassifier(nn.Module):
                 torch.split(pictures[:held], _AT_ONCE), torch.split(targets[:held], _AT_ONCE), strict=True
             )
         ]
-        return {"held_out_accuracy": float(torch.cat(right).mean())}
+        told = torch.cat(right)
+        return {"held_out_accuracy": float(told.mean()), "held_out_joint": float(told.amin(dim=1).mean())}
 
     def _learn_labels(self, data: FittingData) -> Tensor:
         """Make the heads; returns each picture's value for each head (pictures, heads)."""

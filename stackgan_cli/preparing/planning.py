@@ -42,6 +42,8 @@ class Plan:
     """Colour that lies under transparency and fills what the crop rule ``pad`` adds."""
     recipe: str = "paper"
     """Name of the recipe that suits the data."""
+    extractor: str | None = None
+    """Name of the feature extractor that suits it, where the reader names one."""
     encoder: tuple[str, Mapping[str, Any]] | None = None
     """Text encoder that suits the data, and its options, where the reader names one."""
 
@@ -81,6 +83,7 @@ def plan_for(request: PrepareRequest, name: str, progress: Progress) -> Plan:
         seed=request.seed,
         limit=request.limit,
         recipe=suits.recipe,
+        extractor=suits.extractor,
         encoder=suits.encoder,
     )
 
@@ -104,6 +107,7 @@ def earlier_plan(manifest: DataManifest) -> Plan:
         seed=manifest.seed,
         limit=manifest.limit,
         recipe=manifest.recipe,
+        extractor=manifest.extractor,
         encoder=suited(reader, source).encoder,
     )
 

@@ -11,6 +11,7 @@ from stackgan_cli.components.component import cause_of, talk_on_stderr
 from stackgan_cli.components.protocols import (
     HasCrop,
     HasEncoder,
+    HasExtractor,
     HasPublishedData,
     HasReadyFeatures,
     HasRecipe,
@@ -45,6 +46,8 @@ class Suggestions:
     encoder: tuple[str, Mapping[str, Any]] | None = None
     """Name and options of a text encoder, where the reader names one."""
     recipe: str = "paper"
+    extractor: str | None = None
+    """Name of the extractor that judges pictures drawn after the data, where the reader names one."""
 
 
 def recognise(source: Path, tell: Callable[[str], None]) -> tuple[Component, str]:
@@ -201,6 +204,7 @@ def suited(reader: DatasetReader, source: Path | None) -> Suggestions:
         "crop": reader.crop if isinstance(reader, HasCrop) else None,
         "encoder": reader.encoder if isinstance(reader, HasEncoder) else None,
         "recipe": reader.recipe if isinstance(reader, HasRecipe) else None,
+        "extractor": reader.extractor if isinstance(reader, HasExtractor) else None,
     }
     if source is not None and isinstance(reader, SuitsSources):
         found |= {name: value for name, value in reader.suits(source).items() if name in found}

@@ -203,6 +203,7 @@ def _manifest(plan: Plan, found: Survey, forms: Sequence[Form], result: WriteRes
         seed=plan.seed,
         limit=plan.limit,
         recipe=plan.recipe,
+        extractor=plan.extractor,
         pictures={str(size): form for size, form in zip(plan.resolutions, forms, strict=True)},
         files=BySplit[tuple[ArrowName, ...]](**{split: tuple(sorted(names)) for split, names in result.files.items()}),
         encoders={},

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from stackgan_cli.components.registry import Kind, find
 
 # A classifier that is fitted in a second, for the numbers do not matter here.
-SMALL = {"width": 8, "channels": 4, "input_side": 32, "epochs": 1}
+SMALL = {"width": 8, "channels": 4, "input_side": 32, "epochs": 1, "count": 40}
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from stackgan_cli.components.registry import BUILT_IN_PACKAGE, Component, Kind, 
 QUICKLY = {
     "char-cnn-rnn": {"channels": 16, "fit_steps": 20},
     "words": {"fit_steps": 20},
+    "drawn-birds-judge": {"count": 24, "epochs": 1},
     "matching": {"fit_steps": 20, "channels": 12},
 }
 """Options of components that learn for minutes, so that they learn for a second."""

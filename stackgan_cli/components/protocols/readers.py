@@ -96,6 +96,15 @@ class HasRecipe(Protocol):
 
 
 @runtime_checkable
+class HasExtractor(Protocol):
+    """A reader that knows which feature extractor judges pictures drawn after its data best."""
+
+    @property
+    def extractor(self) -> str:
+        """Name of the extractor."""
+
+
+@runtime_checkable
 class SuitsSources(Protocol):
     """A reader of data of several kinds."""
 
