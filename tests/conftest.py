@@ -63,8 +63,10 @@ def tiny(stage: int) -> list[str]:
     """Options that make a stage train in milliseconds."""
     channels = ["channels=4", "max_channels=8"]
     options = [f"{network}.options.{each}" for network in ("generator", "discriminator") for each in channels]
-    changes = [f"resolution={SIDES[stage]}", *options]
-    return ["--batch-size", "4", "--precision", "float32", *(part for each in changes for part in ("--set", each))]
+    penalty = '{ name = "gradient-penalty", weight = 2.0, every = 4, options = { power = 6.0 } }'
+    changes = [f"resolution={SIDES[stage]}", *options, f"objectives=[{penalty}]"]
+    settings = [part for each in changes for part in ("--set", each)]
+    return ["--batch-size", "4", "--precision", "float32", "--discriminator", "residual", *settings]
 
 
 def train(stage: int, *arguments: object) -> Called:

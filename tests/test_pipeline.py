@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from stackgan_cli import Pipeline
 from stackgan_cli.components.component import Kind
+from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import save_component
 from stackgan_cli.errors import ComponentError, ModelError, UsageError
+from stackgan_cli.machine import choose_machine
+from stackgan_cli.model_folder import ModelFolder
+from stackgan_cli.pictures.picture_files import read_facts
 from stackgan_cli.pipeline import Request
 
 
@@ -184,3 +190,39 @@ def test_a_component_of_another_version_is_noted_and_named_where_it_fails(
     with pytest.raises(ModelError, match=r"missing.*saved with strange-parts 1\.5; 2\.0 is installed") as error:
         Pipeline.load(model)
     assert error.value.hint == 'Install the version it was saved with: pip install "strange-parts==1.5"'
+
+
+def test_the_mean_of_the_condition_is_drawn_where_the_model_was_made_for_it(
+    model: Path, stackgan: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = ModelFolder(model)
+    assert {stage: folder.stage_record(stage).condition for stage in (1, 2)} == {1: "mean", 2: "mean"}
+    drawn = {
+        condition: Pipeline(folder, choose_machine("cpu"), condition=condition).draw("a small red bird", seed=3)
+        for condition in (None, "mean", "sample")
+    }
+    assert same(drawn[None], drawn["mean"])
+    assert not same(drawn["mean"], drawn["sample"])
+    # Models of before say nothing of it, and draw as they did.
+    manifest = json.loads((model / "stackgan.json").read_text())
+    for record in manifest["stages"].values():
+        del record["condition"]
+    (model / "stackgan.json").write_text(json.dumps(manifest))
+    assert same(Pipeline.load("birds").draw("a small red bird", seed=3), drawn["sample"])
+    path = tmp_path / "mean.png"
+    asked = ("generate", "a small red bird", "--seed", 3, "--model", "birds", "--output", path, "--condition", "mean")
+    assert stackgan(*asked).code == 0
+    assert read_facts(path)["condition"] == "mean"
+
+
+def test_with_the_mean_only_the_noise_z_decides(model: Path) -> None:
+    generator = Pipeline(ModelFolder(model), choose_machine("cpu")).model.stage1()
+    text = TextFeatures(torch.randn(1, 512))
+    noise = torch.randn(2, generator.noise_width)
+    noise[1, : generator.condition_noise.start] = noise[0, : generator.condition_noise.start]
+    with torch.no_grad():
+        one, other = (generator(row[None], text).images for row in noise)
+        assert not torch.allclose(one, other)
+        noise[:, generator.condition_noise] = 0
+        one, other = (generator(row[None], text).images for row in noise)
+        assert torch.allclose(one, other)

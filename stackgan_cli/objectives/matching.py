@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from stackgan_cli.objectives.matching_networks import Labels, PictureSide, TextS
 from stackgan_cli.randomness import generator_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from torch import Tensor
 
@@ -25,6 +26,7 @@ MOST_PICTURES = 20_000
 """Pictures to learn from, at most: they are held in memory."""
 _AT_ONCE = 256
 _HELD_OUT = 256
+_MOST_PASSES = 40
 
 
 class PictureTextMatching(nn.Module):
@@ -44,7 +46,7 @@ class PictureTextMatching(nn.Module):
         side: side in pixels at which pictures are looked at; by default 64, or 96 through an extractor.
         width: of the space in which pictures and captions meet.
         channels: of the learnt network's first layer.
-        fit_steps: batches to learn from.
+        fit_steps: batches to learn from; fewer where these would pass 40 times over the pictures.
         fit_batch: pictures in one.
         attributes: weight of what is read off the picture, beside the contrastive loss.
         labels: values of each attribute, in order; found out by :meth:`fit`, and stored with the weights.
@@ -62,7 +64,7 @@ class PictureTextMatching(nn.Module):
         side: int | None = None,
         width: int = 128,
         channels: int = 48,
-        fit_steps: int = 2500,
+        fit_steps: int = 1500,
         fit_batch: int = 64,
         attributes: float = 1.0,
         labels: list[list[str]] | None = None,
@@ -116,7 +118,9 @@ class PictureTextMatching(nn.Module):
         pool = _Pool(data, order, pictures, targets, stated)
         self.requires_grad_(True)
         self.picture.freeze_features()
-        self._learn(pool, range(held, len(order)), seed, report)
+        places = range(held, len(order))
+        steps = min(self._fit_steps, _MOST_PASSES * math.ceil(len(places) / self._fit_batch))
+        self._learn(pool, _draws(places, self._fit_batch, steps, seed), steps, seed, report)
         self.requires_grad_(False).eval()
         return self._measure(pool, range(held or len(order)), seed)
 
@@ -142,13 +146,15 @@ class PictureTextMatching(nn.Module):
         right = torch.arange(len(scores), device=scores.device)
         return (F.cross_entropy(scores, right) + F.cross_entropy(scores.T, right)) / 2
 
-    def _learn(self, pool: _Pool, places: range, seed: int, report: Callable[[int, int, str], None]) -> None:
+    def _learn(
+        self, pool: _Pool, draws: Iterable[Tensor], steps: int, seed: int, report: Callable[[int, int, str], None]
+    ) -> None:
         self.train()
         half = fast_half_type(torch.device("cpu"))
         weights = [weight for weight in self.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(weights, lr=2e-3, weight_decay=0.02, fused=True)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=self._fit_steps, pct_start=0.1)
-        for step, drawn in enumerate(_draws(places, self._fit_batch, self._fit_steps, seed)):
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.1)
+        for step, drawn in enumerate(draws):
             images, text, targets, stated = pool.take(drawn, generator_for(seed, "captions", step))
             with torch.autocast("cpu", half, enabled=half is not None):
                 pictures, read = self.picture(disturbed(images, generator_for(seed, "disturbed", step)))
@@ -158,8 +164,8 @@ class PictureTextMatching(nn.Module):
             torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
-            if (step + 1) % 20 == 0 or step + 1 == self._fit_steps:
-                report(step + 1, self._fit_steps, f"loss {loss.item():.2f}")
+            if (step + 1) % 20 == 0 or step + 1 == steps:
+                report(step + 1, steps, f"loss {loss.item():.2f}")
 
     @torch.no_grad()
     def _measure(self, pool: _Pool, places: range, seed: int) -> dict[str, float]:

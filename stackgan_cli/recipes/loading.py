@@ -65,6 +65,9 @@ def stage_settings(recipe: Recipe, stage: int, changes: Mapping[str, Any], optio
         for part in reversed(key.split(".")):
             value = {part: value}  # noqa: PLW2901
         settings = merge(settings, value)
+    if chosen.discriminators and settings.get("discriminator") is not None:
+        # Objectives that concerned some of several discriminators concern the one that now stands in their place.
+        settings["objectives"] = [{**each, "discriminators": None} for each in settings["objectives"]]
     return check(StageSettings, settings, what="The settings")
 
 

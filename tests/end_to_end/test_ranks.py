@@ -17,7 +17,7 @@ import pytest
 from safetensors.torch import load_file
 
 CHANGES = {
-    "quick": (),
+    "quick": ("discriminator.name=residual", 'objectives=[{ name = "gradient-penalty", weight = 2.0, every = 4 }]'),
     "paper": ("generator.options.channels=16", "discriminator.options.channels=8"),
     "port": ("generator.options.channels=16", "discriminator.options.channels=8"),
 }

@@ -13,10 +13,6 @@ import pytest
 from PIL import Image
 
 STORED = Path(__file__).parent
-NETWORKS = {
-    "generator.options": {"channels": 4, "max_channels": 4, "condition_width": 4, "z_width": 4, "style_width": 8},
-    "discriminator.options": {"channels": 4, "max_channels": 8, "text_channels": 4},
-}
 
 
 @pytest.fixture
@@ -27,12 +23,10 @@ def then(empty_home: Path) -> Path:
 
 
 def training(stage: int, steps: int, *more: object) -> list[object]:
-    """The options that the stored runs were begun with, but for their length."""
-    settings = [f"{group}.{key}={value}" for group, options in NETWORKS.items() for key, value in options.items()]
-    settings += [f"resolution={16 if stage == 1 else 64}", "measure_pictures=4", "log_every=1"]
-    changes = [part for each in settings for part in ("--set", each)]
-    fixed = ["--batch-size", 4, "--precision", "float32", "--device", "cpu"]
-    return [f"train-stage{stage}", "--data", "birds", *fixed, *changes, "--steps", steps, *more]
+    """The settings that the stored runs were begun with, but for their length."""
+    before = STORED / f"home/models/birds/training/stage{stage}/settings.toml"
+    fixed = ["--recipe", before, "--precision", "float32", "--device", "cpu"]
+    return [f"train-stage{stage}", "--data", "birds", *fixed, "--steps", steps, *more]
 
 
 def losses(log: Path, after: int) -> list[dict[str, float]]:
@@ -64,11 +58,17 @@ def test_models_draw_what_they_drew(name: str, options: list[object], then: Path
     assert np.abs(ours - theirs).max() <= 1
 
 
-def test_prepared_data_are_recognised_and_serve_a_new_model(then: Path, stackgan: Callable[..., Any]) -> None:
-    what = ["--reader", "drawn-birds", "--limit", 20, "--encoder", "hashed-words", "--encoder-option", "width=16"]
-    again = stackgan("prepare", "--data", "birds", *what, "--resolution", 16, "--resolution", 64)
+def test_prepared_data_serve_a_new_model_and_are_told_from_birds_drawn_now(
+    then: Path, stackgan: Callable[..., Any]
+) -> None:
+    encoder = ["--encoder", "hashed-words", "--encoder-option", "width=16"]
+    again = stackgan("prepare", "--data", "birds", *encoder)
     assert again.code == 0, again.err
-    assert again.says("holds exactly these pictures already", "is there already")
+    assert again.says("is there already")
+    drawn = ["--reader", "drawn-birds", "--limit", 20, "--resolution", 16, "--resolution", 64]
+    other = stackgan("prepare", "--data", "birds", *drawn, *encoder)
+    assert other.code == 3
+    assert other.says("holds data prepared from another source")
     begun = stackgan(*training(1, 2, "--name", "other"))
     assert begun.code == 0, begun.err
     assert losses(then / "models/other/training/stage1/log.jsonl", after=0) == [

@@ -19,6 +19,11 @@ from stackgan_cli.training.optimizing import Length
 from stackgan_cli.training.parts import Goal, Judge, Part, StageParts
 
 WIDTH = 12
+SLIM = (
+    "resolution=16",
+    "discriminator.name=residual",
+    'objectives=[{ name = "gradient-penalty", weight = 2.0, every = 4, options = { power = 6.0 } }]',
+)
 
 
 def batch(count: int = 4) -> Batch:
@@ -29,7 +34,7 @@ def batch(count: int = 4) -> Batch:
 
 def task(*options: str, generator: torch.nn.Module | None = None, text_width: int = WIDTH) -> StageTask:
     torch.manual_seed(1)
-    settings = stage_settings(load_recipe("quick"), 1, {}, ("resolution=16", *options))
+    settings = stage_settings(load_recipe("quick"), 1, {}, (*SLIM, *options))
     network = generator or ModulatedStage1(text_width=WIDTH, resolution=16, channels=4, max_channels=8)
     critic = ResidualDiscriminator(text_width=text_width, resolution=16, channels=4, max_channels=8)
     goals = {

@@ -145,7 +145,7 @@ def test_data_that_are_prepared_train_without_this_package(tmp_path: Path, monke
     monkeypatch.setenv("STACKGAN_HOME", str(tmp_path / "home"))
     networks = ("generator.options", "discriminator.options")
     tiny = " ".join(f"--set {each}.{width}=4" for each in networks for width in ("channels", "max_channels"))
-    tiny += " --recipe quick --set resolution=16 --steps 1 --batch-size 2"
+    tiny += " --recipe quick --discriminator residual --set objectives=[] --set resolution=16 --steps 1 --batch-size 2"
     for plugins, line in (
         ("stackgan-torch7", f"prepare --data mine --resolution 16 --source {home}"),
         ("", f"train-stage1 --data mine --encoder precomputed {tiny}"),
