@@ -6,14 +6,13 @@ import os
 import re
 from pathlib import Path
 
-from stackgan_cli.errors import DataError, ModelError, UsageError
+from stackgan_cli.errors import DataError, UsageError
 from stackgan_cli.files import given_path
 
 MANIFEST = "stackgan.json"
 """The file that makes a folder a model."""
 DATA_MANIFEST = "data.json"
 """The file that makes a folder prepared data."""
-BUNDLED = Path(__file__).parent / "assets" / "drawn-birds"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -54,25 +53,9 @@ def existing_data(name_or_path: str) -> Path:
     )
 
 
-def existing_model(name_or_path: str | None) -> Path:
-    """Return the model folder to use: the one named, else ``$STACKGAN_MODEL``, else the last trained, else the bundled.
-
-    Raises:
-        ModelError: a model was named and there is none.
-    """
-    wanted = name_or_path or os.environ.get("STACKGAN_MODEL")
-    if not wanted:
-        return _last_trained() or BUNDLED
-    if wanted == "bundled":
-        return BUNDLED
-    folder = model_folder(wanted)
-    if (folder / MANIFEST).is_file():
-        return folder
-    known = names("models", MANIFEST)
-    raise ModelError(
-        f"There is no model called {wanted!r} ({folder} has no {MANIFEST}).",
-        hint=(f"one of: {', '.join(known)}, bundled" if known else "stackgan train-stage1, or --model bundled"),
-    )
+def is_path(name_or_path: str) -> bool:
+    """Whether it is meant as a path, not as a name."""
+    return any(mark in name_or_path for mark in (os.sep, "/")) or name_or_path.startswith((".", "~"))
 
 
 def names(kind: str, manifest: str) -> list[str]:
@@ -87,8 +70,7 @@ def names(kind: str, manifest: str) -> list[str]:
 def _resolve(name_or_path: str, kind: str) -> Path:
     if not name_or_path.strip():
         raise UsageError(f"The name of the {kind} is empty.", hint="a name such as 'cub', or a path")
-    looks_like_path = any(mark in name_or_path for mark in (os.sep, "/")) or name_or_path.startswith((".", "~"))
-    if looks_like_path:
+    if is_path(name_or_path):
         return given_path(name_or_path)
     if not _NAME.fullmatch(name_or_path):
         raise UsageError(
@@ -96,11 +78,3 @@ def _resolve(name_or_path: str, kind: str) -> Path:
             hint="letters, digits, dots, dashes and underscores, or a path with a slash in it",
         )
     return home() / kind / name_or_path
-
-
-def _last_trained() -> Path | None:
-    found: list[tuple[float, Path]] = []
-    for name in names("models", MANIFEST):
-        folder = home() / "models" / name
-        found.append(((folder / MANIFEST).stat().st_mtime, folder))
-    return max(found)[1] if found else None

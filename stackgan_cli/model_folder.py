@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stackgan_cli.components.protocols import Stage1Generator, Stage2Generator, TextEncoder
+    from stackgan_cli.components.resources import Resource
 
 STAGES = {1: Kind.STAGE1_GENERATOR, 2: Kind.STAGE2_GENERATOR}
 _TEXT_ENCODER = "text_encoder"
@@ -36,19 +37,20 @@ class ModelFolder:
 
     Args:
         folder: with ``stackgan.json`` in it.
+        resource: what a package calls it; None where no package brings it.
 
     Raises:
         ModelError: the manifest is missing, damaged, or of a later format.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, resource: Resource | None = None) -> None:
+        self.folder, self.resource = folder, resource
         self.manifest = read_model_manifest(folder)
 
     @property
     def name(self) -> str:
-        """Name of the model: its folder's."""
-        return self.folder.name
+        """Name of the model: its folder's, or ``package:name`` where a package brings it."""
+        return self.folder.name if self.resource is None else self.resource.full_name
 
     @property
     def stages(self) -> list[int]:

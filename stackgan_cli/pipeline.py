@@ -16,9 +16,9 @@ from stackgan_cli.components.storage import blame_version, load_weights, read_we
 from stackgan_cli.dataset.caption_features import on_device
 from stackgan_cli.errors import ComponentError, ModelError, UsageError
 from stackgan_cli.generators.folding import fold
-from stackgan_cli.home import existing_model
 from stackgan_cli.machine import choose_machine, place
-from stackgan_cli.model_folder import STAGES, ModelFolder
+from stackgan_cli.model_finding import find_model
+from stackgan_cli.model_folder import STAGES
 from stackgan_cli.pictures.pixels import to_bytes, to_pictures
 from stackgan_cli.randomness import generator_for
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from stackgan_cli.components.entries import ComponentEntry
     from stackgan_cli.components.protocols import TextFeatures
     from stackgan_cli.machine import Machine
+    from stackgan_cli.model_folder import ModelFolder
 
 LARGEST_SEED = 2**63 - 1
 
@@ -132,10 +133,10 @@ class Pipeline:
 
     @classmethod
     def load(cls, model: str | Path | None = None, device: str = "cpu", precision: str = "auto") -> Self:
-        """Load a model by name or path; without one, the model trained last, or the bundled one.
+        """Load a model; without one, that of ``$STACKGAN_MODEL``, or the one trained last, or the bundled one.
 
         Args:
-            model: name or path.
+            model: name, ``package:name`` or path.
             device: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the quickest one here.
             precision: ``float32``, ``bfloat16``, or ``auto`` for the quicker one on that device.
 
@@ -144,8 +145,7 @@ class Pipeline:
             ModelError: there is no such model, or it is damaged.
             ComponentError: the model needs a component that is not installed.
         """
-        folder = ModelFolder(existing_model(None if model is None else str(model)))
-        return cls(folder, choose_machine(device, precision))
+        return cls(find_model(None if model is None else str(model)), choose_machine(device, precision))
 
     @property
     def stages(self) -> list[int]:

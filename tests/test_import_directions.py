@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import stackgan_cli
+from stackgan_cli.components.registry import RESOURCE_GROUPS
 
 PACKAGE = Path(stackgan_cli.__file__).parent
 MODULES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")}
@@ -22,7 +23,7 @@ FLOORS = (
     ("files", "formats", "console"),
     ("home", "manifests", "machine", "ranks", "pictures", "downloads"),
     ("components", "recipes"),
-    ("model_card", "model_folder", "model_manifest"),
+    ("model_card", "model_finding", "model_folder", "model_manifest"),
     ("readers", "drawn_birds", "text_encoders", "generators", "discriminators", "objectives", "extractors"),
     ("dataset",),
     ("preparing",),
@@ -91,7 +92,7 @@ def test_text_encoders_and_networks_know_nothing_of_each_other() -> None:
 
 WITHOUT_TORCH = {
     *("components", "errors", "files", "manifests", "home", "console", "progress"),
-    *("commands", "app", "recipes", "model_folder"),
+    *("commands", "app", "recipes", "model_folder", "model_finding"),
 }
 
 
@@ -131,7 +132,8 @@ def texts(tree: ast.Module) -> Iterator[str]:
 def test_the_core_names_no_built_in_component() -> None:
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]["entry-points"]
     names = {name for group in project.values() for name in group}
-    homes = {target.partition(":")[0] for group in project.values() for target in group.values()}
+    factories = [targets for group, targets in project.items() if group not in RESOURCE_GROUPS]
+    homes = {target.partition(":")[0] for targets in factories for target in targets.values()}
     beside = {home.rpartition(".")[0] for home in homes}
     recipes = {path.stem for path in (PACKAGE / "recipes").glob("*.toml")}
     for module, tree in MODULES.items():
@@ -140,8 +142,6 @@ def test_the_core_names_no_built_in_component() -> None:
             continue
         named = set(texts(tree)) & (names - recipes)
         allowed = {name for where, name in DEFAULTS if where == module}
-        if module == "home.py":
-            allowed.add("drawn-birds")  # the folder of the bundled model
         assert named <= allowed, f"{module} names {named}"
 
 

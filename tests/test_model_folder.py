@@ -105,7 +105,7 @@ def test_a_truncated_file_is_named(stackgan: Callable[..., Any], model: Path, tm
 def test_an_unknown_model_is_answered_with_those_there_are(stackgan: Callable[..., Any], model: Path) -> None:
     done = stackgan("generate", "a red bird", "--model", "brids")
     assert done.code == 5
-    assert done.says("brids", "birds", "bundled")
+    assert done.says("brids", "Did you mean 'birds'?", "drawn-birds")
 
 
 def test_nothing_set_aside_replaces_what_was_set_aside_before(tmp_path: Path) -> None:

@@ -16,10 +16,12 @@ def environment(json: Json = False) -> None:
     """Show versions, devices, plugins, models and data: what to paste into a bug report."""
     from importlib.metadata import PackageNotFoundError, version
 
-    from stackgan_cli.components.registry import available
+    from stackgan_cli.components.registry import RESOURCE_GROUPS, available
+    from stackgan_cli.components.resources import resources
     from stackgan_cli.console import print_json, table
-    from stackgan_cli.home import DATA_MANIFEST, MANIFEST, home, names
+    from stackgan_cli.home import DATA_MANIFEST, home, names
     from stackgan_cli.machine import choose_machine
+    from stackgan_cli.model_finding import model_names
 
     def found(package: str) -> str:
         try:
@@ -29,16 +31,17 @@ def environment(json: Json = False) -> None:
 
     packages = ("stackgan-cli", "torch", "datasets", "numpy", "pillow", "safetensors", "typer", "torchmetrics")
     machine = choose_machine()
+    offers = [*available(), *(each for group in RESOURCE_GROUPS for each in resources(group))]
     facts = {
         "python": sys.version.split()[0],
         "system": platform.platform(),
         **{package: found(package) for package in packages},
         "device": str(machine.device),
         "precision": machine.precision,
-        "plugins": sorted({c.package for c in available() if not c.built_in}),
+        "plugins": sorted({each.package for each in offers if not each.built_in}),
         "home": str(home()),
         "data": names("data", DATA_MANIFEST),
-        "models": names("models", MANIFEST),
+        "models": model_names(),
     }
     if json:
         print_json(facts)

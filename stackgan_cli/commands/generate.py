@@ -126,10 +126,9 @@ def _pipeline(
     precision: str,
 ) -> Pipeline:
     from stackgan_cli.console import say, warn
-    from stackgan_cli.home import existing_model
-    from stackgan_cli.model_folder import ModelFolder
+    from stackgan_cli.model_finding import find_model
 
-    folder = ModelFolder(existing_model(model))
+    folder = find_model(model)
     stages = " and ".join("I" * stage for stage in folder.stages)
     say(f"Drawing with the model {folder.name} ({folder.folder}), Stage-{stages}.")
     from stackgan_cli.machine import choose_machine

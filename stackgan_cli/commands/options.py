@@ -15,6 +15,13 @@ def complete_recipe() -> list[str]:
     return sorted({recipe.name for recipe in recipes()})
 
 
+def complete_model() -> list[str]:
+    """Names of the models that are here, for completion."""
+    from stackgan_cli.model_finding import model_names
+
+    return model_names()
+
+
 Data = Annotated[str, typer.Option("--data", help="Name of the data, or the path of its folder.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps ...")]
@@ -23,7 +30,9 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="Name or folder of a model; by default $STACKGAN_MODEL, else the one trained last, else the bundled one.",
+        help="Name or folder of a model (stackgan info lists them); by default $STACKGAN_MODEL, else the one trained"
+        " last, else the bundled one.",
+        autocompletion=complete_model,
         show_default=False,
     ),
 ]

@@ -163,9 +163,15 @@ def the_one(matches: Sequence[Named], name: str, title: str, error: type[Stackga
     )
 
 
-def did_you_mean(name: str, known: Iterable[Offer]) -> str | None:
-    """Suggest what a name is close to, as a sentence; None where it is close to nothing."""
-    names = [spelling for each in known for spelling in (each.name, each.full_name)]
+def did_you_mean(name: str, known: Iterable[Offer], others: Iterable[str] = ()) -> str | None:
+    """Suggest what a name is close to, as a sentence; None where it is close to nothing.
+
+    Args:
+        name: what was asked for.
+        known: what packages offer.
+        others: names that no package offers.
+    """
+    names = [*others, *(spelling for each in known for spelling in (each.name, each.full_name))]
     close = difflib.get_close_matches(name.lower().replace("_", "-"), names, n=1)
     return f"Did you mean {close[0]!r}?" if close else None
 

@@ -14,12 +14,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackgan_cli.components.component import Offer, join
+from stackgan_cli.components.component import BUILT_IN_PACKAGE, Offer, join
 from stackgan_cli.components.registry import COMPONENT_NAME, LIMIT_VARIABLE, canonical, did_you_mean, entries, the_one
 from stackgan_cli.files import relative_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from stackgan_cli.components.registry import BrokenEntry, EntryLine
     from stackgan_cli.errors import StackganError
@@ -38,7 +38,7 @@ class Resource(Offer):
 
 
 def resources(group: str) -> list[Resource]:
-    """List what installed packages bring in a group, such as ``stackgan.recipes``, by package and name."""
+    """List what installed packages bring in a group, such as ``stackgan.models``, this one first."""
     return [each for each in _read(group) if isinstance(each, Resource)]
 
 
@@ -48,7 +48,14 @@ def broken_resources(group: str) -> list[BrokenEntry]:
 
 
 def find_resource(
-    group: str, name: str, *, title: str, built_in: Iterable[Resource], error: type[StackganError], otherwise: str
+    group: str,
+    name: str,
+    *,
+    title: str,
+    built_in: Iterable[Resource] = (),
+    others: Sequence[str] = (),
+    error: type[StackganError],
+    otherwise: str,
 ) -> Resource:
     """Find what a bare name or ``package:name`` means; a bare name means the built-in one first.
 
@@ -56,7 +63,8 @@ def find_resource(
         group: of the entry points.
         name: what was asked for.
         title: what such a thing is called, such as ``recipe``.
-        built_in: those that this package brings.
+        built_in: those that this package brings without advertising them.
+        others: names of such things that no package brings, for the hint.
         error: what to raise.
         otherwise: what may be given instead of a name, for the hint.
 
@@ -68,7 +76,7 @@ def find_resource(
     same = [each for each in known if each.name == bare and _comes_from(each.package, package)]
     if same:
         return the_one(same, name, title, error)
-    message, hint = _why_not(group, title, package, bare) or _unknown(title, name, known, otherwise)
+    message, hint = _why_not(group, title, package, bare) or _unknown(title, name, known, others, otherwise)
     raise error(message, hint)
 
 
@@ -83,10 +91,11 @@ def _why_not(group: str, title: str, package: str, name: str) -> tuple[str, str]
     return None
 
 
-def _unknown(title: str, name: str, known: list[Resource], otherwise: str) -> tuple[str, str]:
+def _unknown(title: str, name: str, known: list[Resource], others: Sequence[str], otherwise: str) -> tuple[str, str]:
     limit = f" in the packages that {LIMIT_VARIABLE} names" if LIMIT_VARIABLE in os.environ else ""
-    listed = f"There are: {join(sorted({each.name for each in known}))}; or" if known else "There is none, so"
-    hint = " ".join(filter(None, (did_you_mean(name, known), f"{listed} name {otherwise}.")))
+    names = sorted({*others, *(each.name for each in known)})
+    listed = f"There are: {join(names)}; or" if names else "There is none, so"
+    hint = " ".join(filter(None, (did_you_mean(name, known, others), f"{listed} name {otherwise}.")))
     return f"There is no {title} called {name!r}{limit}.", hint
 
 
@@ -98,7 +107,7 @@ def _comes_from(package: str, wanted: str) -> bool:
 def _read(group: str) -> list[Resource | BrokenEntry]:
     read: list[Resource | BrokenEntry] = []
     seen: set[tuple[str, str]] = set()
-    for entry in sorted(entries(group), key=lambda each: (each.package, each.name)):
+    for entry in sorted(entries(group), key=lambda each: (each.package != BUILT_IN_PACKAGE, each.package, each.name)):
         twice = (entry.package, entry.name) in seen
         read.append(entry.broken("the package advertises this name twice") if twice else _read_entry(entry))
         seen.add((entry.package, entry.name))

@@ -15,7 +15,6 @@ from stackgan_cli.evaluation.samples import choose_samples
 from stackgan_cli.home import existing_data
 from stackgan_cli.machine import choose_machine
 from stackgan_cli.manifests import write_json
-from stackgan_cli.model_folder import ModelFolder
 from stackgan_cli.pipeline import Pipeline
 from stackgan_cli.progress import SILENT
 
@@ -28,7 +27,7 @@ _EXTRACTOR_SEED = 0
 
 
 def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
-    """Measure a model, and keep the results in its folder.
+    """Measure a model, and keep the results in its folder, or in the home folder for a model of a package.
 
     Args:
         request: what to measure, and how.
@@ -41,7 +40,7 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
         UsageError: a metric that was named cannot be measured with this extractor and this data.
     """
     data = PreparedData(existing_data(request.data))
-    model = ModelFolder(request.model_folder())
+    model = request.model_place().open()
     metrics, broken = choose_metrics(request.metrics)
     pipeline = Pipeline(model, choose_machine(request.device, request.precision))
     progress.say(f"Measuring the model {model.name} ({model.folder}) on {data.name}.")
@@ -66,7 +65,7 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
     )
     for remark in results.remarks():
         progress.warn(remark)
-    path = results_path(model.folder, data.name)
+    path = results_path(model, data.name)
     write_json(path, results.as_json())
     progress.say(f"The whole protocol is in {path}.")
     return results

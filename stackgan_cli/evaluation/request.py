@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import UsageError
-from stackgan_cli.home import MANIFEST, data_folder, existing_model, names
+from stackgan_cli.home import MANIFEST, data_folder, names
+from stackgan_cli.model_finding import place_of_model
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from stackgan_cli.model_finding import ModelPlace
 
 DEFAULT_EXTRACTOR = "domain-classifier"
 FEWEST_PICTURES = 10
@@ -46,13 +49,13 @@ class EvaluateRequest:
         if self.seed < 0:
             raise UsageError(f"The seed {self.seed} is negative.", "0 or more")
 
-    def model_folder(self) -> Path:
-        """Folder of the model.
+    def model_place(self) -> ModelPlace:
+        """Where the model lies.
 
         Raises:
             ModelError: there is no such model.
         """
         if self.model is None:
             name = data_folder(self.data).name
-            return existing_model(name if name in names("models", MANIFEST) else None)
-        return existing_model(str(self.model))
+            return place_of_model(name if name in names("models", MANIFEST) else None)
+        return place_of_model(str(self.model))

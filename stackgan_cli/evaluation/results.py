@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from stackgan_cli.components.component import join
-from stackgan_cli.home import BUNDLED, home
+from stackgan_cli.home import home
 from stackgan_cli.manifests import Manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from stackgan_cli.model_folder import ModelFolder
 
 
 class Measurement(Manifest):
@@ -84,7 +86,8 @@ class Results(Manifest):
         return [*self.notes, *left_out, *silent]
 
 
-def results_path(model: Path, data: str) -> Path:
-    """Where the results on a data set are kept: in the model's folder, or in the home folder for the bundled model."""
-    folder = home() / "evaluation" / "bundled" if model == BUNDLED else model / "evaluation"
+def results_path(model: ModelFolder, data: str) -> Path:
+    """Where the results on a data set are kept: in the model's folder, or in the home folder for one of a package."""
+    brought = model.resource
+    folder = model.folder / "evaluation" if brought is None else home() / "evaluation" / brought.package / brought.name
     return folder / data / "results.json"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.registry import Kind, find
 from stackgan_cli.errors import DataError
-from stackgan_cli.home import DATA_MANIFEST, data_folder, existing_model
-from stackgan_cli.model_folder import ModelFolder
+from stackgan_cli.home import DATA_MANIFEST, data_folder
+from stackgan_cli.model_finding import find_model
 from stackgan_cli.preparing.planning import earlier_plan, plan_for
 from stackgan_cli.preparing.recognising import ready_features
 from stackgan_cli.preparing.surveying import survey
@@ -62,7 +62,7 @@ def prepare(request: PrepareRequest, progress: Progress = SILENT) -> PrepareResu
     """
     # A slip of the pen is told now, not after minutes of reading pictures, nor after the seconds that torch takes.
     _refuse_encoders(dict.fromkeys(request.encoders or (), request.encoder_options))
-    model = None if request.encoder_from is None else ModelFolder(existing_model(request.encoder_from))
+    model = None if request.encoder_from is None else find_model(request.encoder_from)
     target = data_folder(request.data)
     plan: Plan | None = None
     notes: tuple[str, ...] = ()

@@ -15,8 +15,9 @@ from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import version_note
 from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.errors import StackganError, UsageError
-from stackgan_cli.home import existing_data, existing_model, model_folder
+from stackgan_cli.home import existing_data, model_folder
 from stackgan_cli.machine import choose_machine, missing_compiler
+from stackgan_cli.model_finding import find_model, refuse_folder_of_package
 from stackgan_cli.model_folder import ModelFolder, stage_record
 from stackgan_cli.progress import SILENT
 from stackgan_cli.ranks import LostRankError, join_ranks, leave_ranks
@@ -136,6 +137,7 @@ def _trained(request: TrainRequest, ranks: Ranks, progress: Progress, stopping: 
 def _run(request: TrainRequest, ranks: Ranks, progress: Progress) -> TrainingRun:
     data = PreparedData(existing_data(request.data))
     folder = model_folder(request.name or data.name)
+    refuse_folder_of_package(folder)
     recipe, encoder, settings = _settled(request, data)
     machine = choose_machine(request.device, request.precision, ranks.local_rank if ranks.count > 1 else None)
     compiled, graphs = _compiler(request, machine, progress)
@@ -150,7 +152,7 @@ def _run(request: TrainRequest, ranks: Ranks, progress: Progress) -> TrainingRun
         options=RunOptions(machine=machine, ranks=ranks, on_nan=request.on_nan, compile=compiled, cuda_graphs=graphs),
         recipe=recipe,
         restart=request.restart and not request.dry_run,
-        start=None if request.start is None else ModelFolder(existing_model(request.start)),
+        start=None if request.start is None else find_model(request.start),
         progress=progress,
     )
 

@@ -169,7 +169,7 @@ def test_results_on_every_data_set_are_kept_and_can_be_read_again(
     from stackgan_cli import EvaluateRequest
     from stackgan_cli import evaluate as measure
     from stackgan_cli.evaluation.results import Results, results_path
-    from stackgan_cli.home import BUNDLED
+    from stackgan_cli.model_finding import find_model
 
     printed = evaluate("--json", "--precision", "float32").json
     (home / "data" / "birds").rename(home / "data" / "others")
@@ -177,9 +177,11 @@ def test_results_on_every_data_set_are_kept_and_can_be_read_again(
     results = measure(request)
     assert results == Results.model_validate_json(json.dumps(results.as_json()))
     assert results.as_json()["rows"] == printed["rows"]
-    assert json.loads(results_path(model, "others").read_text()) == results.as_json()
+    assert json.loads(results_path(find_model("birds"), "others").read_text()) == results.as_json()
     assert {path.parent.name for path in (model / "evaluation").rglob("results.json")} == {"birds", "others"}
-    assert results_path(BUNDLED, "birds") == home / "evaluation" / "bundled" / "birds" / "results.json"
+    assert results_path(find_model("bundled"), "birds") == (
+        home / "evaluation" / "stackgan-cli" / "drawn-birds" / "birds" / "results.json"
+    )
 
 
 def test_data_without_anything_to_learn_is_refused(

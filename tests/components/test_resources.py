@@ -32,10 +32,14 @@ def find(name: str, *built_in: Resource) -> Resource:
     return find_resource(GROUP, name, title="model", built_in=built_in, error=ModelError, otherwise="a folder")
 
 
+def theirs() -> list[Resource]:
+    return [each for each in resources(GROUP) if not each.built_in]
+
+
 def test_files_and_folders_of_packages_are_found_without_importing_them(bring: Bring) -> None:
     lines = "iris = some_flowers:models/iris\nrose = some_flowers.deeper:rose.toml"
     folder = bring("some-flowers", lines, "models/iris/stackgan.json", "deeper/__init__.py", "deeper/rose.toml")
-    iris, rose = resources(GROUP)
+    iris, rose = theirs()
     assert (iris.full_name, iris.version, iris.path) == ("some-flowers:iris", "1.0", folder / "models" / "iris")
     assert rose.path == folder / "deeper" / "rose.toml"
     assert find("Some_Flowers:rose") == find("rose") == rose
@@ -98,16 +102,16 @@ def test_unknown_names_are_answered_with_the_nearest_and_all_there_are(bring: Br
     for name in ("irsi", "other-flowers:iris", ""):
         with pytest.raises(ModelError, match=f"There is no model called '{name}'") as caught:
             find(name)
-        assert "There are: iris; or name a folder" in str(caught.value.hint)
+        assert "There are: drawn-birds, iris; or name a folder" in str(caught.value.hint)
         assert ("Did you mean" in str(caught.value.hint)) == bool(name)
 
 
 def test_plugins_that_the_variable_leaves_out_bring_nothing(bring: Bring, monkeypatch: pytest.MonkeyPatch) -> None:
     bring("some-flowers", "iris = some_flowers:iris", "iris")
     monkeypatch.setenv("STACKGAN_PLUGINS", "Some_Flowers")
-    assert [each.name for each in resources(GROUP)] == ["iris"]
+    assert [each.name for each in theirs()] == ["iris"]
     assert absent_plugins() == []
     monkeypatch.setenv("STACKGAN_PLUGINS", "")
-    assert resources(GROUP) == broken_resources(GROUP) == []
+    assert theirs() == broken_resources(GROUP) == []
     with pytest.raises(ModelError, match="STACKGAN_PLUGINS"):
         find("iris")

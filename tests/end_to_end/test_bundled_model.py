@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stackgan_cli.drawn_birds.palette import PLUMAGE
-from stackgan_cli.home import BUNDLED
+from stackgan_cli.model_finding import find_model
 from stackgan_cli.pipeline import Pipeline
 
 COLOURS = ("red", "blue", "green", "yellow", "black", "white")
@@ -29,10 +29,11 @@ def middle(pipeline: Pipeline, prompt: str) -> np.ndarray:
 def test_both_stages_are_there_and_small_and_say_how_they_were_made(pipeline: Pipeline) -> None:
     assert pipeline.stages == [1, 2]
     assert pipeline.resolution == 256
-    weights = sum(path.stat().st_size for path in BUNDLED.rglob("*.safetensors"))
+    bundled = find_model("bundled").folder
+    weights = sum(path.stat().st_size for path in bundled.rglob("*.safetensors"))
     assert 0 < weights < 12_000_000
     for stage in (1, 2):
-        training = BUNDLED / "training" / f"stage{stage}"
+        training = bundled / "training" / f"stage{stage}"
         lines = (training / "log.jsonl").read_text().splitlines()
         assert json.loads(lines[-1])["step"] == pipeline.model.manifest.stages[str(stage)].steps
         assert (training / "settings.toml").is_file()

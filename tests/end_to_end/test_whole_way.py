@@ -44,6 +44,7 @@ def test_json_is_one_object_on_stdout_and_talk_stays_on_stderr(
     for arguments in (
         ("prepare", "--data", "mine", "--source", source, "--encoder", "hashed-words", "--resolution", 16),
         ("generate", "a bird", "-o", tmp_path / "out", "--grid"),
+        ("info",),
         ("info", "birds"),
         ("environment",),
         ("components", "list"),
@@ -72,6 +73,6 @@ def test_the_environment_names_versions_data_and_models(stackgan: Callable[..., 
     told = stackgan("environment", "--json").json
     assert told["home"] == str(home)
     assert told["data"] == ["birds"]
-    assert told["models"] == ["birds"]
+    assert told["models"] == ["birds", "stackgan-cli:drawn-birds"]
     assert told["torch"][0].isdigit()
     assert told["python"].startswith("3.")

@@ -1,0 +1,147 @@
+"""Which models there are: folders of the home folder, folders that packages bring, and wherever a path leads.
+
+A package's model is found from its metadata, without importing the package, and is only read. The model that comes with
+this package is found in the same way.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stackgan_cli.components.resources import Resource, broken_resources, find_resource, resources
+from stackgan_cli.errors import ModelError, StackganError
+from stackgan_cli.home import MANIFEST, home, is_path, model_folder, names
+from stackgan_cli.model_folder import ModelFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GROUP = "stackgan.models"
+BUNDLED = "bundled"
+"""A name that always means the model of this package, whatever else is called as that is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlace:
+    """Where a model lies, and the package that brings it, if one does."""
+
+    folder: Path
+    resource: Resource | None = None
+
+    def open(self) -> ModelFolder:
+        """Read its manifest.
+
+        Raises:
+            ModelError: the manifest is missing, damaged, or of a later format.
+        """
+        return ModelFolder(self.folder, self.resource)
+
+
+@dataclass(frozen=True, slots=True)
+class UnusableModel:
+    """A model that is there and cannot be drawn with, and why."""
+
+    name: str
+    why: str
+
+
+def find_model(name_or_path: str | None) -> ModelFolder:
+    """Open the model to use; arguments and errors are those of :func:`place_of_model`."""
+    return place_of_model(name_or_path).open()
+
+
+def place_of_model(name_or_path: str | None) -> ModelPlace:
+    """Find the model to use, reading nothing of it.
+
+    Args:
+        name_or_path: a name, of which one in the home folder comes before one in a package; ``package:name``; a path;
+            or None for ``$STACKGAN_MODEL``, else the model trained last, else the bundled one.
+
+    Raises:
+        ModelError: there is no such model, or several packages bring one of that name.
+        UsageError: it can be neither a name nor a path.
+    """
+    wanted = name_or_path or os.environ.get("STACKGAN_MODEL")
+    if not wanted:
+        return _last_trained() or _bundled()
+    if wanted == BUNDLED:
+        return _bundled()
+    in_package = ":" in wanted and not is_path(wanted)
+    if not in_package:
+        folder = model_folder(wanted)
+        if (folder / MANIFEST).is_file():
+            brought = [each for each in resources(GROUP) if each.path.resolve() == folder.resolve()]
+            return ModelPlace(folder, brought[0] if brought else None)
+        if is_path(wanted):
+            raise ModelError(
+                f"There is no model called {wanted!r} ({folder} has no {MANIFEST}).",
+                hint=f"Check the path, or name one of: {', '.join(model_names())}.",
+            )
+    found = find_resource(
+        GROUP,
+        wanted,
+        title="model",
+        others=names("models", MANIFEST),
+        error=ModelError,
+        otherwise="the folder of a model",
+    )
+    return ModelPlace(found.path, found)
+
+
+def model_names() -> list[str]:
+    """Names that mean a model here: those of the home folder, then those of packages in full."""
+    return [*names("models", MANIFEST), *(each.full_name for each in resources(GROUP))]
+
+
+def list_models() -> tuple[list[ModelFolder], list[UnusableModel]]:
+    """Open every model of the home folder and of packages, and say of those that cannot be opened why."""
+    models: list[ModelFolder] = []
+    unusable = [
+        UnusableModel(f"{each.package}:{each.entry}", f"It cannot be used: {each.reason}.")
+        for each in broken_resources(GROUP)
+    ]
+    for name, place in _places():
+        try:
+            models.append(place.open())
+        except StackganError as error:
+            unusable.append(UnusableModel(name, error.message))
+    return models, unusable
+
+
+def refuse_folder_of_package(folder: Path) -> None:
+    """Refuse to write into a folder that a package brought.
+
+    Raises:
+        ModelError: naming the package.
+    """
+    for each in resources(GROUP):
+        if folder.resolve().is_relative_to(each.path.resolve()):
+            raise ModelError(
+                f"{folder} belongs to the package {each.package} {each.version}, so nothing is trained in it.",
+                hint=f"--name with a name of your own, and --from {each.full_name} to begin with its weights",
+            )
+
+
+def _places() -> Iterator[tuple[str, ModelPlace]]:
+    for name in names("models", MANIFEST):
+        yield name, ModelPlace(home() / "models" / name)
+    for each in resources(GROUP):
+        yield each.full_name, ModelPlace(each.path, each)
+
+
+def _bundled() -> ModelPlace:
+    for each in resources(GROUP):
+        if each.built_in:
+            return ModelPlace(each.path, each)
+    raise ModelError("This installation lacks the model that comes with it.", hint="Install stackgan-cli again.")
+
+
+def _last_trained() -> ModelPlace | None:
+    found: list[tuple[float, Path]] = []
+    for name in names("models", MANIFEST):
+        folder = home() / "models" / name
+        found.append(((folder / MANIFEST).stat().st_mtime, folder))
+    return ModelPlace(max(found)[1]) if found else None
