@@ -37,7 +37,8 @@ def test_every_recipe_is_whole_and_names_components_that_are_there() -> None:
             find(Kind.TEXT_ENCODER, recipe.encoder)
         for stage, kind in ((recipe.stage1, Kind.STAGE1_GENERATOR), (recipe.stage2, Kind.STAGE2_GENERATOR)):
             assert find(kind, stage.generator.name).built_in
-            assert find(Kind.DISCRIMINATOR, stage.discriminator.name).built_in
+            assert all(find(Kind.DISCRIMINATOR, judge.name).built_in for judge in stage.judges)
+            assert all(find(Kind.OBJECTIVE, goal.name).built_in for goal in stage.objectives)
         assert recipe.stage2.resolution == 4 * recipe.stage1.resolution
 
 
@@ -170,13 +171,23 @@ def test_a_recipe_file_says_only_what_differs_from_what_it_extends(write: Write)
 
 
 def test_another_component_in_a_file_starts_without_the_options_that_it_would_inherit(write: Write) -> None:
-    inherited = load_recipe("quick").stage1.discriminator.options
-    assert inherited
-    for name, options in (("other", {}), ("residual", inherited)):
-        recipe = load_recipe(write("mine.toml", f'extends = "quick"\nstage1.discriminator.name = "{name}"'))
+    options = "options = { channels = 5 }"
+    base = write("base.toml", f'extends = "quick"\nstage1.discriminator = {{ name = "residual", {options} }}')
+    for name, options in (("other", {}), ("residual", {"channels": 5})):
+        recipe = load_recipe(write("mine.toml", f'extends = "{base}"\nstage1.discriminator.name = "{name}"'))
         assert recipe.stage1.discriminator.options == options
-    both = 'extends = "quick"\nstage1.discriminator = { name = "other", options = { channels = 3 } }'
+    both = f'extends = "{base}"\nstage1.discriminator = {{ name = "other", options = {{ channels = 3 }} }}'
     assert load_recipe(write("mine.toml", both)).stage1.discriminator.options == {"channels": 3}
+
+
+def test_one_discriminator_in_place_of_several_is_what_their_objectives_concern() -> None:
+    quick = load_recipe("quick")
+    assert [judge.name for judge in quick.stage1.judges] == ["residual", "projected"]
+    (penalty,) = [goal for goal in quick.stage1.objectives if goal.name == "gradient-penalty"]
+    assert penalty.discriminators == ("residual",)
+    settings = stage_settings(quick, 1, {"discriminator.name": "paper-stage1"}, [])
+    assert [judge.name for judge in settings.judges] == ["paper-stage1"]
+    assert all(goal.discriminators is None for goal in settings.objectives)
 
 
 def test_layers_merge_tables_and_replace_lists() -> None:
