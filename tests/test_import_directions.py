@@ -33,8 +33,8 @@ FLOORS = (
 )
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
 
-ORDINARY = {"matching", "words"}
-"""Names of components that are also what a judgement and text features hold."""
+ORDINARY = {"folder", "matching", "words"}
+"""Names of components that are ordinary words too: parts of text features and judgements, a place on the disk."""
 
 DEFAULTS = {
     ("evaluation/request.py", "domain-classifier"),
