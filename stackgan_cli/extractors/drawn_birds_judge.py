@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _SEEDS = 2**48
 """Birds of the judge are painted under seeds from here on, far from those of any prepared data."""
+_MOST_FOR_EACH = 20
 _HELD_OUT_EVERY = 10
 """One bird in so many is of a pair of colours that no training picture shows; by chance it would be one in eleven."""
 
@@ -38,7 +39,7 @@ class DrawnBirdsJudge(DomainClassifier):
     chance to guess one part from another.
 
     Args:
-        count: birds to learn from.
+        count: birds to learn from; no more than 20 for each picture that the data has for training.
         width: of the features.
         channels: of the first layer.
         input_side: side in pixels that pictures are resized to, a multiple of 32.
@@ -68,18 +69,19 @@ class DrawnBirdsJudge(DomainClassifier):
         """Everything that changes the numbers."""
         return {**super().spec(), "name": "drawn-birds-judge", "birds": self.count}
 
-    def fit(self, data: FittingData, *, seed: int, report: Callable[[int, int, str], None]) -> dict[str, float]:  # noqa: ARG002
+    def fit(self, data: FittingData, *, seed: int, report: Callable[[int, int, str], None]) -> dict[str, float]:
         """Learn from freshly painted birds; a tenth of them is held out to be tested on.
 
         Args:
-            data: is not looked at.
+            data: of it only the number of pictures counts.
             seed: of everything random.
             report: told steps done, steps in all and a few words.
 
         Returns:
             ``held_out_accuracy`` over all attributes, and ``held_out_joint``: all ten right.
         """
-        return super().fit(_PaintedBirds(self.count, seed), seed=seed, report=report)
+        count = min(self.count, _MOST_FOR_EACH * len(data.captions))
+        return super().fit(_PaintedBirds(count, seed), seed=seed, report=report)
 
 
 class _PaintedBirds:

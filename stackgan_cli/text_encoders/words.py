@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,7 @@ _WIDTH_OF_HEAD = 32
 _NEAR = 5
 """Words that a convolution sees at once."""
 _AT_ONCE = 256
+_MOST_PASSES = 200
 
 
 class Words(nn.Module):
@@ -49,7 +52,7 @@ class Words(nn.Module):
         word_features: describe every word too, not the sentence alone.
         exchanged: share of captions whose values are exchanged in fitting, where the data knows attributes.
         slips: share of captions with a slip of the pen in fitting.
-        fit_steps: steps of fitting.
+        fit_steps: steps of fitting; fewer where these would pass 200 times over the captions.
         fit_batch: pictures of distinct classes in each of them, and half the captions.
         fit_rate: learning rate of fitting at its highest.
         picture_every: steps from one that embeds pictures and captions jointly to the next.
@@ -185,8 +188,11 @@ class Words(nn.Module):
             DataError: fewer than two pictures with captions.
         """
         self.begin()
+        captions = sum(map(len, data.captions))
+        steps = min(self.settings.steps, _MOST_PASSES * math.ceil(captions / (2 * self.settings.batch)))
+        settings = replace(self.settings, steps=max(steps, 1))
         rewording = Rewording(self._exchanged, self._slips)
-        return fit_joint_embedding(self, data, self.settings, seed=seed, report=report, reworded=rewording)
+        return fit_joint_embedding(self, data, settings, seed=seed, report=report, reworded=rewording)
 
 
 class _Block(nn.Module):

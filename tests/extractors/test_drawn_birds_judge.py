@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,8 @@ def test_it_learns_from_birds_of_its_own_and_names_what_it_sees() -> None:
     torch.manual_seed(0)
     judge = DrawnBirdsJudge(count=400, channels=16, epochs=6)
     told: list[int] = []
-    nothing: Any = None
-    measured = fit(judge, "judge", nothing, seed=0, report=lambda done, total, words: told.append(done))
+    data: Any = SimpleNamespace(captions=[[]] * 1000)
+    measured = fit(judge, "judge", data, seed=0, report=lambda done, total, words: told.append(done))
     assert set(measured) == {"held_out_accuracy", "held_out_joint"}
     assert told
     pictures, truth = birds_of("test", 400)
@@ -65,8 +66,8 @@ def test_too_few_birds_are_refused() -> None:
 def test_the_whole_judge_reads_real_birds_of_all_pairs() -> None:
     torch.manual_seed(0)
     judge = DrawnBirdsJudge()
-    nothing: Any = None
-    fit(judge, "judge", nothing, seed=0, report=lambda *told: None)
+    data: Any = SimpleNamespace(captions=[[]] * 1000)
+    fit(judge, "judge", data, seed=0, report=lambda *told: None)
     pictures, truth = birds_of("test", 6000)
     joint = torch.stack([*right(judge.eval(), pictures, truth).values()]).all(0)
     held_out = torch.tensor([(known["body_colour"], known["wing_colour"]) in HELD_OUT for known in truth])
