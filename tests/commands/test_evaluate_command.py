@@ -79,7 +79,7 @@ def test_an_extractor_of_another_version_says_so(evaluate: Callable[..., Any], h
     (config,) = (home / "data/birds/extractors").glob("*/config.json")
     config.write_text(json.dumps({**json.loads(config.read_text()), "version": "0.0.7"}))
     done = evaluate("--json")
-    assert done.says("'domain-classifier' was saved with stackgan-cli 0.0.7")
+    assert done.says("'drawn-birds-judge' was saved with stackgan-cli 0.0.7")
     assert len(done.json["notes"]) == 1
 
 
