@@ -61,12 +61,14 @@ def stage_settings(recipe: Recipe, stage: int, changes: Mapping[str, Any], optio
             hint="Name another recipe for this stage (stackgan recipes list).",
         )
     settings = chosen.model_dump()
+    before = settings["objectives"]
     for key, value in [*((k, v) for k, v in changes.items() if v is not None), *map(parse_option, options)]:
         for part in reversed(key.split(".")):
             value = {part: value}  # noqa: PLW2901
         settings = merge(settings, value)
-    if chosen.discriminators and settings.get("discriminator") is not None:
-        # Objectives that concerned some of several discriminators concern the one that now stands in their place.
+    alone = chosen.discriminators and settings.get("discriminator") is not None
+    if alone and settings["objectives"] == before:
+        # The recipe's objectives that concerned some of its discriminators concern the one that stands in their place.
         settings["objectives"] = [{**each, "discriminators": None} for each in settings["objectives"]]
     return check(StageSettings, settings, what="The settings")
 

@@ -192,7 +192,7 @@ class PaddingDiscriminator(WordDiscriminator):
 
 class ColumnDiscriminator(Discriminator):
     def judge(self, picture: Tensor, text: Tensor) -> Judgement:
-        return Judgement((picture * text).sum(1, keepdim=True))
+        return Judgement((picture * text).sum(1)[:, None, None])
 
 
 class BlindDiscriminator(Discriminator):
@@ -264,7 +264,7 @@ def test_faulty_generator_is_caught(factory: Callable[..., Any], name: str, deta
 @pytest.mark.parametrize(
     ("factory", "name", "detail"),
     [
-        (ColumnDiscriminator, "module and sizes", "(4, 1)"),
+        (ColumnDiscriminator, "module and sizes", "(4, 1, 1)"),
         (BlindDiscriminator, "gradients reach all parameters", "no gradient reaches 2 parameters"),
         (PaddingDiscriminator, "heeds the text", "where padding is True"),
         (FirstTextDiscriminator, "module and sizes", "1 judgements for 2 texts"),

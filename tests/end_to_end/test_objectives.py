@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -235,7 +236,7 @@ def test_stage_two_sketches_are_augmented_with_their_pictures(
 
 
 def test_a_run_of_a_package_that_is_gone_or_of_another_version_says_so(
-    train_tiny: Callable[..., Any], home: Path, site: Path
+    train_tiny: Callable[..., Any], stackgan: Callable[..., Any], home: Path, site: Path
 ) -> None:
     assert train_tiny(1, "--steps", 2, *objectives("tinted")).code == 0
     assert 'name = "new-goals:tinted"' in (home / "models/birds/training/stage1/settings.toml").read_text()
@@ -246,15 +247,16 @@ def test_a_run_of_a_package_that_is_gone_or_of_another_version_says_so(
     registry.clear_cache()
     settings = home / "models/birds/training/stage1/settings.toml"
     assert train_tiny(1, "--steps", 3, *objectives("new-goals:tinted")).code == 0
-    again = train_tiny(1, "--recipe", settings, "--steps", 4)
+    go_on = partial(stackgan, "train-stage1", "--data", "birds", "--precision", "float32")
+    again = go_on("--recipe", settings, "--steps", 4)
     assert again.code == 0, again.err
     (site / "new_goals-3.1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: new-goals\nVersion: 3.2\n")
     registry.clear_cache()
-    newer = train_tiny(1, "--recipe", settings, "--steps", 5)
+    newer = go_on("--recipe", settings, "--steps", 5)
     assert newer.says("objective 'tinted' was saved with new-goals 3.1, and 3.2 is installed"), newer.err
     shutil.rmtree(site / "new_goals-3.1.dist-info")
     shutil.rmtree(twin)
     registry.clear_cache()
-    gone = train_tiny(1, "--recipe", settings, "--steps", 6)
+    gone = go_on("--recipe", settings, "--steps", 6)
     assert gone.code == 4
     assert gone.says("tinted", "new-goals")
