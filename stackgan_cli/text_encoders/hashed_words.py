@@ -52,8 +52,7 @@ class HashedWords:
 
     def coverage(self, caption: str) -> float:
         """Give the share of a caption's words, split at white space, that hold a letter or digit."""
-        parts = caption.split()
-        return sum(WORD.search(part) is not None for part in parts) / len(parts) if parts else 0.0
+        return share_of_words(caption)
 
     def _add(self, row: NDArray[np.float32], caption: str) -> None:
         for term in self._terms(caption):
@@ -69,3 +68,9 @@ class HashedWords:
         yield from words
         if self.pairs:
             yield from (f"{first} {second}" for first, second in pairwise(words))
+
+
+def share_of_words(caption: str) -> float:
+    """Give the share of what white space parts in a caption that holds a letter or digit; 0 for an empty one."""
+    parts = caption.split()
+    return sum(WORD.search(part) is not None for part in parts) / len(parts) if parts else 0.0

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.errors import SettingsError
-from stackgan_cli.text_encoders.hashed_words import WORD
+from stackgan_cli.text_encoders.hashed_words import share_of_words
 from stackgan_cli.text_encoders.joint_embedding import Settings, fit_joint_embedding
 from stackgan_cli.text_encoders.rewording import Rewording
 
@@ -178,8 +178,7 @@ class Words(nn.Module):
 
     def coverage(self, caption: str) -> float:
         """Give the share of a caption's words, split at white space, that hold a letter or digit."""
-        parts = caption.split()
-        return sum(WORD.search(part) is not None for part in parts) / len(parts) if parts else 0.0
+        return share_of_words(caption)
 
     def fit(self, data: FittingData, *, seed: int, report: Callable[[int, int, str], None]) -> dict[str, float]:
         """Learn from captioned pictures, and from what the captions state where the data knows it.

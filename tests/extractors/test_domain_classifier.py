@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 import torch
@@ -15,13 +15,7 @@ HUES = ("red", "green", "blue")
 PICTURES = 576
 
 
-@pytest.fixture(autouse=True)
-def _on_one_thread() -> Iterator[None]:
-    """So small a network spends its time on waking threads, above all beside other tests."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("on_one_thread")
 
 
 class PlainColours:
