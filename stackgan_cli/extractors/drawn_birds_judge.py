@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from stackgan_cli.components.protocols import FittingData
     from stackgan_cli.drawn_birds.attributes import BirdAttributes
 
-_SEEDS = 2**48
-"""Birds of the judge are painted under seeds from here on, far from those of any prepared data."""
+_SEEDS = 2**31
+"""The judge's first bird. A reader's are its seed times 2^32 and an index below a million, so none is the same."""
 _MOST_FOR_EACH = 20
 _HELD_OUT_EVERY = 10
 """One bird in so many is of a pair of colours that no training picture shows; by chance it would be one in eleven."""
@@ -90,7 +90,7 @@ class _PaintedBirds:
     stated = None
 
     def __init__(self, count: int, seed: int) -> None:
-        self._seeds = [_SEEDS + seed % 2**16 * 2**32 + number for number in range(count)]
+        self._seeds = [seed % 2**31 * 2**32 + _SEEDS + number for number in range(count)]
         self.captions: Sequence[Sequence[str]] = [[]] * count
         self.classes: Sequence[int] = range(count)
 
@@ -106,6 +106,10 @@ class _PaintedBirds:
         return [{name: getattr(bird, name) for name in ATTRIBUTE_NAMES} for bird in self._birds]
 
     def pictures(self, indices: Sequence[int], resolution: int) -> Tensor:
+        # As prepared data are shown: the centre of a picture that is 19/16 as large, or every bird is of another size.
+        whole = resolution * 19 // 16
         painted = [paint(self._birds[index], self._seeds[index]) for index in indices]
-        reduced = [picture.resize((resolution, resolution), Image.Resampling.BICUBIC) for picture in painted]
-        return torch.from_numpy(np.stack([np.asarray(picture) for picture in reduced])).permute(0, 3, 1, 2)
+        reduced = [picture.resize((whole, whole), Image.Resampling.BICUBIC) for picture in painted]
+        pictures = torch.from_numpy(np.stack([np.asarray(picture) for picture in reduced])).permute(0, 3, 1, 2)
+        margin = (whole - resolution) // 2
+        return pictures[:, :, margin : margin + resolution, margin : margin + resolution].contiguous()
