@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -57,3 +58,11 @@ def test_the_reader_the_recipe_and_the_command_of_the_page_work(
     assert stage is not None
     assert stage.generator.name == "stackgan-first-parts:sketch"
     assert stackgan("count-words", folder / "captions.tsv", "--most", "1").out.split() == ["2", "000.png"]
+
+
+def test_the_model_of_the_page_is_drawn_with(
+    tutorial: None, stackgan: Callable[..., Any], made_once: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(made_once / "models" / "birds", tmp_path / "site" / "stackgan_flowers" / "model")
+    drawn = stackgan("generate", "a yellow flower", "--model", "flowers", "-o", tmp_path / "flower.png")
+    assert drawn.code == 0, drawn.err

@@ -63,7 +63,9 @@ def _list(json: bool) -> None:
         return
     for title, rows in (("Models", models), ("Prepared data", data), ("Broken", broken)):
         if rows:
-            table(title, rows[0], [map(_cell, row.values()) for row in rows])
+            # Folders would leave the names no room; info NAME tells one.
+            columns = [key for key in rows[0] if key != "folder"]
+            table(title, columns, [[_cell(row[key]) for key in columns] for row in rows])
 
 
 def _model_facts(model: ModelFolder) -> dict[str, Any]:
