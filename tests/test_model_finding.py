@@ -113,7 +113,16 @@ def test_nothing_is_written_into_a_package(stackgan: Stackgan, bring: Bring, hom
         done = stackgan("train-stage1", "--data", "birds", "--name", name, "--steps", 1)
         assert done.code == 5
         assert done.says("belongs to the package stackgan-flowers 1.0", "--from stackgan-flowers:flowers")
-    small = ("--num-images", 10, "--extractor-option", "epochs=1", "--extractor-option", "width=4")
+    small = (
+        "--num-images",
+        10,
+        "--extractor",
+        "domain-classifier",
+        "--extractor-option",
+        "epochs=1",
+        "--extractor-option",
+        "width=4",
+    )
     measured = stackgan("evaluate", "--data", "birds", "--model", "flowers", *small)
     assert measured.code == 0, measured.err
     results = home / "evaluation" / "stackgan-flowers" / "flowers" / "birds" / "results.json"
