@@ -53,11 +53,11 @@ class DrawnBirdsJudge(DomainClassifier):
     def __init__(
         self,
         *,
-        count: int = 14_000,
+        count: int = 20_000,
         width: int = 64,
-        channels: int = 32,
+        channels: int = 56,
         input_side: int = 64,
-        epochs: int = 8,
+        epochs: int = 14,
         labels: list[list[str]] | None = None,
     ) -> None:
         super().__init__(width=width, channels=channels, input_side=input_side, epochs=epochs, labels=labels)
