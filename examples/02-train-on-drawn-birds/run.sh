@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole way on the built-in data: under an hour on two cores, seconds with STACKGAN_TOY=1.
+# The whole way on the built-in data: an evening on two cores, a minute with STACKGAN_TOY=1.
 . "$(dirname "${BASH_SOURCE[0]}")/../place.sh"
 size=() small=() few=()
 if [ "$toy" = 1 ]; then
