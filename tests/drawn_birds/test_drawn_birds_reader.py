@@ -103,7 +103,7 @@ def test_listing_is_cheap() -> None:
 def test_defaults_are_enough_to_train_on() -> None:
     assert DrawnBirdsReader().count >= 10_000
     assert DrawnBirdsReader.recipe == "quick"
-    assert DrawnBirdsReader.encoder[0] == "char-cnn-rnn"
+    assert DrawnBirdsReader.encoder[0] == "words"
 
 
 def test_no_folder_is_recognised_and_a_source_is_refused(tmp_path: Path) -> None:
