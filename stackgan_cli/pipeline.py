@@ -110,7 +110,8 @@ class Pipeline:
     ) -> None:
         self.model, self.machine, self.condition = model, machine, condition
         self.notes: list[str] = []
-        """What may make the model draw otherwise than where it was trained: components that have changed since."""
+        """What may make the model draw otherwise than is expected: components that have changed since it was trained,
+        and generators that cannot be given the condition that was asked for."""
         self._encoder = self._part(Kind.TEXT_ENCODER)
         # Stage-II draws on what Stage-I has drawn, so that one is always there.
         stages = range(1, max([1, *model.stages]) + 1)
@@ -118,6 +119,8 @@ class Pipeline:
         if checkpoint is not None:
             self._generators[-1].take(model.checkpoint(stages[-1], checkpoint) / "averaged.safetensors")
         for part in self._generators:
+            if condition == "mean" and not isinstance(part.component, DrawsCondition):
+                self.notes.append(f"{part.described} does not say what noise draws its condition, so it draws as ever.")
             with part.blamed("being made ready"):
                 fold(part.component.requires_grad_(False), machine.half)
         for part in (self._encoder, *self._generators):
@@ -132,20 +135,28 @@ class Pipeline:
         return _Part(component, entry, kind, find(kind, entry.name).described)
 
     @classmethod
-    def load(cls, model: str | Path | None = None, device: str = "cpu", precision: str = "auto") -> Self:
+    def load(
+        cls,
+        model: str | Path | None = None,
+        device: str = "cpu",
+        precision: str = "auto",
+        condition: Literal["sample", "mean"] | None = None,
+    ) -> Self:
         """Load a model; without one, that of ``$STACKGAN_MODEL``, or the one trained last, or the bundled one.
 
         Args:
             model: name, ``package:name`` or path.
             device: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the quickest one here.
             precision: ``float32``, ``bfloat16``, or ``auto`` for the quicker one on that device.
+            condition: what to draw with, as the class has it.
 
         Raises:
             UsageError: the device or the precision cannot be had here.
             ModelError: there is no such model, or it is damaged.
             ComponentError: the model needs a component that is not installed.
         """
-        return cls(find_model(None if model is None else str(model)), choose_machine(device, precision))
+        folder = find_model(None if model is None else str(model))
+        return cls(folder, choose_machine(device, precision), condition=condition)
 
     @property
     def stages(self) -> list[int]:

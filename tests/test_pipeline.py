@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from stackgan_cli import Pipeline
 from stackgan_cli.components.component import Kind
@@ -213,6 +214,31 @@ def test_the_mean_of_the_condition_is_drawn_where_the_model_was_made_for_it(
     asked = ("generate", "a small red bird", "--seed", 3, "--model", "birds", "--output", path, "--condition", "mean")
     assert stackgan(*asked).code == 0
     assert read_facts(path)["condition"] == "mean"
+
+
+def test_a_generator_that_cannot_draw_the_mean_draws_as_ever_and_is_named(
+    changed: Callable[..., Pipeline], model: Path, stackgan: Callable[..., Any], tmp_path: Path
+) -> None:
+    changed(Kind.STAGE1_GENERATOR)
+    note = "The stage-one generator 'painter' of strange-parts 1.5 does not say what noise draws its condition"
+    for condition, notes in (("mean", 1), ("sample", 0)):
+        done = stackgan("generate", "a bird", "--stage", 1, "--condition", condition, "-o", tmp_path / "out")
+        assert done.code == 0, done.err
+        assert done.says(note) == bool(notes)
+
+
+def test_a_picture_drawn_otherwise_says_so_and_can_be_drawn_again(
+    model: Path, stackgan: Callable[..., Any], tmp_path: Path
+) -> None:
+    usual, sampled = tmp_path / "usual.png", tmp_path / "sampled"
+    assert stackgan("generate", "a bird", "--seed", 3, "--model", "birds", "-o", usual).code == 0
+    asked = ("generate", "a bird", "--seed", 3, "--model", "birds", "--condition", "sample", "--grid", "-o", sampled)
+    picture, sheet = stackgan(*asked).out.split()
+    assert "condition" not in read_facts(usual)
+    assert read_facts(Path(picture))["condition"] == read_facts(Path(sheet))["condition"] == "sample"
+    again = Pipeline.load("birds", condition=read_facts(Path(picture))["condition"]).draw("a bird", seed=3)
+    assert same(Image.open(picture), again)
+    assert not same(Image.open(usual), again)
 
 
 def test_with_the_mean_only_the_noise_z_decides(model: Path) -> None:

@@ -89,7 +89,7 @@ def generate(
         if preview:
             _preview(each)
     if grid:
-        path = _write_sheet(drawn, num_images, output, metadata)
+        path = _write_sheet(drawn, num_images, output, metadata, pipeline.condition)
         written.append({"path": str(path), "sheet": True})
         if not json:
             out.out(str(path), highlight=False)
@@ -168,13 +168,19 @@ def _write(drawn: Drawn, output: Path, metadata: bool, condition: str | None) ->
     return {"path": str(path), **facts}
 
 
-def _write_sheet(drawn: Sequence[Drawn], each: int, output: Path, metadata: bool) -> Path:
+def _write_sheet(drawn: Sequence[Drawn], each: int, output: Path, metadata: bool, condition: str | None) -> Path:
     from stackgan_cli.pictures.picture_files import free_path, save_png, slug
     from stackgan_cli.pictures.sheets import sheet
 
     rows = [(drawn[at].prompt, [one.picture for one in drawn[at : at + each]]) for at in range(0, len(drawn), each)]
     path = free_path(output, f"{slug(drawn[0].prompt)}-{drawn[0].seed}-grid")
-    facts = {"prompts": [caption for caption, _ in rows], "seeds": [one.seed for one in drawn], "model": drawn[0].model}
+    facts: dict[str, Any] = {
+        "prompts": [caption for caption, _ in rows],
+        "seeds": [one.seed for one in drawn],
+        "model": drawn[0].model,
+    }
+    if condition is not None:
+        facts["condition"] = condition
     save_png(sheet(rows, side=drawn[0].picture.width), path, facts if metadata else None)
     return path
 

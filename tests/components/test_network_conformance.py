@@ -109,6 +109,22 @@ class NarrowConditionGenerator(ConditionedGenerator):
         return Generated(images, kl, mean[:, 1:])
 
 
+class ElsewhereGenerator(ConditionedGenerator):
+    def __init__(self, *, text_width: int, resolution: int = 16) -> None:
+        super().__init__(text_width=text_width, resolution=resolution)
+        self.condition_noise = slice(self.noise_width, None)
+
+
+class IdleNoiseGenerator(ConditionedGenerator):
+    def __init__(self, *, text_width: int, resolution: int = 16) -> None:
+        super().__init__(text_width=text_width, resolution=resolution)
+        self.noise_width += 1
+        self.condition_noise = slice(self.noise_width - 1, None)
+
+    def forward(self, noise: Tensor, text: TextFeatures) -> Generated:
+        return super().forward(noise[:, :-1], text)
+
+
 def pooled(text: TextFeatures) -> Tensor:
     """Mean of the words that are words."""
     assert text.words is not None
@@ -250,6 +266,8 @@ def test_good_networks_conform(kind: Kind, factory: Callable[..., Any]) -> None:
         (DrawTellingGenerator, "kl and condition", "the mean of the distribution, not a draw from it"),
         (DivergenceAloneGenerator, "shapes", "one of kl and condition alone"),
         (NarrowConditionGenerator, "kl and condition", "condition_width is 6, but condition has the shape (4, 5)"),
+        (ElsewhereGenerator, "kl and condition", "no column of the noise"),
+        (IdleNoiseGenerator, "kl and condition", "columns of the noise that change nothing"),
         (MixedUpGenerator, "shapes", "(4x18 and 24x24)"),
         (PaddingGenerator, "heeds the text", "where padding is True"),
         (WordlessGenerator, "heeds the text", "other words give the same result"),

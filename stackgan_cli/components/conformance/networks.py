@@ -28,7 +28,7 @@ from stackgan_cli.components.conformance.subject import (
     seeded,
     whole_number,
 )
-from stackgan_cli.components.protocols import Generated, HasCondition, TextFeatures
+from stackgan_cli.components.protocols import DrawsCondition, Generated, HasCondition, TextFeatures
 from stackgan_cli.components.results import judgements_fault, pictures_fault, range_fault
 
 NamedCheck = tuple[str, Callable[[], str | None]]
@@ -225,7 +225,18 @@ class _GeneratorRun(_NetworkRun):
         mean = "condition is to be the mean of the distribution, not a draw from it"
         same(one.condition, other.condition, f"other noise gives another condition; {mean}")
         same(one.kl, other.kl, "other noise gives another kl; it depends on the distribution alone")
+        if isinstance(network, DrawsCondition):
+            self._mean_is_drawn(network, network.condition_noise)
         return f"condition {shape}"
+
+    def _mean_is_drawn(self, network: Any, columns: Any) -> None:
+        """The columns said to draw the condition are there, and matter."""
+        require(isinstance(columns, slice), f"condition_noise is {columns!r} instead of a slice")
+        mean = self.noise.clone()
+        require(mean[:, columns].numel() > 0, f"condition_noise is {columns}, which is no column of the noise")
+        mean[:, columns] = 0.0
+        one, other = self.generated(network).images, self.generated(network, noise=mean).images
+        require(not torch.equal(one, other), "condition_noise names columns of the noise that change nothing")
 
     @torch.no_grad()
     def heeds_noise(self) -> None:
