@@ -138,9 +138,13 @@ class DomainClassifier(nn.Module):
             torch.manual_seed(seed_of(seed, "extractor heads"))
             targets = self._learn_labels(data)
         order = torch.randperm(len(targets), generator=generator_for(seed, "extractor"))[:_MOST_PICTURES]
-        pictures = torch.cat([data.pictures(part.tolist(), self.input_side) for part in torch.split(order, _AT_ONCE)])
-        targets = targets[order]
         held = max(1, round(_HELD_OUT * len(order)))
+        total = self.epochs * _batches(len(order) - held)
+        parts = []
+        for number, part in enumerate(torch.split(order, _AT_ONCE)):
+            parts.append(data.pictures(part.tolist(), self.input_side))
+            report(0, total, f"{min((number + 1) * _AT_ONCE, len(order)):,} of {len(order):,} pictures read")
+        pictures, targets = torch.cat(parts), targets[order]
         self._train(pictures[held:], targets[held:], seed, report)
         right = [
             (torch.stack([scores.argmax(1) for scores in self(part)[1]], 1) == wanted).float()
@@ -177,7 +181,7 @@ class DomainClassifier(nn.Module):
         machine = choose_machine("cpu")
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.train()
-        per_epoch = max(1, len(pictures) // _AT_ONCE)
+        per_epoch = _batches(len(pictures))
         total = self.epochs * per_epoch
         optimizer = torch.optim.AdamW(self.parameters(), lr=3e-3, weight_decay=0.02, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=total, pct_start=0.15)
@@ -201,6 +205,11 @@ class DomainClassifier(nn.Module):
     def _widest(self) -> int:
         sizes = [len(values) for values in self.labels.values()]
         return sizes.index(max(sizes))
+
+
+def _batches(pictures: int) -> int:
+    """Whole batches in a pass."""
+    return max(1, pictures // _AT_ONCE)
 
 
 def _jittered(pictures: Tensor, draw: torch.Generator) -> Tensor:

@@ -108,7 +108,7 @@ class _PaintedBirds:
     def pictures(self, indices: Sequence[int], resolution: int) -> Tensor:
         # As prepared data are shown: the centre of a picture that is 19/16 as large, or every bird is of another size.
         whole = resolution * 19 // 16
-        painted = [paint(self._birds[index], self._seeds[index]) for index in indices]
+        painted = [paint(self._birds[index], self._seeds[index], 2 * whole) for index in indices]
         reduced = [picture.resize((whole, whole), Image.Resampling.BICUBIC) for picture in painted]
         pictures = torch.from_numpy(np.stack([np.asarray(picture) for picture in reduced])).permute(0, 3, 1, 2)
         margin = (whole - resolution) // 2
