@@ -45,6 +45,4 @@ for known in sentences:
 for hits, known in sorted(zip(right, sentences, strict=True), key=lambda each: each[0]):
     if hits < options.draws:
         print(f"{hits} of {options.draws}  {known['prompt']}")
-everyday = [hits for hits, known in zip(right, sentences, strict=True) if not known.get("hard")]
-print(f"all sentences: {sum(right) / len(right) / options.draws:.1%} of {len(right)} x {options.draws} drawings")
-print(f"without those of rare words: {sum(everyday) / len(everyday) / options.draws:.1%} of {len(everyday)} sentences")
+print(f"{sum(right) / len(right) / options.draws:.1%} of {len(right)} sentences x {options.draws} drawings are right")
