@@ -12,6 +12,8 @@ from stackgan_cli.evaluation.request import FEWEST_PICTURES, EvaluateRequest
 if TYPE_CHECKING:
     from stackgan_cli.evaluation.results import Measurement, Results
 
+_ARROWS = {"lower": "↓", "higher": "↑"}
+"""Which way is better."""
 EPILOG = """Examples:
 
 stackgan evaluate --data drawn-birds
@@ -80,9 +82,11 @@ def _show(results: Results) -> None:
     protocol = results.protocol
     extractor = str(protocol["extractor"].get("sha256", ""))[:12]
     title = f"{protocol['generated']:,} pictures, seed {protocol['seed']}, extractor {extractor}".rstrip()
-    headings = [f"{each.title} ({each.better} is better)" for each in results.metrics.values()]
-    rows = [[row.pictures, *(_cell(row.metrics.get(name)) for name in results.metrics)] for row in results.rows]
-    table(title, ["pictures", *headings], rows)
+    rows = [
+        [f"{facts.title} {_ARROWS[facts.better]}", *(_cell(row.metrics.get(name)) for row in results.rows)]
+        for name, facts in results.metrics.items()
+    ]
+    table(title, ["metric (↑ ↓ better)", *(row.pictures for row in results.rows)], rows)
     for name, facts in results.metrics.items():
         _show_parts(facts.title, {row.pictures: row.metrics[name] for row in results.rows if name in row.metrics})
 
@@ -93,17 +97,19 @@ def _show_parts(title: str, measured: dict[str, Measurement]) -> None:
 
     names = dict.fromkeys(part for each in measured.values() for part in each.parts)
     if names:
-        rows = [[name, *(_cell(each.parts.get(name)) for each in measured.values())] for name in names]
-        table(f"{title[0].upper()}{title[1:]}, one by one", ["", *measured], rows)
+        rows = [
+            [name.replace("_", " "), *(_cell(each.parts.get(name)) for each in measured.values())] for name in names
+        ]
+        table(f"{title[0].upper()}{title[1:]}, one by one", ["what", *measured], rows)
 
 
 def _cell(measured: Measurement | None) -> str:
     if measured is None or measured.value is None:
         return ""
-    form = "{:.2f}" if measured.of is None else "{:.1%}"
+    form = "{:.1%}" if measured.of is not None else "{:.2f}" if abs(measured.value) >= 1 else "{:.4f}"
     text = form.format(measured.value)
     if measured.deviation is not None:
         text += f" ± {form.format(measured.deviation)}"
     if measured.interval is not None:
-        text += " ({} to {})".format(*map(form.format, measured.interval))
+        text += "\n{}-{}".format(*(form.format(end).rstrip("%") for end in measured.interval))
     return text

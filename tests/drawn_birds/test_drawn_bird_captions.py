@@ -55,7 +55,11 @@ SHADES = {
     **dict.fromkeys(("scarlet", "crimson"), "red"),
     **dict.fromkeys(("azure", "sapphire"), "blue"),
     **dict.fromkeys(("chocolate", "chestnut"), "brown"),
-    **{"emerald": "green", "golden": "yellow", "tangerine": "orange", "ebony": "black", "ivory": "white"},
+    "emerald": "green",
+    "golden": "yellow",
+    "tangerine": "orange",
+    "ebony": "black",
+    "ivory": "white",
     "rosy": "pink",
 }
 MARKED = "plain|striped|barred|stripy|banded|spotted|speckled|dotted"
