@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from stackgan_cli.progress import Progress
 
 _EXTRACTOR_SEED = 0
+_ENOUGH = 10
+"""Pictures for each of the features' dimensions: the bias of a Fréchet distance is about width^2 / pictures."""
 
 
 def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
@@ -61,7 +63,7 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
         metrics={each.name: each.facts for each in metrics},
         rows=rows,
         left_out=broken | unmet,
-        notes=[note for note in (*pipeline.notes, fitted.note) if note],
+        notes=[note for note in (*pipeline.notes, fitted.note, *fitted.doubts, _few(observer, len(samples))) if note],
     )
     for remark in results.remarks():
         progress.warn(remark)
@@ -69,6 +71,16 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
     write_json(path, results.as_json())
     progress.say(f"The whole protocol is in {path}.")
     return results
+
+
+def _few(observer: Observer, count: int) -> str | None:
+    """Say where there are too few pictures for distances to be taken at their word."""
+    if count >= _ENOUGH * observer.width:
+        return None
+    return (
+        f"{count:,} pictures are few for features {observer.width} wide: distances come out too large and shares"
+        " uncertain. Read them beside those of the real training pictures, which are as many."
+    )
 
 
 def _given(observer: Observer, split: Split) -> frozenset[str]:
