@@ -86,7 +86,7 @@ def _few(observer: Observer, count: int) -> str | None:
 def _given(observer: Observer, split: Split) -> frozenset[str]:
     """What metrics may need and this extractor and this data give."""
     stated = split.attributes is not None and split.stated is not None
-    return observer.fills | {"real", "texts"} | ({"stated"} if stated else frozenset())
+    return observer.fills | {"real", "texts", "training", "repeats"} | ({"stated"} if stated else frozenset())
 
 
 def _protocol(

@@ -76,7 +76,9 @@ class Course:
         (row,) = [row for row in results.rows if row.pictures == "Stage-I"]
         values = [row.metrics[name].value if name in row.metrics else None for name in (JOINT, DISTANCE)]
         self.measured.append((self.trained, steps, values[0], values[1]))
-        told = "  ".join(f"{name} {value:.3f}" for name, value in zip((JOINT, DISTANCE), values, strict=True) if value is not None)
+        told = "  ".join(
+            f"{name} {value:.3f}" for name, value in zip((JOINT, DISTANCE), values, strict=True) if value is not None
+        )
         print(f"{self.recipe}: {self.trained:7,.0f} s  {steps:6,} steps  {told}", flush=True)
 
     def seconds_until(self, column: int, mark: float, *, rising: bool) -> str:

@@ -47,9 +47,11 @@ def test_all_that_are_installed_are_asked_unless_some_are_named(brightness: Call
     built_in = [
         "attribute-accuracy",
         "coverage",
+        "diversity",
         "frechet-distance",
         "inception-score",
         "kernel-distance",
+        "novelty",
         "r-precision",
     ]
     assert [each.name for each in choose_metrics()[0]] == [*built_in, "brightness"]
@@ -130,7 +132,9 @@ def test_what_cannot_be_measured_is_left_out_with_a_word_or_refused_where_it_is_
     assert [each.name for each in chosen] == ["coverage", "frechet-distance", "kernel-distance"]
     assert left_out == {
         "attribute-accuracy": "it needs data that says which attributes each caption states",
+        "diversity": "it needs several drawings of one caption",
         "inception-score": "it needs an extractor that classifies pictures",
+        "novelty": "it needs the training pictures",
         "r-precision": "it needs an extractor that reads captions",
     }
     assert applicable(choose_metrics()[0], frozenset(METRIC_NEEDS))[1] == {}

@@ -13,10 +13,12 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from stackgan_cli.components.protocols import Observation, Texts
 from stackgan_cli.evaluation.metrics.attribute_accuracy import AttributeAccuracy
 from stackgan_cli.evaluation.metrics.coverage import Coverage
+from stackgan_cli.evaluation.metrics.diversity import Diversity
 from stackgan_cli.evaluation.metrics.frechet_distance import FrechetDistance
 from stackgan_cli.evaluation.metrics.given_features import GivenFeatures
 from stackgan_cli.evaluation.metrics.inception_score import InceptionScore
 from stackgan_cli.evaluation.metrics.kernel_distance import KernelDistance
+from stackgan_cli.evaluation.metrics.novelty import Novelty
 from stackgan_cli.evaluation.metrics.r_precision import RPrecision
 from stackgan_cli.evaluation.metrics.shares import wilson_interval
 
@@ -134,6 +136,43 @@ def test_coverage_tells_few_things_drawn_well_from_many() -> None:
     assert "reason" in Coverage().measure(Observation(real[:5]), Observation(again), None, 0)
 
 
+def novelty(drawn: Tensor, real: Tensor, training: Tensor) -> dict[str, Any]:
+    return Novelty().measure(Observation(drawn), Observation(real, training=training), None, 0)
+
+
+def test_what_is_learnt_by_heart_is_not_new() -> None:
+    torch.manual_seed(6)
+    training, test, fresh = torch.randn(800, 6), torch.randn(300, 6), torch.randn(500, 6)
+    new = novelty(fresh, test, training)
+    assert new["value"] == pytest.approx(1.0, abs=0.1)
+    assert new["parts"]["close"]["value"] < 0.03
+    copied = novelty(training[:500], test, training)
+    assert copied["value"] < 1e-6
+    assert copied["parts"]["close"]["value"] == 1.0
+    half = novelty(torch.cat([training[:250], fresh[:250]]), test, training)
+    assert half["parts"]["close"]["value"] == pytest.approx(0.5, abs=0.03)
+    assert novelty(training[:500] + 0.01 * torch.randn(500, 6), test, training)["value"] < 0.1
+    assert "reason" in novelty(fresh, training[:300], training)
+
+
+def diversity(repeats: Tensor) -> dict[str, Any]:
+    return Diversity().measure(Observation(repeats[:, 0], repeats=repeats), None, None, 0)
+
+
+def test_a_model_that_ignores_its_noise_has_no_diversity_and_one_that_ignores_its_caption_all() -> None:
+    torch.manual_seed(8)
+    captions, noise = torch.randn(200, 1, 6), torch.randn(200, 4, 6)
+    assert diversity(captions.expand(-1, 4, -1))["value"] == 0.0
+    assert diversity(noise)["value"] == pytest.approx(1.0, abs=0.05)
+    # Distances of normal vectors grow with the root of their variance: 0.5^2 of 1 + 0.5^2.
+    part = diversity(captions + 0.5 * noise)
+    assert part["value"] == pytest.approx((0.25 / 1.25) ** 0.5, abs=0.03)
+    assert 0 < part["deviation"] < 0.03
+    assert part["captions"] == 200
+    for nothing in (captions[:1].expand(1, 4, 6), captions, torch.ones(5, 3, 6)):
+        assert diversity(nothing).keys() == {"reason"}
+
+
 def test_a_score_goes_from_one_to_the_number_of_values() -> None:
     assert score(torch.zeros(100, 5))[0] == pytest.approx(1.0)
     assert score(torch.tensor([[50.0, 0, 0, 0, 0]]).repeat(100, 1))[0] == pytest.approx(1.0)
@@ -202,6 +241,21 @@ def test_r_precision_goes_from_chance_to_one() -> None:
     draw = torch.Generator().manual_seed(1)
     chance = ranked(torch.randn(600, 32, generator=draw), torch.randn(600, 32, generator=draw))
     assert chance["interval"][0] < 0.01 < chance["interval"][1] < 0.04
+
+
+def test_captions_that_are_true_of_the_picture_are_no_distractors_and_similar_ones_are_harder() -> None:
+    # 120 captions of 12 colours: those of one colour are all true of each other's pictures, and look alike.
+    colours = torch.arange(120) % 12
+    truth = [{"colour": str(int(colour))} for colour in colours]
+    features = torch.eye(12)[colours]
+    known: dict[str, Any] = {"truth": truth, "stated": [["colour"]] * 120}
+    assert ranked(features, features, candidates=50, **known)["value"] == 1.0
+    assert ranked(features, features, candidates=50)["value"] < 0.6
+    # A picture of colour 1 that looks like colour 0 most: only the captions closest to its own tell.
+    near = torch.eye(12) + 0.5 * torch.eye(12).roll(1, 1)
+    confused = ranked(near[colours], near[(colours + 1) % 12], candidates=11, **known)
+    assert confused["parts"]["similar"]["value"] <= confused["value"]
+    assert ranked(near[colours] + 0.2, near[colours], candidates=11, **known)["parts"]["similar"]["value"] == 1.0
 
 
 def test_r_precision_by_hand() -> None:

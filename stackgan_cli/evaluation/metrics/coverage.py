@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from stackgan_cli.evaluation.metrics.distances import ROWS, blocks
 from stackgan_cli.evaluation.metrics.shares import share
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from stackgan_cli.components.protocols import Observation, Texts
-
-_ROWS = 500
-"""Rows of distances that are computed at once: 120 MB beside 30,000 pictures."""
 
 
 class Coverage:
@@ -48,8 +46,7 @@ class Coverage:
         reach, reach_real = _reach(ours, self.neighbours), _reach(theirs, self.neighbours)
         precise = torch.zeros(len(ours), dtype=torch.long)
         covered, recalled = [], []
-        for part, radius in zip(torch.split(theirs, _ROWS), torch.split(reach_real, _ROWS), strict=True):
-            distances = _squares(part, ours)
+        for distances, radius in zip(blocks(theirs, ours), torch.split(reach_real, ROWS), strict=True):
             precise += (distances < radius[:, None]).sum(0)
             covered.append(distances.amin(1) < radius)
             recalled.append((distances < reach).any(1))
@@ -62,16 +59,9 @@ class Coverage:
 def _reach(features: Tensor, neighbours: int) -> Tensor:
     """Squared distance of each row to its k-th nearest other row."""
     parts = []
-    for start in range(0, len(features), _ROWS):
-        distances = _squares(features[start : start + _ROWS], features)
+    for number, distances in enumerate(blocks(features, features)):
         rows = torch.arange(len(distances))
-        distances[rows, rows + start] = 0.0
+        distances[rows, rows + number * ROWS] = 0.0
         # The nearest is the row itself.
         parts.append(distances.kthvalue(neighbours + 1, dim=1).values)
     return torch.cat(parts)
-
-
-def _squares(one: Tensor, other: Tensor) -> Tensor:
-    """Squared distances (rows, rows); the features should lie around nothing, or digits are lost."""
-    lengths = one.square().sum(1)[:, None] + other.square().sum(1)
-    return (lengths - 2 * one @ other.T).clamp_min(0.0)
