@@ -20,6 +20,8 @@ stackgan evaluate --data drawn-birds
 
 stackgan evaluate --data flowers --model flowers --num-images 500 --json
 
+stackgan evaluate --data drawn-birds --report
+
 stackgan evaluate --data drawn-birds --metric attribute-accuracy --extractor-option width=128"""
 
 
@@ -49,6 +51,9 @@ def evaluate(
         typer.Option(metavar="KEY=VALUE", help="Option of the feature extractor; repeatable.", show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of captions and noise.")] = 0,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a page with figures, report.html, beside the results.")
+    ] = False,
     device: Device = "auto",
     precision: Precision = "auto",
     json: Json = False,
@@ -68,6 +73,7 @@ def evaluate(
         seed=seed,
         device=device,
         precision=precision,
+        report=report,
     )
     results = measure(request, ConsoleProgress())
     if json:
@@ -104,12 +110,4 @@ def _show_parts(title: str, measured: dict[str, Measurement]) -> None:
 
 
 def _cell(measured: Measurement | None) -> str:
-    if measured is None or measured.value is None:
-        return ""
-    form = "{:.1%}" if measured.of is not None else "{:.2f}" if abs(measured.value) >= 1 else "{:.4f}"
-    text = form.format(measured.value)
-    if measured.deviation is not None:
-        text += f" ± {form.format(measured.deviation)}"
-    if measured.interval is not None:
-        text += "\n{}-{}".format(*(form.format(end).rstrip("%") for end in measured.interval))
-    return text
+    return "" if measured is None else measured.shown

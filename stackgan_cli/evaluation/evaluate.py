@@ -8,6 +8,8 @@ from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.evaluation.fitted_extractors import fitted_extractor
 from stackgan_cli.evaluation.measuring import applicable, choose_metrics
 from stackgan_cli.evaluation.observing import Observer
+from stackgan_cli.evaluation.report.figures import Scene
+from stackgan_cli.evaluation.report.page import write_report
 from stackgan_cli.evaluation.request import DEFAULT_EXTRACTOR
 from stackgan_cli.evaluation.results import Results, results_path
 from stackgan_cli.evaluation.rows import measured_rows
@@ -54,14 +56,14 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
     metrics, unmet = applicable(metrics, _given(observer, split))
     samples = choose_samples(split, request.num_images or len(split), request.seed)
     with progress.phase("Pictures") as advance:
-        rows = measured_rows(
+        measured = measured_rows(
             pipeline, data, split, samples, observer=observer, metrics=metrics, seed=request.seed, report=advance
         )
     results = Results(
         protocol=_protocol(pipeline, data, split, observer, len(samples), request.seed),
         extractor=dict(fitted.card),
         metrics={each.name: each.facts for each in metrics},
-        rows=rows,
+        rows=measured.rows,
         left_out=broken | unmet,
         notes=[note for note in (*pipeline.notes, fitted.note, *fitted.doubts, _few(observer, len(samples))) if note],
     )
@@ -70,6 +72,11 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
     path = results_path(model, data.name)
     write_json(path, results.as_json())
     progress.say(f"The whole protocol is in {path}.")
+    if request.report:
+        scene = Scene(pipeline, data, split, samples, measured, request.seed)
+        with progress.phase("Figures"):
+            page = write_report(path.parent, results, scene)
+        progress.say(f"The report is {page}.")
     return results
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,6 +30,18 @@ if TYPE_CHECKING:
     from stackgan_cli.pipeline import Pipeline
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured, and what it was measured of."""
+
+    rows: list[Row]
+    drawn: Observation
+    """Of the last stage."""
+    real: Observation
+    """Of the test pictures."""
+    texts: Texts
+
+
 _MOST_TRAINING = 20_000
 """Training pictures that drawings are compared with, at most."""
 _REPEATED, _DRAWINGS = 100, 4
@@ -47,7 +59,7 @@ def measured_rows(
     seed: int,
     report: Callable[[int, int], None],
     at_once: int = AT_ONCE,
-) -> list[Row]:
+) -> Measured:
     """Observe and measure, one after the other, the sets of pictures that :attr:`Results.rows` names.
 
     Args:
@@ -100,7 +112,7 @@ def measured_rows(
     if readers:
         shuffled = reordered(texts, torch.randperm(len(samples), generator=draw).tolist())
         rows.append(row(f"{rows[-1].pictures}, captions shuffled", drawn, real, shuffled, readers))
-    return rows
+    return Measured(rows, drawn, real, texts)
 
 
 def _counting(report: Callable[[int, int], None], total: int) -> Callable[[int], None]:

@@ -33,7 +33,7 @@ def rows_of(
         seed=0,
         report=(lambda done, total: told.append((done, total))) if told is not None else lambda done, total: None,
         at_once=at_once,
-    )
+    ).rows
 
 
 def values(rows: list[Row], metric: str) -> dict[str, float | None]:
