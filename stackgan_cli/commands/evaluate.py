@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stackgan_cli.commands.options import Data, Device, Json, Precision
+from stackgan_cli.errors import UsageError
 from stackgan_cli.evaluation.request import FEWEST_PICTURES, EvaluateRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stackgan_cli.evaluation.comparing import ComparedModel
     from stackgan_cli.evaluation.results import Measurement, Results
 
 _ARROWS = {"lower": "↓", "higher": "↑"}
@@ -22,11 +26,20 @@ stackgan evaluate --data flowers --model flowers --num-images 500 --json
 
 stackgan evaluate --data drawn-birds --report
 
+stackgan evaluate --data drawn-birds --compare bundled drawn-birds
+
 stackgan evaluate --data drawn-birds --metric attribute-accuracy --extractor-option width=128"""
 
 
 def evaluate(
     data: Data,
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="MODEL...", help="Models to compare.", show_default=False)
+    ] = None,
+    compare: Annotated[
+        bool,
+        typer.Option("--compare", help="Compare the models that are named, on the same captions with the same noise."),
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option(
@@ -63,6 +76,8 @@ def evaluate(
     from stackgan_cli.console import ConsoleProgress, print_json
     from stackgan_cli.evaluation.evaluate import evaluate as measure
 
+    if models and not compare:
+        raise UsageError("Models are named to be compared.", hint=f"--compare, or --model {models[0]}")
     request = EvaluateRequest(
         data=data,
         model=model,
@@ -75,11 +90,41 @@ def evaluate(
         precision=precision,
         report=report,
     )
+    if compare:
+        _compare(request, models or [], json=json)
+        return
     results = measure(request, ConsoleProgress())
     if json:
         print_json(results.as_json())
     else:
         _show(results)
+
+
+def _compare(request: EvaluateRequest, models: Sequence[str], *, json: bool) -> None:
+    from stackgan_cli.console import ConsoleProgress, print_json, table
+    from stackgan_cli.evaluation.comparing import compare
+
+    progress = ConsoleProgress()
+    comparison, folder = compare(request, models, progress)
+    progress.say(f"Numbers and a figure are in {folder}.")
+    if json:
+        print_json(comparison.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+        return
+    rows = [
+        [f"{facts.title} {_ARROWS[facts.better]}", *(_beside(model, name) for model in comparison.models)]
+        for name, facts in comparison.metrics.items()
+    ]
+    title = f"{comparison.protocol['generated']:,} pictures of the same captions, with the same noise"
+    table(title, ["metric (↑ ↓ better)", *(model.model for model in comparison.models)], rows)
+
+
+def _beside(model: ComparedModel, metric: str) -> str:
+    """A number, and under it its distance from the first model's with the interval."""
+    text = _cell(model.metrics.get(metric))
+    if (difference := model.against_first.get(metric)) is not None:
+        low, high = difference.interval
+        text += f"\n{difference.value:+.4g} ({low:+.4g} to {high:+.4g})"
+    return text
 
 
 def _show(results: Results) -> None:
