@@ -67,6 +67,7 @@ class TrainingRun:
         options: device, precision, ranks and the like.
         recipe: name of the recipe, for the record.
         restart: set an earlier run of this stage aside and begin anew.
+        trial: read only; nothing is written, renamed or deleted, so that it harms no run that is on its way.
         start: a model whose weights the run begins with, where it does not go on from a checkpoint.
         progress: told what a person should know.
 
@@ -87,11 +88,13 @@ class TrainingRun:
         options: RunOptions,
         recipe: str,
         restart: bool = False,
+        trial: bool = False,
         start: ModelFolder | None = None,
         progress: Progress = SILENT,
     ) -> None:
         self.stage, self.settings, self.data, self.folder, self.options = stage, settings, data, folder, options
         self.recipe, self._progress, self._start = recipe, progress, start
+        self._writes = options.ranks.main and not trial
         self.losses: dict[str, float] = {}
         """As they were read last."""
         self.images_per_second = 0.0
@@ -109,11 +112,11 @@ class TrainingRun:
         self.length = Length(
             settings.steps or (settings.epochs or 0) * self.batches.steps_per_epoch, self.batches.steps_per_epoch
         )
-        self._assembled = self._assemble(restart)
+        self._assembled = self._assemble(restart, keep=not trial)
         self.task = self._begin()
         self.samples = Samples(data, self._encoder_folder, settings)
         self._watch = LossWatch(lambda losses: mean_over_ranks(losses, options.ranks))
-        if restart and options.ranks.main:
+        if restart and self._writes:
             # Only now, when the new run is known to be able to begin.
             self._set_aside()
         self._trail = Trail(self.run_folder, options.machine)
@@ -128,7 +131,7 @@ class TrainingRun:
             entries=self._assembled.entries,
             start=start,
         )
-        self.step = self._resume()
+        self.step = 0 if restart and trial else self._resume()
 
     @property
     def steps(self) -> int:
@@ -245,7 +248,7 @@ class TrainingRun:
             name: sum(weight.numel() for weight in network.parameters()) for name, network in self.task.networks.items()
         }
 
-    def _assemble(self, restart: bool) -> StageAssembly:
+    def _assemble(self, restart: bool, *, keep: bool = True) -> StageAssembly:
         stage1 = None
         if self.stage == 2:
             model = ModelFolder(self.folder)
@@ -255,6 +258,7 @@ class TrainingRun:
             self._encoder_folder,
             None if restart else self.run_folder,
             None if self._start is None else self._start.stage_folder(self.stage),
+            keep,
             self._progress,
         )
         return assemble(self.settings, self.stage, self._widths, stage1, fitting)
@@ -276,7 +280,7 @@ class TrainingRun:
         return Recorder(self.run_folder, self.step, f"{self.folder.name}, Stage-{'I' * self.stage}")
 
     def _resume(self) -> int:
-        if self.options.ranks.main:
+        if self._writes:
             self._trail.sweep()
         path, complaints = self._trail.resume(self.task)
         self.task.rate_scale = self._trail.rate_scale

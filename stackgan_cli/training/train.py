@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import version_note
 from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.errors import StackganError, UsageError
+from stackgan_cli.files import only_one
 from stackgan_cli.home import existing_data, model_folder
 from stackgan_cli.machine import choose_machine, missing_compiler
 from stackgan_cli.model_finding import find_model, refuse_folder_of_package
@@ -90,7 +92,8 @@ def train(
 ) -> TrainResult:
     """Train a stage as asked for, from the start or from where an earlier run stopped.
 
-    Under ``torchrun`` every process calls this; the main one writes.
+    Under ``torchrun`` every process calls this; the main one writes. No two runs train one model at a time, not even
+    its two stages: the second stands on the first.
 
     Args:
         request: what was asked for.
@@ -98,11 +101,12 @@ def train(
         stopping: asked after every step; where it says yes, the run saves and ends, and the same request goes on.
 
     Raises:
-        StackganError: something asked for cannot be done.
+        StackganError: something asked for cannot be done, or another process is training this model.
     """
     ranks = join_ranks()
     try:
-        trained = _trained(request, ranks, progress if ranks.main else SILENT, stopping)
+        with ExitStack() as held:
+            trained = _trained(request, ranks, progress if ranks.main else SILENT, stopping, held)
     except LostRankError:
         # The group is broken, and leaving it would wait for whoever is gone.
         raise
@@ -114,8 +118,10 @@ def train(
     return trained
 
 
-def _trained(request: TrainRequest, ranks: Ranks, progress: Progress, stopping: Callable[[], bool]) -> TrainResult:
-    run = ranks.in_turn(lambda: _run(request, ranks, progress))
+def _trained(
+    request: TrainRequest, ranks: Ranks, progress: Progress, stopping: Callable[[], bool], held: ExitStack
+) -> TrainResult:
+    run = ranks.in_turn(lambda: _run(request, ranks, progress, held))
     found = None
     if request.dry_run:
         found = _plan(run)
@@ -134,10 +140,12 @@ def _trained(request: TrainRequest, ranks: Ranks, progress: Progress, stopping: 
     )
 
 
-def _run(request: TrainRequest, ranks: Ranks, progress: Progress) -> TrainingRun:
+def _run(request: TrainRequest, ranks: Ranks, progress: Progress, held: ExitStack) -> TrainingRun:
     data = PreparedData(existing_data(request.data))
     folder = model_folder(request.name or data.name)
     refuse_folder_of_package(folder)
+    if ranks.main and not request.dry_run:
+        held.enter_context(only_one(folder, "training"))
     recipe, encoder, settings = _settled(request, data)
     machine = choose_machine(request.device, request.precision, ranks.local_rank if ranks.count > 1 else None)
     compiled, graphs = _compiler(request, machine, progress)
@@ -151,7 +159,8 @@ def _run(request: TrainRequest, ranks: Ranks, progress: Progress) -> TrainingRun
         folder=folder,
         options=RunOptions(machine=machine, ranks=ranks, on_nan=request.on_nan, compile=compiled, cuda_graphs=graphs),
         recipe=recipe,
-        restart=request.restart and not request.dry_run,
+        restart=request.restart,
+        trial=request.dry_run,
         start=None if request.start is None else find_model(request.start),
         progress=progress,
     )
