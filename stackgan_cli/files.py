@@ -7,6 +7,7 @@ import json
 import os
 import posixpath
 import re
+import secrets
 import shlex
 import shutil
 import socket
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _PARTIAL, _OLD, _LOCK, _HOLDER = ".partial", ".old", ".lock", ".holder"
 _OURS = re.compile(r"\.(?P<name>.+)\.(\d+|[a-z0-9_]{8})\.(partial|old)")
-"""Hidden names that hold what is half written or half replaced, with a process's number or tempfile's letters."""
+"""Hidden names that hold what is half written or half replaced, with eight letters of their own."""
 _HOLDER_BYTES = 4096
 
 
@@ -65,13 +66,17 @@ def followed(path: Path) -> Path:
 
 
 @contextmanager
-def atomic_folder(target: Path) -> Iterator[Path]:
+def atomic_folder(target: Path, *, new: bool = False) -> Iterator[Path]:
     """Give a temporary folder that becomes ``target`` when the block ends well, and vanishes otherwise.
 
     An existing ``target`` is replaced only then, when everything in the new one has reached the disk.
 
+    Args:
+        target: the folder.
+        new: never replace anything but an empty folder.
+
     Raises:
-        StackganError: something cannot be written.
+        StackganError: something cannot be written, or a new folder's name is taken by then.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +84,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         try:
             temporary.chmod(0o755)
             yield temporary
-            _put_in_place(temporary, target)
+            _put_in_place(temporary, target, new=new)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
@@ -209,10 +214,20 @@ def _who_holds(path: Path) -> str:
     return f": process {number} on {host}, since {since:%Y-%m-%d %H:%M} ({command})"
 
 
-def _put_in_place(new: Path, target: Path) -> None:
-    for path in [*new.rglob("*"), new]:
+def _put_in_place(whole: Path, target: Path, *, new: bool = False) -> None:
+    for path in [*whole.rglob("*"), whole]:
         reach_disk(path)
-    replace_folder(new, target)
+    if new:
+        try:
+            whole.rename(target)
+        except OSError as error:
+            if not target.exists():
+                raise
+            raise StackganError(
+                f"{target} exists by now, so it is left alone.", hint="Name a folder that does not exist yet."
+            ) from error
+    else:
+        replace_folder(whole, target)
     reach_disk(target.parent)
 
 
@@ -287,7 +302,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raises:
         StackganError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
+    temporary = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -297,6 +312,47 @@ def atomic_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def create_file(path: Path, content: bytes) -> None:
+    """Write a new file whole or not at all; nothing that is there, or comes there meanwhile, is replaced.
+
+    Raises:
+        FileExistsError: something has this name.
+        StackganError: the file cannot be written.
+    """
+    temporary = _beside(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        named = _named_anew(temporary, path)
+    except OSError as error:
+        raise _not_written(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    if not named:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def _named_anew(temporary: Path, path: Path) -> bool:
+    """Give a file a name that nothing has; say whether it was free."""
+    try:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:
+            # This disk knows no second names for a file.
+            path.touch(exist_ok=False)
+            temporary.replace(path)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PARTIAL}")
 
 
 def write_text(path: Path, text: str) -> None:

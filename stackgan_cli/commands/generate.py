@@ -151,7 +151,7 @@ def _say_what_is_read(pipeline: Pipeline, text: str) -> None:
 def _write(drawn: Drawn, output: Path, metadata: bool, condition: str | None) -> dict[str, Any]:
     from importlib.metadata import version
 
-    from stackgan_cli.pictures.picture_files import free_path, save_png, slug
+    from stackgan_cli.pictures.picture_files import save_new_png, save_png, slug
 
     facts = {
         "prompt": drawn.prompt,
@@ -163,17 +163,20 @@ def _write(drawn: Drawn, output: Path, metadata: bool, condition: str | None) ->
     }
     if condition is not None:
         facts["condition"] = condition
-    path = output if output.suffix and not output.is_dir() else free_path(output, f"{slug(drawn.prompt)}-{drawn.seed}")
-    save_png(drawn.picture, path, facts if metadata else None)
+    told = facts if metadata else None
+    if output.suffix and not output.is_dir():
+        path = output
+        save_png(drawn.picture, path, told)
+    else:
+        path = save_new_png(drawn.picture, output, f"{slug(drawn.prompt)}-{drawn.seed}", told)
     return {"path": str(path), **facts}
 
 
 def _write_sheet(drawn: Sequence[Drawn], each: int, output: Path, metadata: bool, condition: str | None) -> Path:
-    from stackgan_cli.pictures.picture_files import free_path, save_png, slug
+    from stackgan_cli.pictures.picture_files import save_new_png, slug
     from stackgan_cli.pictures.sheets import sheet
 
     rows = [(drawn[at].prompt, [one.picture for one in drawn[at : at + each]]) for at in range(0, len(drawn), each)]
-    path = free_path(output, f"{slug(drawn[0].prompt)}-{drawn[0].seed}-grid")
     facts: dict[str, Any] = {
         "prompts": [caption for caption, _ in rows],
         "seeds": [one.seed for one in drawn],
@@ -181,8 +184,8 @@ def _write_sheet(drawn: Sequence[Drawn], each: int, output: Path, metadata: bool
     }
     if condition is not None:
         facts["condition"] = condition
-    save_png(sheet(rows, side=drawn[0].picture.width), path, facts if metadata else None)
-    return path
+    whole = sheet(rows, side=drawn[0].picture.width)
+    return save_new_png(whole, output, f"{slug(drawn[0].prompt)}-{drawn[0].seed}-grid", facts if metadata else None)
 
 
 def _preview(drawn: Drawn) -> None:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stackgan_cli.errors import ModelError, SettingsError
-from stackgan_cli.files import sweep
+from stackgan_cli.files import discard, sweep
 from stackgan_cli.home import MANIFEST
-from stackgan_cli.model_folder import ModelFolder, hash_of, stage_record
+from stackgan_cli.model_folder import ModelFolder, checkpoints_of, hash_of, set_aside, stage_record
 from stackgan_cli.recipes.loading import check, read_toml, with_full_names
 from stackgan_cli.recipes.schema import MAY_CHANGE, StageSettings
 from stackgan_cli.training.checkpoints import (
     CheckpointRecord,
     Rollback,
     checkpoint_path,
+    damage_to,
+    holds_nothing_else,
     keep_best,
     load_checkpoint,
-    newest_checkpoint,
     read_record,
     save_checkpoint,
-    thin_out,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ class Trail:
         self._run_folder, self._machine = run_folder, machine
         self.rollbacks: tuple[Rollback, ...] = ()
         self.newest: int | None = None
-        """Step of the newest checkpoint."""
+        """Step of the checkpoint that the run goes on from, or has written since."""
+        self._faults: dict[Path, str | None] = {}
+        """Why a checkpoint that was looked at is of no use; None for one that can be gone on from."""
 
     def sweep(self) -> None:
         """Undo what killed processes left half written in the folders of the run and of its model."""
@@ -56,18 +58,33 @@ class Trail:
             sweep(folder)
 
     def resume(self, task: StageTask) -> tuple[Path | None, list[str]]:
-        """Load the newest whole checkpoint, where there is one.
+        """Load the newest checkpoint that is whole and fits, where there is one.
 
         Returns:
-            The checkpoint, and a sentence for each newer one that is damaged.
+            The checkpoint, and a sentence for each newer one that is passed over.
 
         Raises:
-            ModelError: it does not fit the task's networks.
+            ModelError: there are whole ones, but not one of them fits the task's networks.
         """
-        path, complaints = newest_checkpoint(self.folder)
-        if path is not None:
-            self._load(path, task)
-        return path, complaints
+        self._faults.clear()
+        complaints, misfit = [], None
+        for path in checkpoints_of(self._run_folder).values():
+            if damage := self._fault(path):
+                complaints.append(f"The checkpoint {path} is damaged ({damage}) and is passed over.")
+                continue
+            try:
+                self._load(path, task)
+            except ModelError as error:
+                misfit = misfit or error
+                self._faults[path] = error.message
+                complaints.append(f"The checkpoint {path} does not fit and is passed over: {error.message}")
+            else:
+                return path, complaints
+        if misfit is not None:
+            # What was trained is not lost by beginning anew in its place.
+            misfit.hint = "the components that it was trained with, or --restart to begin anew beside it"
+            raise misfit
+        return None, complaints
 
     def changes_since(self, checkpoint: Path) -> list[str]:
         """Say what the run went on with so far that is another now."""
@@ -90,9 +107,7 @@ class Trail:
         """
         self.rollbacks = (*self.rollbacks, Rollback(step=broken.step, what=broken.what))
         after = self.rollbacks
-        path, _ = newest_checkpoint(self.folder)
-        if path is not None:
-            self._load(path, task)
+        path, _ = self.resume(task)
         self.rollbacks = after
         return path is not None
 
@@ -102,7 +117,9 @@ class Trail:
         return float(0.5 ** len(self.rollbacks))
 
     def save(self, task: StageTask, step: int, distance: float | None, keep: int) -> None:
-        """Write a checkpoint unless it is there, keep the best one, and delete those that are too many.
+        """Write a checkpoint unless it is there, keep the best one, and delete whole ones that are too many.
+
+        What the run has passed over, and what a person has put there, is neither counted nor deleted.
 
         Raises:
             DivergedError: a weight is no finite number.
@@ -116,10 +133,13 @@ class Trail:
                 machine=self._machine.name,
                 precision=self._machine.precision,
             )
-            save_checkpoint(self.folder, task, record)
+            self._make_way(checkpoint_path(self.folder, step))
+            self._faults[save_checkpoint(self.folder, task, record)] = None
             self.newest = step
         self.keep_best()
-        thin_out(self.folder, keep)
+        for old in self._good(up_to=step)[keep:]:
+            if holds_nothing_else(old):
+                discard(old)
 
     def keep_best(self) -> None:
         """Keep the newest checkpoint as the best one, if it is; a killed process may not have come to this."""
@@ -128,9 +148,24 @@ class Trail:
 
     def with_last_good(self, error: StackganError) -> StackganError:
         """Add to an error which checkpoint the run can go on from."""
-        path, _ = newest_checkpoint(self.folder)
-        error.message += f" The last good checkpoint is {path}." if path else " There is no checkpoint yet."
+        good = self._good()
+        error.message += f" The last good checkpoint is {good[0]}." if good else " There is no checkpoint yet."
         return error
+
+    def _good(self, up_to: int | None = None) -> list[Path]:
+        """Checkpoints that can be gone on from, the newest first."""
+        there = checkpoints_of(self._run_folder).items()
+        return [path for step, path in there if (up_to is None or step <= up_to) and self._fault(path) is None]
+
+    def _fault(self, path: Path) -> str | None:
+        if path not in self._faults:
+            self._faults[path] = damage_to(path)
+        return self._faults[path]
+
+    def _make_way(self, path: Path) -> None:
+        """Set aside what has the name of a new checkpoint and is more than a damaged one."""
+        if path.exists() and not (holds_nothing_else(path) and damage_to(path)):
+            set_aside(path)
 
     def _load(self, path: Path, task: StageTask) -> None:
         record = read_record(path)

@@ -322,7 +322,8 @@ class TrainingRun:
 
     def _set_aside(self) -> None:
         paths = [self.folder] if self.stage == 1 else [self.run_folder, self.folder / "stage2"]
+        if self.stage == 2:
+            # First of all, so that whoever draws meanwhile does not look for it.
+            forget_stage(self.folder, 2)
         for aside in filter(None, map(set_aside, paths)):
             self._progress.say(f"The earlier run is kept as {aside}.")
-        if self.stage == 2:
-            forget_stage(self.folder, 2)
