@@ -8,6 +8,7 @@ import typer
 
 from stackgan_cli.commands.options import Data, Device, Json, Precision
 from stackgan_cli.evaluation.request import FEWEST_PICTURES, EvaluateRequest
+from stackgan_cli.interrupts import INTERRUPTS, this_command
 
 if TYPE_CHECKING:
     from stackgan_cli.evaluation.results import Measurement, Results
@@ -66,6 +67,9 @@ def evaluate(
         seed=seed,
         device=device,
         precision=precision,
+    )
+    INTERRUPTS.promise(
+        lambda: f"Interrupted; earlier results are as they were, and this measures again: {this_command()}"
     )
     results = measure(request, ConsoleProgress())
     if json:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from stackgan_cli.commands.options import Device, Json, Model, Precision, Seed
+from stackgan_cli.interrupts import INTERRUPTS, this_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,8 @@ def generate(
     from stackgan_cli.pictures.picture_files import check_target
     from stackgan_cli.pipeline import Request
 
+    written: list[dict[str, Any]] = []
+    INTERRUPTS.promise(lambda: _what_is_kept(len(written)))
     texts = _prompts(prompts or [], from_)
     check_target(output, len(texts) * num_images + grid)
     first = secrets.randbelow(2**31) if seed is None else seed
@@ -80,7 +83,6 @@ def generate(
     for text in texts:
         _say_what_is_read(pipeline, text)
     drawn: list[Drawn] = []
-    written: list[dict[str, Any]] = []
     for each in pipeline.draw_all(requests, stage=stage):
         drawn.append(each)
         written.append(_write(each, output, metadata, pipeline.condition))
@@ -95,6 +97,15 @@ def generate(
             out.out(str(path), highlight=False)
     if json:
         print_json({"pictures": written})
+
+
+def _what_is_kept(count: int) -> str:
+    kept = (
+        "no picture was written"
+        if not count
+        else f"{count:,} picture{'s are' if count > 1 else ' is'} written and kept"
+    )
+    return f"Interrupted; {kept}, and this draws again, under names that are free: {this_command()}"
 
 
 def _prompts(given: Sequence[str], source: str | None) -> list[str]:

@@ -44,7 +44,7 @@ def test_pictures_written_at_once_never_overwrite_each_other(
     if not links:
         monkeypatch.setattr(os, "link", no_links)
     with ThreadPoolExecutor(8) as pool:
-        paths = list(pool.map(lambda number: save_new_png(PICTURE, tmp_path, "bird", {"seed": number}), range(64)))
+        paths = list(pool.map(lambda seed: save_new_png(PICTURE.copy(), tmp_path, "bird", {"seed": seed}), range(64)))
     assert [read_facts(path)["seed"] for path in paths] == list(range(64))
     assert len(list(tmp_path.iterdir())) == 64
     with pytest.raises(UsageError, match="nothing is overwritten"):
