@@ -29,6 +29,8 @@ _PARTIAL, _OLD, _LOCK, _HOLDER = ".partial", ".old", ".lock", ".holder"
 _OURS = re.compile(r"\.(?P<name>.+)\.(\d+|[a-z0-9_]{8})\.(partial|old)")
 """Hidden names that hold what is half written or half replaced, with eight letters of their own."""
 _HOLDER_BYTES = 4096
+_PATIENCE = 0.2
+"""Seconds."""
 
 
 def given_path(path: str) -> Path:
@@ -168,11 +170,12 @@ def only_one(target: Path, doing: str) -> Iterator[None]:
 
 
 def _acquired(lock: BaseFileLock, folder: Path) -> bool:
-    """Take a lock at once or raise; say whether there can be one."""
+    """Take a lock as good as at once, or raise; say whether there can be one."""
     for last in (False, False, True):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
+            # Whoever lets go of it at this moment takes the file away, too, and the next try makes another.
+            lock.acquire(timeout=_PATIENCE, poll_interval=_PATIENCE / 4)
         except FileNotFoundError:
             # Whoever held it before has just removed the folder that it had made.
             if last:

@@ -73,7 +73,6 @@ def copy_command(recipe: RecipeArgument, file: FileArgument = None, json: Json =
     """Write what [bold]show[/bold] prints to a file of your own, to change it; a file that exists is left alone."""
     from stackgan_cli import console
     from stackgan_cli.errors import UsageError
-    from stackgan_cli.files import create_file
     from stackgan_cli.recipes.loading import load_recipe
     from stackgan_cli.recipes.writing import explained
 
@@ -82,7 +81,8 @@ def copy_command(recipe: RecipeArgument, file: FileArgument = None, json: Json =
         raise UsageError(f"{target} does not end in .toml, as recipe files do.", hint=f"{target}.toml")
     text = explained(load_recipe(recipe))
     try:
-        create_file(target, text.encode())
+        with target.open("x", encoding="utf-8") as stream:
+            stream.write(text)
     except FileExistsError:
         raise UsageError(f"{target} exists already, so it is left alone.", hint="Name another file.") from None
     if json:

@@ -37,6 +37,15 @@ class Rollback(Manifest):
     what: str
 
 
+class BatchSpan(Manifest):
+    """A step from which on a run has had batches of one size."""
+
+    step: Annotated[int, Field(ge=0)]
+    epoch: Annotated[int, Field(ge=0)]
+    """That the step began."""
+    batch_size: Annotated[int, Field(ge=1)]
+
+
 class CheckpointRecord(Manifest):
     """``checkpoint.json``: what a checkpoint says of itself."""
 
@@ -45,6 +54,8 @@ class CheckpointRecord(Manifest):
     distance: float | None = None
     """Sliced Wasserstein distance of its pictures from real ones, where it was measured."""
     rollbacks: tuple[Rollback, ...] = ()
+    batches: tuple[BatchSpan, ...] = ()
+    """Sizes of the batches so far, in their order; empty in a record that was written when they could not change."""
     machine: str | None = None
     precision: str | None = None
     sha256: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")], str] = Field(default_factory=dict)

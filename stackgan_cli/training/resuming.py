@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from stackgan_cli.errors import ModelError, SettingsError
@@ -11,6 +12,7 @@ from stackgan_cli.model_folder import ModelFolder, checkpoints_of, hash_of, set_
 from stackgan_cli.recipes.loading import check, read_toml, with_full_names
 from stackgan_cli.recipes.schema import MAY_CHANGE, StageSettings
 from stackgan_cli.training.checkpoints import (
+    BatchSpan,
     CheckpointRecord,
     Rollback,
     checkpoint_path,
@@ -23,6 +25,7 @@ from stackgan_cli.training.checkpoints import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from stackgan_cli.dataset.prepared import PreparedData
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from stackgan_cli.training.watching import DivergedError
 
 MOST_ROLLBACKS = 8
+SETTINGS = "settings.toml"
+"""The file of a run that holds its settings."""
 
 
 class Trail:
@@ -46,6 +51,8 @@ class Trail:
         self.folder, self.best = run_folder / "checkpoints", run_folder / "best"
         self._run_folder, self._machine = run_folder, machine
         self.rollbacks: tuple[Rollback, ...] = ()
+        self.batches: tuple[BatchSpan, ...] = ()
+        self._before = settings_of(run_folder)
         self.newest: int | None = None
         """Step of the checkpoint that the run goes on from, or has written since."""
         self._faults: dict[Path, str | None] = {}
@@ -86,9 +93,21 @@ class Trail:
             raise misfit
         return None, complaints
 
-    def changes_since(self, checkpoint: Path) -> list[str]:
+    def changes_since(self, checkpoint: Path, settings: StageSettings) -> list[str]:
         """Say what the run went on with so far that is another now."""
-        record = read_record(checkpoint)
+        return [*self._changes_of_batches(settings), *self._changes_of_machine(read_record(checkpoint))]
+
+    def _changes_of_batches(self, settings: StageSettings) -> Iterator[str]:
+        *_, before, now = (None, *self.batches)
+        if before is not None and now is not None and now.step == self.newest:
+            yield (
+                f"The batch size was {before.batch_size:,} and is {now.batch_size:,} from here on:"
+                f" step {now.step + 1:,} begins epoch {now.epoch + 1:,}."
+            )
+        if self._before is not None and self._before.stream != settings.stream:
+            yield f"The shards were at {self._before.stream} and are at {settings.stream} now."
+
+    def _changes_of_machine(self, record: CheckpointRecord) -> list[str]:
         pairs = [
             ("precision", record.precision, self._machine.precision),
             ("machine", record.machine, self._machine.name),
@@ -99,6 +118,24 @@ class Trail:
             if before not in (None, now)
         ]
 
+    def take_up(self, step: int, batch_size: int, pictures: int) -> BatchSpan:
+        """Go on from a step with batches of a size; another size than before begins an epoch, wherever the last one is.
+
+        Returns:
+            The span that the step lies in.
+        """
+        before = batch_size if self._before is None else self._before.batch_size
+        spans = self.batches or (BatchSpan(step=0, epoch=0, batch_size=before),)
+        last = spans[-1]
+        if last.batch_size != batch_size:
+            steps = max(1, pictures // last.batch_size)
+            epoch = last.epoch + math.ceil((step - last.step) / steps)
+            # A size that no step was trained with is forgotten.
+            spans = tuple(span for span in spans if span.step < step)
+            spans = (*spans, BatchSpan(step=step, epoch=epoch, batch_size=batch_size))
+        self.batches = spans
+        return spans[-1]
+
     def roll_back(self, task: StageTask, broken: DivergedError) -> bool:
         """Go back to the newest checkpoint, and go on with half the learning rate.
 
@@ -107,6 +144,7 @@ class Trail:
         """
         self.rollbacks = (*self.rollbacks, Rollback(step=broken.step, what=broken.what))
         after = self.rollbacks
+        self.batches = ()
         path, _ = self.resume(task)
         self.rollbacks = after
         return path is not None
@@ -130,6 +168,7 @@ class Trail:
                 step=step,
                 distance=distance,
                 rollbacks=self.rollbacks,
+                batches=self.batches,
                 machine=self._machine.name,
                 precision=self._machine.precision,
             )
@@ -172,6 +211,7 @@ class Trail:
         load_checkpoint(path, task)
         self.newest = record.step
         self.rollbacks = record.rollbacks
+        self.batches = record.batches
 
 
 def refuse_other_data(folder: Path, data: PreparedData, encoder_folder: Path, stage: int) -> None:
@@ -218,21 +258,32 @@ def refuse_other_stage1(folder: Path) -> None:
         )
 
 
+def settings_of(run_folder: Path) -> StageSettings | None:
+    """The settings that a run had last; None where there is no run.
+
+    Raises:
+        SettingsError: the file that holds them is damaged.
+    """
+    path = run_folder / SETTINGS
+    return check(StageSettings, read_toml(path), what=f"{path}") if path.is_file() else None
+
+
 def refuse_other_settings(run_folder: Path, stage: int, settings: StageSettings) -> None:
     """Refuse settings that differ from those that a run began with, but for those that may.
 
     Raises:
         SettingsError: listing what was and what is now.
     """
-    path = run_folder / "settings.toml"
-    if not path.is_file():
+    earlier = settings_of(run_folder)
+    if earlier is None:
         return
-    before = with_full_names(check(StageSettings, read_toml(path), what=f"{path}"), stage).model_dump()
-    now = settings.model_dump()
+    before, now = with_full_names(earlier, stage).model_dump(), settings.model_dump()
+    # Shards may move; but a stream has another order than the prepared data's own table.
+    moved = {"stream"} if before["stream"] and now["stream"] else set()
     differences = [
         f"{key} was {before[key]!r} and is now {now[key]!r}"
         for key in now
-        if key not in MAY_CHANGE and before[key] != now[key]
+        if key not in MAY_CHANGE | moved and before[key] != now[key]
     ]
     if differences:
         raise SettingsError(

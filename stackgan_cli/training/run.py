@@ -24,6 +24,7 @@ from stackgan_cli.training.publishing import Publisher
 from stackgan_cli.training.recording import Recorder
 from stackgan_cli.training.resuming import (
     MOST_ROLLBACKS,
+    SETTINGS,
     Trail,
     refuse_other_data,
     refuse_other_settings,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from stackgan_cli.progress import Progress
     from stackgan_cli.ranks import Ranks
     from stackgan_cli.recipes.schema import StageSettings
+    from stackgan_cli.training.given import GivenOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,7 @@ class TrainingRun:
         folder: of the model.
         options: device, precision, ranks and the like.
         recipe: name of the recipe, for the record.
+        given: what the run was asked for, for the record.
         restart: set an earlier run of this stage aside and begin anew.
         trial: read only; nothing is written, renamed or deleted, so that it harms no run that is on its way.
         start: a model whose weights the run begins with, where it does not go on from a checkpoint.
@@ -87,6 +90,7 @@ class TrainingRun:
         folder: Path,
         options: RunOptions,
         recipe: str,
+        given: GivenOptions | None = None,
         restart: bool = False,
         trial: bool = False,
         start: ModelFolder | None = None,
@@ -94,7 +98,7 @@ class TrainingRun:
     ) -> None:
         self.stage, self.settings, self.data, self.folder, self.options = stage, settings, data, folder, options
         self.recipe, self._progress, self._start = recipe, progress, start
-        self._writes = options.ranks.main and not trial
+        self._writes, self._given = options.ranks.main and not trial, given
         self.losses: dict[str, float] = {}
         """As they were read last."""
         self.images_per_second = 0.0
@@ -109,9 +113,7 @@ class TrainingRun:
             if stage == 2:
                 refuse_other_stage1(folder)
         self.batches, self._widths = build_batches(settings, data, self._encoder_folder, options.machine, options.ranks)
-        self.length = Length(
-            settings.steps or (settings.epochs or 0) * self.batches.steps_per_epoch, self.batches.steps_per_epoch
-        )
+        self.length = self._length()
         self._assembled = self._assemble(restart, keep=not trial)
         self.task = self._begin()
         self.samples = Samples(data, self._encoder_folder, settings)
@@ -120,6 +122,7 @@ class TrainingRun:
             # Only now, when the new run is known to be able to begin.
             self._set_aside()
         self._trail = Trail(self.run_folder, options.machine)
+        self.step = self._take_up(0) if restart and trial else self._resume()
         self._publisher = Publisher(
             folder,
             stage,
@@ -131,7 +134,6 @@ class TrainingRun:
             entries=self._assembled.entries,
             start=start,
         )
-        self.step = 0 if restart and trial else self._resume()
 
     @property
     def steps(self) -> int:
@@ -275,9 +277,14 @@ class TrainingRun:
         """Open the run's records for writing, on the main rank."""
         if not self.options.ranks.main:
             return None
-        write_text(self.run_folder / "settings.toml", to_toml(self.settings))
+        write_text(self.run_folder / SETTINGS, to_toml(self.settings))
+        if self._given is not None:
+            self._given.write(self.run_folder)
         keep_objectives(self._assembled, self.run_folder)
-        return Recorder(self.run_folder, self.step, f"{self.folder.name}, Stage-{'I' * self.stage}")
+        recorder = Recorder(self.run_folder, self.step, f"{self.folder.name}, Stage-{'I' * self.stage}")
+        if self._trail.batches[-1].step == self.step > 0:
+            recorder.change(self.step, {"batch_size": self.settings.batch_size})
+        return recorder
 
     def _resume(self) -> int:
         if self._writes:
@@ -286,16 +293,28 @@ class TrainingRun:
         self.task.rate_scale = self._trail.rate_scale
         for complaint in complaints:
             self._progress.say(complaint)
-        step = self._trail.newest or 0
+        step = self._take_up(self._trail.newest or 0)
         if path is not None and step < self.steps:
             self._progress.say(f"Going on from step {step:,} of {self.steps:,} ({path}).")
-            for change in self._trail.changes_since(path):
+            for change in self._trail.changes_since(path, self.settings):
                 self._progress.say(change)
             if self.stage == 1 and (self.folder / "stage2").is_dir():
                 self._progress.say(
                     "Stage-II was trained on the Stage-I so far; afterwards: train-stage2 with --restart."
                 )
         return step
+
+    def _take_up(self, step: int) -> int:
+        """Count epochs, and the steps of the whole run, with batches of the size that they have from a step on."""
+        span = self._trail.take_up(step, self.settings.batch_size, self.batches.pictures)
+        self.batches.epochs.begin(span.step, span.epoch)
+        self.length = self.task.length = self._length()
+        return step
+
+    def _length(self) -> Length:
+        epochs = self.batches.epochs
+        steps = self.settings.steps or epochs.end_of(self.settings.epochs or 0)
+        return Length(steps, epochs.steps, epochs.first_step, epochs.first)
 
     def _roll_back(self, broken: DivergedError) -> None:
         """Go back to the last good checkpoint, or to the beginning, and go on with half the learning rate."""
@@ -310,10 +329,11 @@ class TrainingRun:
         # Nobody reads a checkpoint before the main rank has finished writing it.
         self.options.ranks.any(False)
         if trail.roll_back(self.task, broken):
-            self.step = trail.newest or 0
+            self.step = self._take_up(trail.newest or 0)
         else:
             self._assembled = self._assemble(restart=False)
-            self.task, self.step = self._begin(), 0
+            self.task = self._begin()
+            self.step = self._take_up(0)
             self.make_ready()
         self.task.rate_scale = trail.rate_scale
         self._progress.say(
