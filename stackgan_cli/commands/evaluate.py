@@ -9,6 +9,7 @@ import typer
 from stackgan_cli.commands.options import Data, Device, Json, Precision
 from stackgan_cli.errors import UsageError
 from stackgan_cli.evaluation.request import FEWEST_PICTURES, EvaluateRequest
+from stackgan_cli.interrupts import INTERRUPTS, this_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +90,9 @@ def evaluate(
         device=device,
         precision=precision,
         report=report,
+    )
+    INTERRUPTS.promise(
+        lambda: f"Interrupted; earlier results are as they were, and this measures again: {this_command()}"
     )
     if compare:
         _compare(request, models or [], json=json)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from stackgan_cli.commands.options import Device, Json, Model, Precision, Seed
+from stackgan_cli.interrupts import INTERRUPTS, this_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,8 @@ def generate(
     from stackgan_cli.pictures.picture_files import check_target
     from stackgan_cli.pipeline import Request
 
+    written: list[dict[str, Any]] = []
+    INTERRUPTS.promise(lambda: _what_is_kept(len(written)))
     texts = _prompts(prompts or [], from_)
     check_target(output, len(texts) * num_images + grid)
     first = secrets.randbelow(2**31) if seed is None else seed
@@ -80,7 +83,6 @@ def generate(
     for text in texts:
         _say_what_is_read(pipeline, text)
     drawn: list[Drawn] = []
-    written: list[dict[str, Any]] = []
     for each in pipeline.draw_all(requests, stage=stage):
         drawn.append(each)
         written.append(_write(each, output, metadata, pipeline.condition))
@@ -95,6 +97,15 @@ def generate(
             out.out(str(path), highlight=False)
     if json:
         print_json({"pictures": written})
+
+
+def _what_is_kept(count: int) -> str:
+    kept = (
+        "no picture was written"
+        if not count
+        else f"{count:,} picture{'s are' if count > 1 else ' is'} written and kept"
+    )
+    return f"Interrupted; {kept}, and this draws again, under names that are free: {this_command()}"
 
 
 def _prompts(given: Sequence[str], source: str | None) -> list[str]:
@@ -151,7 +162,7 @@ def _say_what_is_read(pipeline: Pipeline, text: str) -> None:
 def _write(drawn: Drawn, output: Path, metadata: bool, condition: str | None) -> dict[str, Any]:
     from importlib.metadata import version
 
-    from stackgan_cli.pictures.picture_files import free_path, save_png, slug
+    from stackgan_cli.pictures.picture_files import save_new_png, save_png, slug
 
     facts = {
         "prompt": drawn.prompt,
@@ -163,17 +174,20 @@ def _write(drawn: Drawn, output: Path, metadata: bool, condition: str | None) ->
     }
     if condition is not None:
         facts["condition"] = condition
-    path = output if output.suffix and not output.is_dir() else free_path(output, f"{slug(drawn.prompt)}-{drawn.seed}")
-    save_png(drawn.picture, path, facts if metadata else None)
+    told = facts if metadata else None
+    if output.suffix and not output.is_dir():
+        path = output
+        save_png(drawn.picture, path, told)
+    else:
+        path = save_new_png(drawn.picture, output, f"{slug(drawn.prompt)}-{drawn.seed}", told)
     return {"path": str(path), **facts}
 
 
 def _write_sheet(drawn: Sequence[Drawn], each: int, output: Path, metadata: bool, condition: str | None) -> Path:
-    from stackgan_cli.pictures.picture_files import free_path, save_png, slug
+    from stackgan_cli.pictures.picture_files import save_new_png, slug
     from stackgan_cli.pictures.sheets import sheet
 
     rows = [(drawn[at].prompt, [one.picture for one in drawn[at : at + each]]) for at in range(0, len(drawn), each)]
-    path = free_path(output, f"{slug(drawn[0].prompt)}-{drawn[0].seed}-grid")
     facts: dict[str, Any] = {
         "prompts": [caption for caption, _ in rows],
         "seeds": [one.seed for one in drawn],
@@ -181,8 +195,8 @@ def _write_sheet(drawn: Sequence[Drawn], each: int, output: Path, metadata: bool
     }
     if condition is not None:
         facts["condition"] = condition
-    save_png(sheet(rows, side=drawn[0].picture.width), path, facts if metadata else None)
-    return path
+    whole = sheet(rows, side=drawn[0].picture.width)
+    return save_new_png(whole, output, f"{slug(drawn[0].prompt)}-{drawn[0].seed}-grid", facts if metadata else None)
 
 
 def _preview(drawn: Drawn) -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stackgan_cli.commands.options import Data, Json, Source
+from stackgan_cli.interrupts import INTERRUPTS, this_command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stackgan_cli.preparing.request import PrepareRequest
 
 EPILOG = """Examples:
 
@@ -130,9 +136,31 @@ def prepare(
         shards=shards,
         force=force,
     )
+    INTERRUPTS.promise(_what_is_kept(request))
     result = preparing.prepare(request, ConsoleProgress())
     if json:
         print_json({"data": str(result.folder), **result.manifest.as_json(), "measured": result.measured})
         return
     show_data(result.folder, result.manifest)
     say(f"Next: stackgan train-stage1 --data {quote(data)}")
+
+
+def _what_is_kept(request: PrepareRequest) -> Callable[[], str]:
+    from stackgan_cli.files import unfinished
+    from stackgan_cli.home import DATA_MANIFEST, data_folder
+
+    target = data_folder(request.data)
+    manifest = target / DATA_MANIFEST
+    before = manifest.stat().st_ino if manifest.exists() else None
+
+    def words() -> str:
+        if unfinished(target).exists():
+            return f"Interrupted; what was written so far is kept, and this goes on from there: {this_command()}"
+        if manifest.exists() and manifest.stat().st_ino != before:
+            # Forced once more, the pictures would be written once more.
+            command = this_command(["--force"])
+            return f"Interrupted; the pictures are prepared and kept, and this goes on with what is missing: {command}"
+        kept = "what was prepared earlier is as it was" if before else "nothing was prepared yet"
+        return f"Interrupted; {kept}, and this begins again: {this_command()}"
+
+    return words

@@ -17,6 +17,7 @@ from stackgan_cli.evaluation.samples import choose_samples
 from stackgan_cli.home import existing_data
 from stackgan_cli.machine import choose_machine
 from stackgan_cli.manifests import write_json
+from stackgan_cli.model_folder import hash_of
 from stackgan_cli.pipeline import Pipeline
 from stackgan_cli.progress import SILENT
 
@@ -94,6 +95,8 @@ class Evaluation:
 def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
     """Measure a model, and keep the results in its folder, or in the home folder for a model of a package.
 
+    Each data set and protocol has results of its own; only the very same measurement made again replaces them.
+
     Args:
         request: what to measure, and how.
         progress: told how it goes, and what a reader of the numbers should know.
@@ -112,7 +115,7 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
     results = evaluation.results(pipeline, measured)
     for remark in results.remarks():
         progress.warn(remark)
-    path = results_path(model, evaluation.data.name)
+    path = results_path(model, results)
     write_json(path, results.as_json())
     progress.say(f"The whole protocol is in {path}.")
     if request.report:
@@ -145,6 +148,7 @@ def _protocol(
     return {
         "model": pipeline.model.name,
         "stages": {stage: record.steps for stage, record in pipeline.model.manifest.stages.items()},
+        "generators": {str(stage): hash_of(pipeline.model.stage_folder(stage)) for stage in pipeline.stages},
         "data": {"name": data.name, "fingerprint": data.fingerprint, "split": split.name},
         "captions": "one at random for each picture of the split, in turn",
         "generated": count,

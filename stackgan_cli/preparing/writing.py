@@ -19,7 +19,7 @@ from stackgan_cli.dataset.manifest import (
     write_manifest,
 )
 from stackgan_cli.dataset.tables import split_columns
-from stackgan_cli.errors import DataError
+from stackgan_cli.errors import DataError, StackganError
 from stackgan_cli.files import resumable_folder, sweep
 from stackgan_cli.home import DATA_MANIFEST
 from stackgan_cli.preparing.chunks import Chunk, ChunkResult, ChunkWriter, Facts, chunks_of, write_chunks
@@ -91,6 +91,11 @@ def write_prepared(plan: Plan, target: Path, found: Survey, progress: Progress) 
         _refuse_empty(plan, result)
         write_manifest(folder, _manifest(plan, found, forms, result))
         write_preview(folder, plan.seed)
+        try:
+            _refuse_other_folder(target)
+        except DataError as error:
+            # Somebody has put it there meanwhile; what is written is kept for the next try.
+            raise StackganError(error.message, "Move it away, and run the same command again.") from error
     (target / JOURNAL).unlink(missing_ok=True)
     return result
 

@@ -5,23 +5,28 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
 from stackgan_cli.components.component import Kind
+from stackgan_cli.components.key_values import parse_option
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import version_note
 from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.errors import StackganError, UsageError
+from stackgan_cli.files import only_one
 from stackgan_cli.home import existing_data, model_folder
 from stackgan_cli.machine import choose_machine, missing_compiler
 from stackgan_cli.model_finding import find_model, refuse_folder_of_package
-from stackgan_cli.model_folder import ModelFolder, stage_record
+from stackgan_cli.model_folder import ModelFolder, checkpoints_of, stage_record
 from stackgan_cli.progress import SILENT
 from stackgan_cli.ranks import LostRankError, join_ranks, leave_ranks
 from stackgan_cli.recipes.loading import load_recipe, stage_settings, with_full_names
+from stackgan_cli.training.given import GivenOptions, given_before, with_later
+from stackgan_cli.training.resuming import SETTINGS
 from stackgan_cli.training.run import RunOptions, TrainingRun
 
 if TYPE_CHECKING:
@@ -39,7 +44,11 @@ _STEPS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRequest:
-    """What to train, on what, and how; whatever is None is settled by the recipe, and the recipe by the data."""
+    """What to train, on what, and how.
+
+    Whatever is None is settled by what the run was asked for before, where it goes on, else by the recipe, and the
+    recipe by the data.
+    """
 
     stage: Literal[1, 2]
     data: str
@@ -90,7 +99,8 @@ def train(
 ) -> TrainResult:
     """Train a stage as asked for, from the start or from where an earlier run stopped.
 
-    Under ``torchrun`` every process calls this; the main one writes.
+    Under ``torchrun`` every process calls this; the main one writes. No two runs train one model at a time, not even
+    its two stages: the second stands on the first.
 
     Args:
         request: what was asked for.
@@ -98,11 +108,12 @@ def train(
         stopping: asked after every step; where it says yes, the run saves and ends, and the same request goes on.
 
     Raises:
-        StackganError: something asked for cannot be done.
+        StackganError: something asked for cannot be done, or another process is training this model.
     """
     ranks = join_ranks()
     try:
-        trained = _trained(request, ranks, progress if ranks.main else SILENT, stopping)
+        with ExitStack() as held:
+            trained = _trained(request, ranks, progress if ranks.main else SILENT, stopping, held)
     except LostRankError:
         # The group is broken, and leaving it would wait for whoever is gone.
         raise
@@ -114,8 +125,10 @@ def train(
     return trained
 
 
-def _trained(request: TrainRequest, ranks: Ranks, progress: Progress, stopping: Callable[[], bool]) -> TrainResult:
-    run = ranks.in_turn(lambda: _run(request, ranks, progress))
+def _trained(
+    request: TrainRequest, ranks: Ranks, progress: Progress, stopping: Callable[[], bool], held: ExitStack
+) -> TrainResult:
+    run = ranks.in_turn(lambda: _run(request, ranks, progress, held))
     found = None
     if request.dry_run:
         found = _plan(run)
@@ -134,25 +147,29 @@ def _trained(request: TrainRequest, ranks: Ranks, progress: Progress, stopping: 
     )
 
 
-def _run(request: TrainRequest, ranks: Ranks, progress: Progress) -> TrainingRun:
+def _run(request: TrainRequest, ranks: Ranks, progress: Progress, held: ExitStack) -> TrainingRun:
     data = PreparedData(existing_data(request.data))
     folder = model_folder(request.name or data.name)
     refuse_folder_of_package(folder)
-    recipe, encoder, settings = _settled(request, data)
-    machine = choose_machine(request.device, request.precision, ranks.local_rank if ranks.count > 1 else None)
+    if ranks.main and not request.dry_run:
+        held.enter_context(only_one(folder, "training"))
+    settings, given = _settled(request, data, folder)
+    machine = choose_machine(request.device, given.precision, ranks.local_rank if ranks.count > 1 else None)
     compiled, graphs = _compiler(request, machine, progress)
-    for note in _version_notes(data, data.encoder_folder(encoder), folder):
+    for note in _version_notes(data, data.encoder_folder(given.encoder), folder):
         progress.warn(note)
     return TrainingRun(
         request.stage,
         settings,
         data,
-        encoder=encoder,
+        encoder=given.encoder,
         folder=folder,
         options=RunOptions(machine=machine, ranks=ranks, on_nan=request.on_nan, compile=compiled, cuda_graphs=graphs),
-        recipe=recipe,
-        restart=request.restart and not request.dry_run,
-        start=None if request.start is None else find_model(request.start),
+        recipe=given.recipe,
+        given=given,
+        restart=request.restart,
+        trial=request.dry_run,
+        start=_start(request, given, folder),
         progress=progress,
     )
 
@@ -171,14 +188,41 @@ def _version_notes(data: PreparedData, encoder_folder: Path, folder: Path) -> li
     return list(dict.fromkeys(filter(None, notes)))
 
 
-def _settled(request: TrainRequest, data: PreparedData) -> tuple[str, str | None, StageSettings]:
-    """Recipe, text encoder and settings: what was asked for, over the recipe, over what suits the data."""
+def _settled(request: TrainRequest, data: PreparedData, folder: Path) -> tuple[StageSettings, GivenOptions]:
+    """Settings: what is asked for now, over what the run was asked for before, over the recipe that suits the data.
+
+    Where no recipe is named, a run goes on with its settings as they are, whatever has become of its recipe since.
+    """
     if request.changes.get("steps") is not None and request.changes.get("epochs") is not None:
         raise UsageError("--steps and --epochs both say how long to train.", hint="one of the two")
-    name = request.recipe or data.manifest.recipe
-    recipe = load_recipe(name, request.stage)
-    settings = stage_settings(recipe, request.stage, request.changes, request.settings)
-    return name, request.encoder or recipe.encoder, with_full_names(settings, request.stage)
+    run = folder / "training" / f"stage{request.stage}"
+    before = None if request.restart or not (run / SETTINGS).is_file() else given_before(run)
+    later = {key: value for key, value in request.changes.items() if value is not None}
+    later |= dict(map(parse_option, request.settings))
+    name = request.recipe or (before.recipe if before else None) or data.manifest.recipe
+    given = with_later(before.settings, later) if before and before.recipe == name else later
+    if before and request.recipe is None:
+        recipe = load_recipe(str(run / SETTINGS), request.stage)
+        settings = stage_settings(recipe, request.stage, later, ())
+    else:
+        recipe = load_recipe(name, request.stage)
+        settings = stage_settings(recipe, request.stage, given, ())
+    encoder = request.encoder or (before.encoder if before else None) or recipe.encoder
+    return with_full_names(settings, request.stage), GivenOptions(
+        recipe=name,
+        encoder=data.encoder_folder(encoder).name,
+        settings=given,
+        precision=before.precision if before and request.precision == "auto" else request.precision,
+        start=request.start or (before.start if before else None),
+    )
+
+
+def _start(request: TrainRequest, given: GivenOptions, folder: Path) -> ModelFolder | None:
+    """The model whose weights the run begins with; one that was named earlier matters until there is a checkpoint."""
+    name = request.start
+    if name is None and not checkpoints_of(folder / "training" / f"stage{request.stage}"):
+        name = given.start
+    return None if name is None else find_model(name)
 
 
 def _compiler(request: TrainRequest, machine: Machine, progress: Progress) -> tuple[bool, bool]:

@@ -53,7 +53,8 @@ def test_every_number_comes_with_its_protocol_floor_and_ceiling(evaluate: Callab
             assert share["value"] == share["right"] / share["of"]
             assert low - 1e-9 <= share["value"] <= high + 1e-9
     assert done.json["left_out"] == {"r-precision": "it needs an extractor that reads captions"}
-    assert json.loads((model / "evaluation" / "birds" / "results.json").read_text()) == done.json
+    (kept,) = (model / "evaluation" / "birds").rglob("results.json")
+    assert json.loads(kept.read_text()) == done.json
     assert "Warning" not in done.err
 
 
@@ -168,6 +169,32 @@ def test_a_metric_that_fails_costs_its_own_numbers_alone(
     assert named.says(why)
 
 
+def test_no_numbers_take_the_place_of_others(
+    evaluate: Callable[..., Any], train_tiny: Callable[..., Any], model: Path
+) -> None:
+    folder = model / "evaluation" / "birds"
+    folder.mkdir(parents=True)
+    (folder / "results.json").write_text("from before")
+    of_one_metric = ("--metric", "frechet-distance")
+    first = evaluate(*of_one_metric, "--json")
+    assert first.says("The whole protocol is in", str(folder))
+    (kept,) = folder.glob("*/results.json")
+    before = kept.read_bytes()
+    others = [("--metric", "inception-score"), (*of_one_metric, "--seed", 1)]
+    for count, options in enumerate(others, start=2):
+        assert evaluate(*options).code == 0
+        assert len(list(folder.glob("*/results.json"))) == count
+    # As many steps, other weights.
+    assert train_tiny(2, "--steps", 6, "--seed", 3, "--restart").code == 0
+    again = evaluate(*of_one_metric, "--json")
+    assert again.json["protocol"]["stages"] == first.json["protocol"]["stages"]
+    assert len(list(folder.glob("*/results.json"))) == 4
+    assert kept.read_bytes() == before
+    assert evaluate(*of_one_metric).code == 0
+    assert len(list(folder.glob("*/results.json"))) == 4
+    assert (folder / "results.json").read_text() == "from before"
+
+
 def test_results_on_every_data_set_are_kept_and_can_be_read_again(
     evaluate: Callable[..., Any], home: Path, model: Path
 ) -> None:
@@ -182,10 +209,10 @@ def test_results_on_every_data_set_are_kept_and_can_be_read_again(
     results = measure(request)
     assert results == Results.model_validate_json(json.dumps(results.as_json()))
     assert results.as_json()["rows"] == printed["rows"]
-    assert json.loads(results_path(find_model("birds"), "others").read_text()) == results.as_json()
-    assert {path.parent.name for path in (model / "evaluation").rglob("results.json")} == {"birds", "others"}
-    assert results_path(find_model("bundled"), "birds") == (
-        home / "evaluation" / "stackgan-cli" / "drawn-birds" / "birds" / "results.json"
+    assert json.loads(results_path(find_model("birds"), results).read_text()) == results.as_json()
+    assert {path.parents[1].name for path in (model / "evaluation").rglob("results.json")} == {"birds", "others"}
+    assert results_path(find_model("bundled"), results).parents[1] == (
+        home / "evaluation" / "stackgan-cli" / "drawn-birds" / "others"
     )
 
 
