@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 _PARTIAL, _OLD, _LOCK, _HOLDER = ".partial", ".old", ".lock", ".holder"
+_INSIDE = ".stackgan"
+"""What a lock is called that lies within its folder."""
 _OURS = re.compile(r"\.(?P<name>.+)\.(\d+|[a-z0-9_]{8})\.(partial|old)")
 """Hidden names that hold what is half written or half replaced, with eight letters of their own."""
 _HOLDER_BYTES = 4096
@@ -139,7 +141,7 @@ def only_one(target: Path, doing: str) -> Iterator[None]:
 
     real = followed(target)
     beside = os.access(real.parent, os.W_OK) or not real.exists()
-    place = real.with_name(f".{real.name}") if beside else real / ".stackgan"
+    place = real.with_name(f".{real.name}") if beside else real / _INSIDE
     files = place.with_name(f"{place.name}{_HOLDER}"), place.with_name(f"{place.name}{_LOCK}")
     made = [each for each in (place.parent, *place.parent.parents) if not each.exists()]
     lock = FileLock(files[1], mode=0o666)
@@ -167,6 +169,11 @@ def only_one(target: Path, doing: str) -> Iterator[None]:
         for folder in made:
             with suppress(OSError):
                 folder.rmdir()
+
+
+def is_lock(path: Path) -> bool:
+    """Whether a file within a folder is what keeps other processes away from it."""
+    return path.name in (_INSIDE + _LOCK, _INSIDE + _HOLDER)
 
 
 def _acquired(lock: BaseFileLock, folder: Path) -> bool:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from stackgan_cli.errors import ModelError, SettingsError
-from stackgan_cli.files import discard, sweep
+from stackgan_cli.files import discard, is_lock, sweep
 from stackgan_cli.home import MANIFEST
 from stackgan_cli.model_folder import ModelFolder, checkpoints_of, hash_of, set_aside, stage_record
 from stackgan_cli.recipes.loading import check, read_toml, with_full_names
@@ -230,7 +230,8 @@ def refuse_other_data(folder: Path, data: PreparedData, encoder_folder: Path, st
                 hint="--name for a new model, or train-stage1 with --restart (the old one is kept beside it)",
             )
         return
-    if folder.exists() and {path.name for path in folder.iterdir()} - {"training", "text_encoder"}:
+    there = {path.name for path in folder.iterdir() if not is_lock(path)} if folder.exists() else set()
+    if there - {"training", "text_encoder"}:
         raise ModelError(
             f"{folder} exists already and is no model, so it is left alone.",
             hint="--name with a name, or with the path of a folder that does not exist yet",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -90,6 +91,19 @@ def test_a_killed_run_lets_go(running: subprocess.Popen[str], train_tiny: Callab
     assert again.code == 0, again.err
     assert again.says("Going on from step 4 of 6")
     assert [path.name for path in (home / "models").iterdir()] == ["birds"]
+
+
+def test_a_model_may_lie_where_nothing_can_be_written_beside_it(
+    train_tiny: Callable[..., Any], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "volume" / "model"
+    place.mkdir(parents=True)
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != place.parent and real(path, mode))
+    done = train_tiny(1, "--steps", 2, "--name", place)
+    assert done.code == 0, done.err
+    assert [path.name for path in place.iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in place.parent.iterdir()] == ["model"]
 
 
 LEARNING = """

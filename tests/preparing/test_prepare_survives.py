@@ -54,8 +54,9 @@ def killed(source: Path, tmp_path: Path, empty_home: Path) -> Path:
     program.write_text(KILLED_LATER)
     done = subprocess.run([sys.executable, program, *arguments(source)], check=False, capture_output=True, timeout=120)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    (work,) = (empty_home / "data").iterdir()
-    assert work.name.startswith(".")
+    assert all(path.name.startswith(".") for path in (empty_home / "data").iterdir())
+    work = empty_home / "data" / ".mine.partial"
+    assert work.is_dir()
     return work
 
 
