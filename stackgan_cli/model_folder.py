@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from stackgan_cli.components.entries import ComponentEntry
 from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_component, read_entry, save_component, version_note
 from stackgan_cli.errors import ModelError
 from stackgan_cli.files import atomic_folder
-from stackgan_cli.home import MANIFEST
+from stackgan_cli.home import MANIFEST, shell_name
 from stackgan_cli.manifests import checked, read_json, write_json
 from stackgan_cli.model_card import write_card
 from stackgan_cli.model_manifest import FORMAT, DataRecord, ModelManifest, StageRecord
@@ -53,6 +54,11 @@ class ModelFolder:
     def name(self) -> str:
         """Name of the model: its folder's, or ``package:name`` where a package brings it."""
         return self.folder.name if self.resource is None else self.resource.full_name
+
+    @property
+    def shell_name(self) -> str:
+        """What a command line calls the model."""
+        return shell_name(self.folder, "models") if self.resource is None else self.resource.full_name
 
     @property
     def stages(self) -> list[int]:
@@ -106,6 +112,12 @@ class ModelFolder:
             entries += [(kind, read_entry(kind, path.parent)) for kind, path in zip(kinds, beside, strict=True)]
         return list(dict.fromkeys(note for kind, entry in entries if (note := version_note(kind, entry))))
 
+    def checkpoints(self, stage: int) -> dict[str, Path]:
+        """Folders of the checkpoints of a stage's training, by what they are called: their steps, and ``best``."""
+        run = self.folder / "training" / f"stage{stage}"
+        there = {str(step): path for step, path in checkpoints_of(run).items()}
+        return there | ({"best": run / "best"} if (run / "best").is_dir() else {})
+
     def checkpoint(self, stage: int, which: str) -> Path:
         """Folder of a checkpoint of a stage's training.
 
@@ -116,9 +128,7 @@ class ModelFolder:
         Raises:
             ModelError: it is not there.
         """
-        run = self.folder / "training" / f"stage{stage}"
-        there = {str(step): path for step, path in checkpoints_of(run).items()}
-        there |= {"best": run / "best"} if (run / "best").is_dir() else {}
+        there = self.checkpoints(stage)
         if which.lstrip("0") not in there:
             raise ModelError(
                 f"The model {self.name!r} has no checkpoint {which!r} of Stage-{'I' * stage}.",
@@ -133,9 +143,10 @@ class ModelFolder:
             ModelError: the stage is not trained yet.
         """
         if stage not in self.stages:
+            name = "" if self.name == self.manifest.data.name else f" --name {self.shell_name}"
             raise ModelError(
                 f"The model {self.name!r} has no Stage-{'I' * stage} yet.",
-                hint=f"stackgan train-stage{stage} --data {self.manifest.data.name}",
+                hint=f"stackgan train-stage{stage} --data {shlex.quote(self.manifest.data.name)}{name}",
             )
         return self.folder / f"stage{stage}"
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stackgan_cli.commands.completing import complete_crop, complete_encoder, complete_model, complete_reader
 from stackgan_cli.commands.options import Data, Json, Source
 from stackgan_cli.interrupts import INTERRUPTS, this_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stackgan_cli.preparing.prepare import PrepareResult
     from stackgan_cli.preparing.request import PrepareRequest
 
 EPILOG = """Examples:
@@ -28,7 +30,12 @@ stackgan prepare --data pets --source ~/pets --caption-template "a photo of a {c
 stackgan prepare --data toys --source hf:owner/name --caption-column text"""
 
 Reader = Annotated[
-    str | None, typer.Option(help="Layout of the source; found out by looking, if not given.", show_default=False)
+    str | None,
+    typer.Option(
+        help="Layout of the source; found out by looking, if not given.",
+        autocompletion=complete_reader,
+        show_default=False,
+    ),
 ]
 Captions = Annotated[
     str | None, typer.Option(help="Where the captions lie, if not beside the pictures.", show_default=False)
@@ -44,7 +51,11 @@ ReaderOption = Annotated[
 ]
 Encoder = Annotated[
     list[str] | None,
-    typer.Option(help="Text encoder to fit and cache; repeatable.", show_default="what suits the data"),
+    typer.Option(
+        help="Text encoder to fit and cache; repeatable.",
+        autocompletion=complete_encoder,
+        show_default="what suits the data",
+    ),
 ]
 EncoderOption = Annotated[
     list[str] | None,
@@ -52,14 +63,27 @@ EncoderOption = Annotated[
 ]
 EncoderFrom = Annotated[
     str | None,
-    typer.Option(metavar="MODEL", help="Take the text encoder of this model as it is.", show_default=False),
+    typer.Option(
+        metavar="MODEL",
+        help="Take the text encoder of this model as it is.",
+        autocompletion=complete_model,
+        show_default=False,
+    ),
 ]
 Resolution = Annotated[
     list[int] | None,
-    typer.Option(min=8, max=2048, help="Resolution to train at; repeatable.", show_default="64 and 256"),
+    typer.Option(
+        min=8,
+        max=2048,
+        help="Resolution to train at; repeatable, and added to those that the data has.",
+        show_default="64 and 256",
+    ),
 ]
 Crop = Annotated[
-    str | None, typer.Option(help="bbox, center, squash or pad.", show_default="as published for the data")
+    str | None,
+    typer.Option(
+        help="bbox, center, squash or pad.", autocompletion=complete_crop, show_default="as published for the data"
+    ),
 ]
 Background = Annotated[
     str, typer.Option(help="Colour under transparency and around padded pictures: white, '#ff8800' ...")
@@ -103,11 +127,9 @@ def prepare(
     json: Json = False,
 ) -> None:
     """Read captioned pictures and write prepared data: pictures, captions, splits and text features."""
-    from shlex import quote
-
-    from stackgan_cli.commands.data_table import show_data
+    from stackgan_cli.commands.data_page import show_data
     from stackgan_cli.components.key_values import parse_option
-    from stackgan_cli.console import ConsoleProgress, print_json, say
+    from stackgan_cli.console import ConsoleProgress, print_json, suggest
     from stackgan_cli.preparing import prepare as preparing
     from stackgan_cli.preparing.request import PrepareRequest
 
@@ -126,7 +148,7 @@ def prepare(
         encoders=encoder,
         encoder_options=dict(map(parse_option, encoder_option or ())),
         encoder_from=encoder_from,
-        resolutions=resolution or (64, 256),
+        resolutions=resolution or None,
         crop=crop,
         background=background,
         limit=limit,
@@ -142,7 +164,22 @@ def prepare(
         print_json({"data": str(result.folder), **result.manifest.as_json(), "measured": result.measured})
         return
     show_data(result.folder, result.manifest)
-    say(f"Next: stackgan train-stage1 --data {quote(data)}")
+    suggest("stackgan", "train-stage1", "--data", data, *_encoder_to_name(result))
+
+
+def _encoder_to_name(result: PrepareResult) -> list[str]:
+    """The option that trains with the text encoder that was asked for, where training would take another by itself."""
+    from stackgan_cli.errors import StackganError
+    from stackgan_cli.recipes.loading import load_recipe
+
+    try:
+        suits = load_recipe(result.manifest.recipe).encoder
+    except StackganError:
+        # Whoever trains is told what is wrong with it.
+        suits = None
+    if result.encoder in (None, result.manifest.encoder_for(suits)):
+        return []
+    return ["--encoder", result.encoder]
 
 
 def _what_is_kept(request: PrepareRequest) -> Callable[[], str]:

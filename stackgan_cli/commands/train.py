@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stackgan_cli.commands.options import Data, Device, Json, Precision, Seed, Set, complete_recipe
+from stackgan_cli.commands.completing import (
+    complete_discriminator,
+    complete_encoder_of_data,
+    complete_generator,
+    complete_model,
+    complete_recipe,
+)
+from stackgan_cli.commands.options import Data, Device, Json, Precision, Seed, Set
 from stackgan_cli.errors import INTERRUPTED
 from stackgan_cli.interrupts import INTERRUPTS, SIGNALS, this_command
 
@@ -30,7 +37,10 @@ stackgan train-stage1 --data cub --recipe mine.toml --set batch_size=32"""
 STAGE2_EPILOG = STAGE1_EPILOG.replace("train-stage1", "train-stage2").replace("--steps 200", "--steps 50")
 
 Name = Annotated[
-    str | None, typer.Option("--name", help="Name of the model; by default the data's.", show_default=False)
+    str | None,
+    typer.Option(
+        "--name", help="Name of the model; by default the data's.", autocompletion=complete_model, show_default=False
+    ),
 ]
 RecipeName = Annotated[
     str | None,
@@ -38,13 +48,22 @@ RecipeName = Annotated[
         "--recipe",
         help="A recipe's name (stackgan recipes list) or a .toml file.",
         autocompletion=complete_recipe,
-        show_default="what suits the data",
+        show_default="the model's so far, else what suits the data",
     ),
 ]
 Encoder = Annotated[
-    str | None, typer.Option("--encoder", help="Text encoder, as the data was prepared with.", show_default=False)
+    str | None,
+    typer.Option(
+        "--encoder",
+        help="Text encoder, as the data was prepared with.",
+        autocompletion=complete_encoder_of_data,
+        show_default="the model's, else the data's",
+    ),
 ]
-Generator = Annotated[str | None, typer.Option("--generator", help="Generator component.", show_default=False)]
+Generator = Annotated[
+    str | None,
+    typer.Option("--generator", help="Generator component.", autocompletion=complete_generator, show_default=False),
+]
 GeneratorOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -52,7 +71,10 @@ GeneratorOption = Annotated[
     ),
 ]
 Discriminator = Annotated[
-    str | None, typer.Option("--discriminator", help="Discriminator component.", show_default=False)
+    str | None,
+    typer.Option(
+        "--discriminator", help="Discriminator component.", autocompletion=complete_discriminator, show_default=False
+    ),
 ]
 DiscriminatorOption = Annotated[
     list[str] | None,
@@ -65,6 +87,16 @@ DiscriminatorOption = Annotated[
 ]
 Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Steps to train in all.", show_default=False)]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Epochs to train in all.", show_default=False)]
+Resolution = Annotated[
+    int | None,
+    typer.Option(
+        "--resolution",
+        min=8,
+        max=2048,
+        help="Side of the pictures in pixels; Stage-II goes by its Stage-I.",
+        show_default="what recipe and data have",
+    ),
+]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, help="Pictures a step.", show_default=False)]
 Stream = Annotated[
     str | None,
@@ -80,7 +112,11 @@ CudaGraphs = Annotated[bool, typer.Option("--cuda-graphs", help="Compile, and re
 From = Annotated[
     str | None,
     typer.Option(
-        "--from", metavar="MODEL", help="Begin with the weights of this model, a name or a path.", show_default=False
+        "--from",
+        metavar="MODEL",
+        help="Begin with the weights of this model, a name or a path.",
+        autocompletion=complete_model,
+        show_default=False,
     ),
 ]
 Restart = Annotated[bool, typer.Option("--restart", help="Begin anew; the old run is kept beside the new one.")]
@@ -115,6 +151,7 @@ def _command(stage: int, help_text: str) -> Callable[..., None]:
         generator_option: GeneratorOption = None,
         discriminator: Discriminator = None,
         discriminator_option: DiscriminatorOption = None,
+        resolution: Resolution = None,
         steps: Steps = None,
         epochs: Epochs = None,
         batch_size: BatchSize = None,
@@ -131,11 +168,18 @@ def _command(stage: int, help_text: str) -> Callable[..., None]:
         dry_run: DryRun = False,
         json: Json = False,
     ) -> None:
-        from stackgan_cli.training.train import TrainRequest
+        from stackgan_cli.console import hush, patience
+
+        if os.environ.get("RANK", "0") != "0":
+            # What the main process of a distributed run says is enough.
+            hush()
+        with patience("Loading torch, which takes longest the first time ..."):
+            from stackgan_cli.training.train import TrainRequest
 
         changes = {
             "generator.name": generator,
             "discriminator.name": discriminator,
+            "resolution": resolution,
             "steps": steps,
             "epochs": epochs,
             "batch_size": batch_size,
@@ -176,13 +220,10 @@ train_stage2 = _command(
 def _run(request: TrainRequest, json: bool) -> None:
     """Train as asked for, and tell what came of it."""
     INTERRUPTS.promise(_what_is_kept(request))
-    from stackgan_cli.console import ConsoleProgress, hush, speak
+    from stackgan_cli.console import ConsoleProgress, speak
     from stackgan_cli.errors import StackganError
     from stackgan_cli.training.train import train
 
-    if os.environ.get("RANK", "0") != "0":
-        # What the main process of a distributed run says is enough.
-        hush()
     try:
         with _StopRequests() as stopping:
             trained = train(request, ConsoleProgress(), stopping=stopping)
@@ -234,7 +275,7 @@ def _identity(folder: Path) -> int | None:
 
 
 def _tell(request: TrainRequest, trained: TrainResult, json: bool) -> None:
-    from stackgan_cli.console import print_json, say
+    from stackgan_cli.console import print_json, say, suggest
 
     if trained.plan is not None:
         _show_plan(trained.folder.name, trained.plan, json)
@@ -242,10 +283,20 @@ def _tell(request: TrainRequest, trained: TrainResult, json: bool) -> None:
     say(f"The model is in {trained.folder}.")
     if json:
         print_json({"model": str(trained.folder), "stage": trained.stage, "steps": trained.steps})
-    elif trained.stage == 1:
-        say(f"Next: stackgan train-stage2 --data {request.data}" + (f" --name {request.name}" if request.name else ""))
     else:
-        say(f'Next: stackgan generate "{trained.caption}" --model {request.name or trained.folder.name}')
+        suggest("stackgan", *_next(request, trained))
+
+
+def _next(request: TrainRequest, trained: TrainResult) -> list[str]:
+    """The command that follows on a stage that is trained."""
+    name = request.name or trained.folder.name
+    if trained.stage == 1:
+        return ["train-stage2", "--data", request.data, *(["--name", request.name] if request.name else [])]
+    if not trained.reads_captions:
+        return ["evaluate", "--data", request.data, "--model", name]
+    # Behind two dashes, a caption that begins with one is no option.
+    sentence = ["--", trained.caption] if trained.caption.startswith("-") else [trained.caption]
+    return ["generate", "--model", name, *sentence]
 
 
 class _StopRequests:
@@ -281,13 +332,13 @@ class _StopRequests:
 
 
 def _show_plan(name: str, plan: Mapping[str, Any], json: bool) -> None:
-    from stackgan_cli.console import print_json, table
+    from stackgan_cli.console import page, print_json
 
     if json:
         print_json(plan)
     else:
         rows = [[key.replace("_", " "), _plain(value)] for key, value in plan.items()]
-        table(f"Plan for {name}", ["", ""], rows)
+        page(f"Plan for {name}", rows)
 
 
 def _plain(value: Any) -> str:

@@ -29,7 +29,7 @@ TEST_SHARE = 0.1
 _TRAIN, _TEST, _OPEN, _LEFT_OUT = range(4)
 _CODES = {"train": _TRAIN, "test": _TEST, None: _OPEN}
 _SPLITS = {_TRAIN: "train", _TEST: "test"}
-_REPORT_EVERY = 500
+_REPORT_EVERY = 50
 _REDRAWN = (
     "it has pictures for testing only: a tenth of them, drawn at random, stay so, and the others are for training"
 )
@@ -155,7 +155,7 @@ def _code(example: Example) -> int:
 
 
 def _settings(plan: Plan) -> hashlib._Hash:
-    settings = [DATA_SCHEMA, plan.entry.name, plan.resolutions, plan.crop, plan.seed, plan.limit]
+    settings = [DATA_SCHEMA, plan.entry.name, plan.counted_resolutions, plan.crop, plan.seed, plan.limit]
     if plan.background != WHITE:
         # Left out where it changes nothing, so that data from before there was a choice is still recognised.
         settings.append(plan.background)

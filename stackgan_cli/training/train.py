@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,22 +12,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from stackgan_cli.components.component import Kind
-from stackgan_cli.components.key_values import parse_option
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import version_note
 from stackgan_cli.dataset.prepared import PreparedData
-from stackgan_cli.errors import StackganError, UsageError
+from stackgan_cli.errors import StackganError
 from stackgan_cli.files import only_one
 from stackgan_cli.home import existing_data, model_folder
 from stackgan_cli.machine import choose_machine, missing_compiler
-from stackgan_cli.model_finding import find_model, refuse_folder_of_package
-from stackgan_cli.model_folder import ModelFolder, checkpoints_of, stage_record
+from stackgan_cli.model_finding import refuse_folder_of_package
+from stackgan_cli.model_folder import ModelFolder, stage_record
 from stackgan_cli.progress import SILENT
 from stackgan_cli.ranks import LostRankError, join_ranks, leave_ranks
-from stackgan_cli.recipes.loading import load_recipe, stage_settings, with_full_names
-from stackgan_cli.training.given import GivenOptions, given_before, with_later
-from stackgan_cli.training.resuming import SETTINGS
 from stackgan_cli.training.run import RunOptions, TrainingRun
+from stackgan_cli.training.settling import settle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,19 +32,20 @@ if TYPE_CHECKING:
     from stackgan_cli.machine import Machine
     from stackgan_cli.progress import Progress
     from stackgan_cli.ranks import Ranks
-    from stackgan_cli.recipes.schema import StageSettings
 
 
 _STEPS = 3
 """Steps that a dry run tries."""
+_LONGEST_SENTENCE = 200
+"""Characters of a caption that is suggested as a prompt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRequest:
     """What to train, on what, and how.
 
-    Whatever is None is settled by what the run was asked for before, where it goes on, else by the recipe, and the
-    recipe by the data.
+    Whatever is None is settled by what the run was asked for before, where it goes on; else by what the model has
+    already, then by the recipe, and the recipe by the data.
     """
 
     stage: Literal[1, 2]
@@ -58,7 +56,7 @@ class TrainRequest:
     recipe: str | None = None
     """Name of a recipe, or path of a TOML file."""
     encoder: str | None = None
-    """Text encoder, as the data was prepared with."""
+    """Text encoder, as the data was prepared with; by default the model's, the recipe's, or the data's only one."""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Settings by dotted key, such as ``{"steps": 100, "generator.name": "paper"}``; None leaves one as it is."""
     settings: tuple[str, ...] = ()
@@ -90,6 +88,8 @@ class TrainResult:
     """Steps that it is to be trained in all; fewer are done where it was told to stop."""
     caption: str
     """A caption of the data, to draw a first picture of."""
+    reads_captions: bool = True
+    """Whether the model can read a sentence; not one that learnt from features without their encoder."""
     plan: Mapping[str, Any] | None = None
     """For a dry run: what would be trained, and what it costs here."""
 
@@ -142,9 +142,17 @@ def _trained(
         stage=request.stage,
         steps=run.step,
         of=run.steps,
-        caption=run.samples.captions[0],
+        caption=_sentence(run.samples.captions),
+        reads_captions=run.reads_captions,
         plan=found,
     )
+
+
+def _sentence(captions: Sequence[str]) -> str:
+    """A caption that can be typed as a prompt: the first that says something in words, on one line, cut where long."""
+    lines = [" ".join(caption.split()) for caption in captions]
+    chosen = next((line for line in lines if any(map(str.isalnum, line))), "a picture")
+    return chosen if len(chosen) <= _LONGEST_SENTENCE else chosen[:_LONGEST_SENTENCE].rpartition(" ")[0] or "a picture"
 
 
 def _run(request: TrainRequest, ranks: Ranks, progress: Progress, held: ExitStack) -> TrainingRun:
@@ -153,23 +161,25 @@ def _run(request: TrainRequest, ranks: Ranks, progress: Progress, held: ExitStac
     refuse_folder_of_package(folder)
     if ranks.main and not request.dry_run:
         held.enter_context(only_one(folder, "training"))
-    settings, given = _settled(request, data, folder)
-    machine = choose_machine(request.device, given.precision, ranks.local_rank if ranks.count > 1 else None)
+    settled = settle(request, data, folder)
+    for note in settled.notes:
+        progress.say(note)
+    machine = choose_machine(request.device, settled.given.precision, ranks.local_rank if ranks.count > 1 else None)
     compiled, graphs = _compiler(request, machine, progress)
-    for note in _version_notes(data, data.encoder_folder(given.encoder), folder):
+    for note in _version_notes(data, data.encoder_folder(settled.given.encoder), folder):
         progress.warn(note)
     return TrainingRun(
         request.stage,
-        settings,
+        settled.settings,
         data,
-        encoder=given.encoder,
+        encoder=settled.given.encoder,
         folder=folder,
         options=RunOptions(machine=machine, ranks=ranks, on_nan=request.on_nan, compile=compiled, cuda_graphs=graphs),
-        recipe=given.recipe,
-        given=given,
+        recipe=settled.given.recipe,
+        given=settled.given,
         restart=request.restart,
         trial=request.dry_run,
-        start=_start(request, given, folder),
+        start=settled.start,
         progress=progress,
     )
 
@@ -186,43 +196,6 @@ def _version_notes(data: PreparedData, encoder_folder: Path, folder: Path) -> li
     if stage_record(folder, 1) is not None:
         notes += ModelFolder(folder).version_notes(training=True)
     return list(dict.fromkeys(filter(None, notes)))
-
-
-def _settled(request: TrainRequest, data: PreparedData, folder: Path) -> tuple[StageSettings, GivenOptions]:
-    """Settings: what is asked for now, over what the run was asked for before, over the recipe that suits the data.
-
-    Where no recipe is named, a run goes on with its settings as they are, whatever has become of its recipe since.
-    """
-    if request.changes.get("steps") is not None and request.changes.get("epochs") is not None:
-        raise UsageError("--steps and --epochs both say how long to train.", hint="one of the two")
-    run = folder / "training" / f"stage{request.stage}"
-    before = None if request.restart or not (run / SETTINGS).is_file() else given_before(run)
-    later = {key: value for key, value in request.changes.items() if value is not None}
-    later |= dict(map(parse_option, request.settings))
-    name = request.recipe or (before.recipe if before else None) or data.manifest.recipe
-    given = with_later(before.settings, later) if before and before.recipe == name else later
-    if before and request.recipe is None:
-        recipe = load_recipe(str(run / SETTINGS), request.stage)
-        settings = stage_settings(recipe, request.stage, later, ())
-    else:
-        recipe = load_recipe(name, request.stage)
-        settings = stage_settings(recipe, request.stage, given, ())
-    encoder = request.encoder or (before.encoder if before else None) or recipe.encoder
-    return with_full_names(settings, request.stage), GivenOptions(
-        recipe=name,
-        encoder=data.encoder_folder(encoder).name,
-        settings=given,
-        precision=before.precision if before and request.precision == "auto" else request.precision,
-        start=request.start or (before.start if before else None),
-    )
-
-
-def _start(request: TrainRequest, given: GivenOptions, folder: Path) -> ModelFolder | None:
-    """The model whose weights the run begins with; one that was named earlier matters until there is a checkpoint."""
-    name = request.start
-    if name is None and not checkpoints_of(folder / "training" / f"stage{request.stage}"):
-        name = given.start
-    return None if name is None else find_model(name)
 
 
 def _compiler(request: TrainRequest, machine: Machine, progress: Progress) -> tuple[bool, bool]:
