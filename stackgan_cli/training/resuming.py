@@ -259,16 +259,6 @@ def refuse_other_stage1(folder: Path) -> None:
         )
 
 
-def settings_of(run_folder: Path) -> StageSettings | None:
-    """The settings that a run had last; None where there is no run.
-
-    Raises:
-        SettingsError: the file that holds them is damaged.
-    """
-    path = run_folder / SETTINGS
-    return check(StageSettings, read_toml(path), what=f"{path}") if path.is_file() else None
-
-
 def _differences(key: str, before: Any, now: Any) -> list[str]:
     """Say what was and what is now, a line for each setting that differs, by its dotted key."""
     if isinstance(before, dict) and isinstance(now, dict):
@@ -294,6 +284,16 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return "not set" if value is None else str(value)
+
+
+def settings_of(run_folder: Path) -> StageSettings | None:
+    """The settings that a run had last; None where there is no run.
+
+    Raises:
+        SettingsError: the file that holds them is damaged.
+    """
+    path = run_folder / SETTINGS
+    return check(StageSettings, read_toml(path), what=f"{path}") if path.is_file() else None
 
 
 def refuse_other_settings(run_folder: Path, stage: int, settings: StageSettings, recipe: str) -> None:

@@ -19,8 +19,8 @@ from stackgan_cli.errors import StackganError
 from stackgan_cli.files import only_one
 from stackgan_cli.home import existing_data, model_folder
 from stackgan_cli.machine import choose_machine, missing_compiler
-from stackgan_cli.model_finding import refuse_folder_of_package
-from stackgan_cli.model_folder import ModelFolder, stage_record
+from stackgan_cli.model_finding import find_model, refuse_folder_of_package
+from stackgan_cli.model_folder import ModelFolder, checkpoints_of, stage_record
 from stackgan_cli.progress import SILENT
 from stackgan_cli.ranks import LostRankError, join_ranks, leave_ranks
 from stackgan_cli.training.run import RunOptions, TrainingRun
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from stackgan_cli.machine import Machine
     from stackgan_cli.progress import Progress
     from stackgan_cli.ranks import Ranks
+    from stackgan_cli.training.given import GivenOptions
 
 
 _STEPS = 3
@@ -44,7 +45,7 @@ _LONGEST_SENTENCE = 200
 class TrainRequest:
     """What to train, on what, and how.
 
-    Whatever is None is settled by what the run was asked for before, where it goes on; else by what the model has
+    Whatever is None is settled by what the run was asked for before, where it goes on, else by what the model has
     already, then by the recipe, and the recipe by the data.
     """
 
@@ -162,24 +163,25 @@ def _run(request: TrainRequest, ranks: Ranks, progress: Progress, held: ExitStac
     if ranks.main and not request.dry_run:
         held.enter_context(only_one(folder, "training"))
     settled = settle(request, data, folder)
+    given = settled.given
     for note in settled.notes:
         progress.say(note)
-    machine = choose_machine(request.device, settled.given.precision, ranks.local_rank if ranks.count > 1 else None)
+    machine = choose_machine(request.device, given.precision, ranks.local_rank if ranks.count > 1 else None)
     compiled, graphs = _compiler(request, machine, progress)
-    for note in _version_notes(data, data.encoder_folder(settled.given.encoder), folder):
+    for note in _version_notes(data, data.encoder_folder(given.encoder), folder):
         progress.warn(note)
     return TrainingRun(
         request.stage,
         settled.settings,
         data,
-        encoder=settled.given.encoder,
+        encoder=given.encoder,
         folder=folder,
         options=RunOptions(machine=machine, ranks=ranks, on_nan=request.on_nan, compile=compiled, cuda_graphs=graphs),
-        recipe=settled.given.recipe,
-        given=settled.given,
+        recipe=given.recipe,
+        given=given,
         restart=request.restart,
         trial=request.dry_run,
-        start=settled.start,
+        start=_start(request, given, folder),
         progress=progress,
     )
 
@@ -196,6 +198,14 @@ def _version_notes(data: PreparedData, encoder_folder: Path, folder: Path) -> li
     if stage_record(folder, 1) is not None:
         notes += ModelFolder(folder).version_notes(training=True)
     return list(dict.fromkeys(filter(None, notes)))
+
+
+def _start(request: TrainRequest, given: GivenOptions, folder: Path) -> ModelFolder | None:
+    """The model whose weights the run begins with; one that was named earlier matters until there is a checkpoint."""
+    name = request.start
+    if name is None and not checkpoints_of(folder / "training" / f"stage{request.stage}"):
+        name = given.start
+    return None if name is None else find_model(name)
 
 
 def _compiler(request: TrainRequest, machine: Machine, progress: Progress) -> tuple[bool, bool]:
