@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.registry import Kind, find
 from stackgan_cli.errors import DataError
-from stackgan_cli.files import only_one
 from stackgan_cli.home import DATA_MANIFEST, data_folder
+from stackgan_cli.locks import only_one
 from stackgan_cli.model_finding import find_model
 from stackgan_cli.preparing.planning import earlier_plan, plan_for
 from stackgan_cli.preparing.recognising import ready_features

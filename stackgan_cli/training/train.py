@@ -16,9 +16,11 @@ from stackgan_cli.components.key_values import parse_option
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import version_note
 from stackgan_cli.dataset.prepared import PreparedData
+from stackgan_cli.dataset.shards import is_remote
 from stackgan_cli.errors import StackganError, UsageError
-from stackgan_cli.files import only_one
-from stackgan_cli.home import existing_data, model_folder
+from stackgan_cli.files import given_path
+from stackgan_cli.home import existing_data, is_path, model_folder
+from stackgan_cli.locks import only_one
 from stackgan_cli.machine import choose_machine, missing_compiler
 from stackgan_cli.model_finding import find_model, refuse_folder_of_package
 from stackgan_cli.model_folder import ModelFolder, checkpoints_of, stage_record
@@ -199,6 +201,12 @@ def _settled(request: TrainRequest, data: PreparedData, folder: Path) -> tuple[S
     before = None if request.restart or not (run / SETTINGS).is_file() else given_before(run)
     later = {key: value for key, value in request.changes.items() if value is not None}
     later |= dict(map(parse_option, request.settings))
+    stream, start = later.get("stream"), request.start
+    if isinstance(stream, str) and not is_remote(stream):
+        # Where it is kept, it must mean the same from everywhere.
+        later["stream"] = str(given_path(stream))
+    if start is not None and is_path(start):
+        start = str(given_path(start))
     name = request.recipe or (before.recipe if before else None) or data.manifest.recipe
     given = with_later(before.settings, later) if before and before.recipe == name else later
     if before and request.recipe is None:
@@ -213,7 +221,7 @@ def _settled(request: TrainRequest, data: PreparedData, folder: Path) -> tuple[S
         encoder=data.encoder_folder(encoder).name,
         settings=given,
         precision=before.precision if before and request.precision == "auto" else request.precision,
-        start=request.start or (before.start if before else None),
+        start=start or (before.start if before else None),
     )
 
 
