@@ -1,39 +1,28 @@
-"""Files and folders written whole or not at all, one process at a time, under paths that lead where they should."""
+"""Files and folders written whole or not at all, under paths that lead where they should."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import posixpath
 import re
 import secrets
-import shlex
 import shutil
-import socket
 import stat
 import sys
 import tempfile
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stackgan_cli.errors import DataError, StackganError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from filelock import BaseFileLock
-
-_PARTIAL, _OLD, _LOCK, _HOLDER = ".partial", ".old", ".lock", ".holder"
-_INSIDE = ".stackgan"
-"""What a lock is called that lies within its folder."""
+_PARTIAL, _OLD = ".partial", ".old"
 _OURS = re.compile(r"\.(?P<name>.+)\.(\d+|[a-z0-9_]{8})\.(partial|old)")
 """Hidden names that hold what is half written or half replaced, with eight letters of their own."""
-_HOLDER_BYTES = 4096
-_PATIENCE = 0.2
-"""Seconds."""
 
 
 def given_path(path: str) -> Path:
@@ -93,7 +82,7 @@ def atomic_folder(target: Path, *, new: bool = False) -> Iterator[Path]:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
-        raise _not_written(target, error) from error
+        raise not_written(target, error) from error
 
 
 @contextmanager
@@ -101,7 +90,7 @@ def resumable_folder(target: Path) -> Iterator[Path]:
     """Give the folder that becomes ``target`` when the block ends well, with whatever an unfinished run left in it.
 
     It vanishes with a :class:`DataError`, which another try would meet again, and stays after every other end. Whoever
-    calls this keeps others away (see :func:`only_one`).
+    calls this keeps others away (see :func:`stackgan_cli.locks.only_one`).
 
     Raises:
         StackganError: something cannot be written.
@@ -116,113 +105,12 @@ def resumable_folder(target: Path) -> Iterator[Path]:
             raise
         _put_in_place(work, target)
     except OSError as error:
-        raise _not_written(target, error) from error
+        raise not_written(target, error) from error
 
 
 def unfinished(target: Path) -> Path:
     """Return where :func:`resumable_folder` keeps what is to become ``target``."""
     return target.parent / f".{target.name}{_PARTIAL}"
-
-
-@contextmanager
-def only_one(target: Path, doing: str) -> Iterator[None]:
-    """Let one process at a time do something to a folder, which need not exist; a process that dies lets go.
-
-    The lock lies beside the folder, which may be renamed or replaced meanwhile; only where nothing can be written there
-    it lies inside.
-
-    Args:
-        target: the folder.
-        doing: to it, such as ``writing``.
-
-    Raises:
-        StackganError: another process is at it, which is named; or nothing can be written.
-    """
-    from filelock import FileLock, Timeout
-
-    real = followed(target)
-    beside = os.access(real.parent, os.W_OK) or not real.exists()
-    place = real.with_name(f".{real.name}") if beside else real / _INSIDE
-    files = place.with_name(f"{place.name}{_HOLDER}"), place.with_name(f"{place.name}{_LOCK}")
-    made = [each for each in (place.parent, *place.parent.parents) if not each.exists()]
-    lock = FileLock(files[1], mode=0o666)
-    try:
-        held = _acquired(lock, place.parent)
-    except Timeout:
-        raise StackganError(
-            f"Another process is {doing} {target}{_who_holds(files[0])}.",
-            hint="Wait until it has ended, or stop it first.",
-        ) from None
-    except OSError as error:
-        raise _not_written(target, error) from error
-    if not held:
-        yield
-        return
-    try:
-        _sign(files[0])
-        yield
-    finally:
-        # While it is still held: whoever comes next makes a new one.
-        for path in files:
-            with suppress(OSError):
-                path.unlink()
-        lock.release()
-        for folder in made:
-            with suppress(OSError):
-                folder.rmdir()
-
-
-def is_lock(path: Path) -> bool:
-    """Whether a file within a folder is what keeps other processes away from it."""
-    return path.name in (_INSIDE + _LOCK, _INSIDE + _HOLDER)
-
-
-def _acquired(lock: BaseFileLock, folder: Path) -> bool:
-    """Take a lock as good as at once, or raise; say whether there can be one."""
-    for last in (False, False, True):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            # Whoever lets go of it at this moment takes the file away, too, and the next try makes another.
-            lock.acquire(timeout=_PATIENCE, poll_interval=_PATIENCE / 4)
-        except FileNotFoundError:
-            # Whoever held it before has just removed the folder that it had made.
-            if last:
-                raise
-        except RuntimeError:
-            # Some network drives know no locks; there the person has to take care.
-            return False
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-                raise
-            # Where nothing can be written, nothing can be spoilt.
-            return False
-        else:
-            break
-    return True
-
-
-def _sign(path: Path) -> None:
-    """Write down who holds a lock; whoever is refused reads it."""
-    words = {
-        "process": os.getpid(),
-        "host": socket.gethostname(),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])[:1000],
-    }
-    with suppress(OSError):
-        path.write_text(json.dumps(words), encoding="utf-8")
-
-
-def _who_holds(path: Path) -> str:
-    """Say what :func:`_sign` wrote down; nothing where it cannot be read."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            words: dict[str, Any] = json.loads(file.read(_HOLDER_BYTES))
-        since = datetime.fromisoformat(words["since"]).astimezone()
-        number, host, command = int(words["process"]), str(words["host"]), str(words["command"])
-    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
-        return ""
-    return f": process {number} on {host}, since {since:%Y-%m-%d %H:%M} ({command})"
 
 
 def _put_in_place(whole: Path, target: Path, *, new: bool = False) -> None:
@@ -319,7 +207,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise _not_written(path, error) from error
+        raise not_written(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -338,7 +226,7 @@ def create_file(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
         named = _named_anew(temporary, path)
     except OSError as error:
-        raise _not_written(path, error) from error
+        raise not_written(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -407,7 +295,8 @@ def reach_disk(path: Path) -> None:
             os.close(handle)
 
 
-def _not_written(path: Path, error: OSError) -> StackganError:
+def not_written(path: Path, error: OSError) -> StackganError:
+    """Describe why something cannot be written."""
     return StackganError(
         f"{path} could not be written: {error.strerror or error}.",
         hint="Check the folder's permissions, and whether the disk is full.",

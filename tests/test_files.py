@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stackgan_cli.errors import StackganError
-from stackgan_cli.files import atomic_file, atomic_folder, only_one, sweep, write_text
+from stackgan_cli.files import atomic_file, atomic_folder, sweep, write_text
 
 
 def test_an_atomic_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -73,18 +73,3 @@ def test_only_what_we_left_half_written_is_swept(tmp_path: Path) -> None:
     (tmp_path / ".log.jsonl.4711.partial").touch()
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".git.old", ".notes.partial", "best"]
-
-
-def test_whoever_comes_second_learns_who_is_at_it(tmp_path: Path) -> None:
-    target = tmp_path / "models" / "birds"
-    with only_one(target, "training"):
-        # The folder may be renamed and made anew meanwhile.
-        target.mkdir()
-        target.rename(tmp_path / "models" / "birds-old-1")
-        with pytest.raises(StackganError, match=r"training \S*birds: process \d+ on"), only_one(target, "training"):
-            pass
-        with only_one(tmp_path / "models" / "flowers", "training"):
-            pass
-    with only_one(target, "training"):
-        pass
-    assert [path.name for path in (tmp_path / "models").iterdir()] == ["birds-old-1"]

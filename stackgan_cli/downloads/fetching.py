@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stackgan_cli.downloads.downloading import download
 from stackgan_cli.downloads.unpacking import is_unpacked, unpack
 from stackgan_cli.errors import DataError
-from stackgan_cli.files import only_one
+from stackgan_cli.locks import only_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.components.registry import Kind, find
 from stackgan_cli.dataset.manifest import read_manifest
 from stackgan_cli.errors import DataError
-from stackgan_cli.files import only_one
 from stackgan_cli.home import DATA_MANIFEST, data_folder
+from stackgan_cli.locks import only_one
 from stackgan_cli.model_finding import find_model
 from stackgan_cli.model_folder import hash_of
 from stackgan_cli.preparing.planning import earlier_plan, plan_for

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.key_values import parse_option
+from stackgan_cli.dataset.shards import is_remote
 from stackgan_cli.errors import SettingsError, UsageError
-from stackgan_cli.home import MANIFEST
+from stackgan_cli.files import given_path
+from stackgan_cli.home import MANIFEST, is_path
 from stackgan_cli.model_finding import find_model
 from stackgan_cli.model_folder import ModelFolder, hash_of, stage_record
 from stackgan_cli.recipes.loading import load_recipe, stage_settings, with_full_names
@@ -74,6 +76,12 @@ def settle(request: TrainRequest, data: PreparedData, folder: Path) -> SettledRu
     before = None if request.restart or not (run / SETTINGS).is_file() else given_before(run)
     later = {key: value for key, value in request.changes.items() if value is not None}
     later |= dict(map(parse_option, request.settings))
+    stream, start = later.get("stream"), request.start
+    if isinstance(stream, str) and not is_remote(stream):
+        # Where it is kept, it must mean the same from everywhere.
+        later["stream"] = str(given_path(stream))
+    if start is not None and is_path(start):
+        start = str(given_path(start))
     model = None
     if (folder / MANIFEST).is_file() and not (request.restart and request.stage == 1):
         model = ModelFolder(folder)
@@ -102,7 +110,7 @@ def settle(request: TrainRequest, data: PreparedData, folder: Path) -> SettledRu
         encoder=data.encoder_folder(encoder).name,
         settings=given,
         precision=precision if request.precision == "auto" else request.precision,
-        start=request.start or (before.start if before else None),
+        start=start or (before.start if before else None),
     )
     return SettledRun(with_full_names(settings, request.stage), asked, notes)
 

@@ -16,8 +16,8 @@ from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import version_note
 from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.errors import StackganError
-from stackgan_cli.files import only_one
 from stackgan_cli.home import existing_data, model_folder
+from stackgan_cli.locks import only_one
 from stackgan_cli.machine import choose_machine, missing_compiler
 from stackgan_cli.model_finding import find_model, refuse_folder_of_package
 from stackgan_cli.model_folder import ModelFolder, checkpoints_of, stage_record

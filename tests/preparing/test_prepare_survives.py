@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from stackgan_cli.dataset.prepared import PreparedData
-from stackgan_cli.files import only_one
+from stackgan_cli.locks import only_one
 
 COUNT = 140
 PLAIN = ("--encoder", "hashed-words", "--resolution", "16")
