@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
@@ -43,6 +44,11 @@ def print_json(value: object) -> None:
 def say(message: str) -> None:
     """Tell the person something on stderr, leaving stdout to the results."""
     err.print(escape(message), soft_wrap=True)
+
+
+def suggest(*command: str) -> None:
+    """Say which command comes next, quoted for a shell, on a line that can be copied as it stands."""
+    say(f"Next: {shlex.join(command)}")
 
 
 def warn(message: str) -> None:

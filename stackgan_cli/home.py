@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
+import shlex
 from pathlib import Path
+from typing import Literal
 
 from stackgan_cli.errors import DataError, UsageError
 from stackgan_cli.files import given_path
@@ -47,10 +50,21 @@ def existing_data(name_or_path: str) -> Path:
     if (folder / DATA_MANIFEST).is_file():
         return folder
     known = names("data", DATA_MANIFEST)
+    close = difflib.get_close_matches(name_or_path.lower().replace("_", "-"), known, n=1, cutoff=0.7)
+    prepare = f"stackgan prepare --data {shlex.quote(name_or_path)}"
     raise DataError(
         f"There is no prepared data called {name_or_path!r} ({folder} has no {DATA_MANIFEST}).",
-        hint=f"stackgan prepare --data {name_or_path}" + (f"; prepared so far: {', '.join(known)}" if known else ""),
+        hint=(f"Did you mean {close[0]!r}? Else prepare it: {prepare}" if close else prepare)
+        + (f"; prepared so far: {', '.join(known)}" if known else ""),
     )
+
+
+def shell_name(folder: Path, kind: Literal["data", "models"]) -> str:
+    """What a command line calls data or a model: its name where its folder lies in the home folder, else its path.
+
+    It is quoted where a shell needs that, for commands that people are told to type.
+    """
+    return shlex.quote(folder.name if folder.parent == home() / kind else str(folder))
 
 
 def is_path(name_or_path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING
 
 from stackgan_cli.files import write_text
@@ -29,7 +30,7 @@ def write_card(folder: Path, manifest: ModelManifest) -> None:
         f"`{encoder.name}` {encoder.version}.",
         "",
         "```console",
-        f'$ stackgan generate "..." --model {folder.name}',
+        f'$ stackgan generate "..." --model {shlex.quote(folder.name)}',
         "```",
         "",
         "| stage | resolution | generator | recipe | steps | batch | seed | precision |",

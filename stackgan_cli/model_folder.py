@@ -7,6 +7,7 @@ file; which component they name, only entry points decide.
 from __future__ import annotations
 
 import hashlib
+import shlex
 import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from stackgan_cli.components.entries import ComponentEntry
 from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_component, read_entry, save_component, version_note
 from stackgan_cli.errors import ModelError
 from stackgan_cli.files import atomic_folder
-from stackgan_cli.home import MANIFEST
+from stackgan_cli.home import MANIFEST, shell_name
 from stackgan_cli.manifests import checked, read_json, write_json
 from stackgan_cli.model_card import write_card
 from stackgan_cli.model_manifest import FORMAT, DataRecord, ModelManifest, StageRecord
@@ -51,6 +52,11 @@ class ModelFolder:
     def name(self) -> str:
         """Name of the model: its folder's, or ``package:name`` where a package brings it."""
         return self.folder.name if self.resource is None else self.resource.full_name
+
+    @property
+    def shell_name(self) -> str:
+        """What a command line calls the model."""
+        return shell_name(self.folder, "models") if self.resource is None else self.resource.full_name
 
     @property
     def stages(self) -> list[int]:
@@ -131,9 +137,10 @@ class ModelFolder:
             ModelError: the stage is not trained yet.
         """
         if stage not in self.stages:
+            name = "" if self.name == self.manifest.data.name else f" --name {self.shell_name}"
             raise ModelError(
                 f"The model {self.name!r} has no Stage-{'I' * stage} yet.",
-                hint=f"stackgan train-stage{stage} --data {self.manifest.data.name}",
+                hint=f"stackgan train-stage{stage} --data {shlex.quote(self.manifest.data.name)}{name}",
             )
         return self.folder / f"stage{stage}"
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stackgan_cli.commands.options import Data, Json, Source
+
+if TYPE_CHECKING:
+    from stackgan_cli.preparing.prepare import PrepareResult
 
 EPILOG = """Examples:
 
@@ -50,7 +53,12 @@ EncoderFrom = Annotated[
 ]
 Resolution = Annotated[
     list[int] | None,
-    typer.Option(min=8, max=2048, help="Resolution to train at; repeatable.", show_default="64 and 256"),
+    typer.Option(
+        min=8,
+        max=2048,
+        help="Resolution to train at; repeatable, and added to those that the data has.",
+        show_default="64 and 256",
+    ),
 ]
 Crop = Annotated[
     str | None, typer.Option(help="bbox, center, squash or pad.", show_default="as published for the data")
@@ -97,11 +105,9 @@ def prepare(
     json: Json = False,
 ) -> None:
     """Read captioned pictures and write prepared data: pictures, captions, splits and text features."""
-    from shlex import quote
-
     from stackgan_cli.commands.data_table import show_data
     from stackgan_cli.components.key_values import parse_option
-    from stackgan_cli.console import ConsoleProgress, print_json, say
+    from stackgan_cli.console import ConsoleProgress, print_json, suggest
     from stackgan_cli.preparing import prepare as preparing
     from stackgan_cli.preparing.request import PrepareRequest
 
@@ -120,7 +126,7 @@ def prepare(
         encoders=encoder,
         encoder_options=dict(map(parse_option, encoder_option or ())),
         encoder_from=encoder_from,
-        resolutions=resolution or (64, 256),
+        resolutions=resolution or None,
         crop=crop,
         background=background,
         limit=limit,
@@ -135,4 +141,19 @@ def prepare(
         print_json({"data": str(result.folder), **result.manifest.as_json(), "measured": result.measured})
         return
     show_data(result.folder, result.manifest)
-    say(f"Next: stackgan train-stage1 --data {quote(data)}")
+    suggest("stackgan", "train-stage1", "--data", data, *_encoder_to_name(result))
+
+
+def _encoder_to_name(result: PrepareResult) -> list[str]:
+    """The option that trains with the text encoder that was asked for, where training would take another by itself."""
+    from stackgan_cli.errors import StackganError
+    from stackgan_cli.recipes.loading import load_recipe
+
+    try:
+        suits = load_recipe(result.manifest.recipe).encoder
+    except StackganError:
+        # Whoever trains is told what is wrong with it.
+        suits = None
+    if result.encoder in (None, result.manifest.encoder_for(suits)):
+        return []
+    return ["--encoder", result.encoder]

@@ -36,11 +36,14 @@ RecipeName = Annotated[
         "--recipe",
         help="A recipe's name (stackgan recipes list) or a .toml file.",
         autocompletion=complete_recipe,
-        show_default="what suits the data",
+        show_default="the model's so far, else what suits the data",
     ),
 ]
 Encoder = Annotated[
-    str | None, typer.Option("--encoder", help="Text encoder, as the data was prepared with.", show_default=False)
+    str | None,
+    typer.Option(
+        "--encoder", help="Text encoder, as the data was prepared with.", show_default="the model's, else the data's"
+    ),
 ]
 Generator = Annotated[str | None, typer.Option("--generator", help="Generator component.", show_default=False)]
 GeneratorOption = Annotated[
@@ -63,6 +66,16 @@ DiscriminatorOption = Annotated[
 ]
 Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Steps to train in all.", show_default=False)]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Epochs to train in all.", show_default=False)]
+Resolution = Annotated[
+    int | None,
+    typer.Option(
+        "--resolution",
+        min=8,
+        max=2048,
+        help="Side of the pictures in pixels; Stage-II goes by its Stage-I.",
+        show_default="what recipe and data have",
+    ),
+]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, help="Pictures a step.", show_default=False)]
 Stream = Annotated[
     str | None,
@@ -113,6 +126,7 @@ def _command(stage: int, help_text: str) -> Callable[..., None]:
         generator_option: GeneratorOption = None,
         discriminator: Discriminator = None,
         discriminator_option: DiscriminatorOption = None,
+        resolution: Resolution = None,
         steps: Steps = None,
         epochs: Epochs = None,
         batch_size: BatchSize = None,
@@ -134,6 +148,7 @@ def _command(stage: int, help_text: str) -> Callable[..., None]:
         changes = {
             "generator.name": generator,
             "discriminator.name": discriminator,
+            "resolution": resolution,
             "steps": steps,
             "epochs": epochs,
             "batch_size": batch_size,
@@ -195,7 +210,7 @@ def _run(request: TrainRequest, json: bool) -> None:
 
 
 def _tell(request: TrainRequest, trained: TrainResult, json: bool) -> None:
-    from stackgan_cli.console import print_json, say
+    from stackgan_cli.console import print_json, say, suggest
 
     if trained.plan is not None:
         _show_plan(trained.folder.name, trained.plan, json)
@@ -206,10 +221,20 @@ def _tell(request: TrainRequest, trained: TrainResult, json: bool) -> None:
     say(f"The model is in {trained.folder}.")
     if json:
         print_json({"model": str(trained.folder), "stage": trained.stage, "steps": trained.steps})
-    elif trained.stage == 1:
-        say(f"Next: stackgan train-stage2 --data {request.data}" + (f" --name {request.name}" if request.name else ""))
     else:
-        say(f'Next: stackgan generate "{trained.caption}" --model {request.name or trained.folder.name}')
+        suggest("stackgan", *_next(request, trained))
+
+
+def _next(request: TrainRequest, trained: TrainResult) -> list[str]:
+    """The command that follows on a stage that is trained."""
+    name = request.name or trained.folder.name
+    if trained.stage == 1:
+        return ["train-stage2", "--data", request.data, *(["--name", request.name] if request.name else [])]
+    if not trained.reads_captions:
+        return ["evaluate", "--data", request.data, "--model", name]
+    # Behind two dashes, a caption that begins with one is no option.
+    sentence = ["--", trained.caption] if trained.caption.startswith("-") else [trained.caption]
+    return ["generate", "--model", name, *sentence]
 
 
 class _StopRequests:

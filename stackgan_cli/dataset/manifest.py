@@ -103,6 +103,8 @@ class DataManifest(Manifest):
     extractor: str | None = None
     """Name of the feature extractor that suits it; None for the one that suits any data."""
     pictures: Forms
+    first_resolutions: tuple[Positive, ...] = ()
+    """Resolutions that it was first prepared for, where others were added since; the fingerprint counts these."""
     files: BySplit[tuple[ArrowName, ...]] | None = None
     """Arrow files of each split, in order; None in data of earlier versions, where they are all that lie there."""
     encoders: dict[FolderName, ComponentEntry]
@@ -112,6 +114,22 @@ class DataManifest(Manifest):
     def resolutions(self) -> tuple[int, ...]:
         """Resolutions that pictures are stored for, in pixels."""
         return tuple(map(int, self.pictures))
+
+    @property
+    def counted_resolutions(self) -> tuple[int, ...]:
+        """Resolutions that the fingerprint counts."""
+        return self.first_resolutions or self.resolutions
+
+    def encoder_for(self, wanted: str | None) -> str | None:
+        """Folder of the text encoder to train with: the one wanted, else the only one; None where neither is clear.
+
+        Args:
+            wanted: its folder's name, or its bare or full name; None for the first of the data.
+        """
+        for folder, entry in self.encoders.items():
+            if wanted is None or wanted in (folder, entry.name, entry.bare_name) or len(self.encoders) == 1:
+                return folder
+        return None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, by the names that they have on disk; what an earlier version left out stays out."""

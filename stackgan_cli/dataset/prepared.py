@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,10 @@ from stackgan_cli.dataset.caption_features import CaptionFeatures
 from stackgan_cli.dataset.manifest import read_manifest, stored_side
 from stackgan_cli.dataset.picture_store import PictureStore
 from stackgan_cli.errors import DataError
+from stackgan_cli.home import shell_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import pyarrow as pa
@@ -47,6 +49,11 @@ class PreparedData:
         return self.folder.name
 
     @property
+    def shell_name(self) -> str:
+        """What a command line calls this data."""
+        return shell_name(self.folder, "data")
+
+    @property
     def fingerprint(self) -> str:
         """Hash of everything that decided what is in here."""
         return self.manifest.fingerprint
@@ -55,6 +62,11 @@ class PreparedData:
     def encoders(self) -> list[str]:
         """Folders of the text encoders that were fitted or cached, the first one first."""
         return list(self.manifest.encoders)
+
+    @property
+    def files(self) -> dict[SplitName, tuple[str, ...]]:
+        """Names of the files of each split's pictures, in order."""
+        return {split.name: tuple(path.name for path in split.files) for split in (self.train, self.test)}
 
     def refuse_damage(self) -> None:
         """Open all files of pictures now, rather than when something in them is asked for; no picture is read.
@@ -87,9 +99,12 @@ class PreparedData:
         for folder in (*same, *named):
             return self.folder / "text" / folder
         have = f"it has {', '.join(self.encoders)}" if self.encoders else "it has none yet"
+        prepare = f"stackgan prepare --data {self.shell_name}"
+        others = f", or train with --encoder {self.encoders[0]}" if self.encoders else ""
         raise DataError(
-            f"The data {self.name!r} has no features of the text encoder {wanted or 'any'!r}: {have}.",
-            hint=f"stackgan prepare --data {self.name}" + (f" --encoder {wanted}" if wanted else ""),
+            f"The data {self.name!r} has no features of {'the' if wanted else 'any'} text encoder"
+            f"{f' {wanted!r}' if wanted else ''}: {have}.",
+            hint=f"{prepare} --encoder {shlex.quote(wanted)}{others}" if wanted else prepare,
         )
 
 
@@ -103,6 +118,14 @@ class Split:
     def __len__(self) -> int:
         return len(self.table)
 
+    @property
+    def files(self) -> list[Path]:
+        """Files of its pictures, in order."""
+        manifest, folder = self._data.manifest, self._data.folder / self.name
+        if manifest.files is None:
+            return sorted(folder.glob("data-*.arrow"))
+        return [folder / name for name in manifest.files.of(self.name)]
+
     @cached_property
     def table(self) -> pa.Table:
         """All rows, mapped from the disk; opened when something of them is first asked for.
@@ -113,12 +136,7 @@ class Split:
         from stackgan_cli.dataset.tables import open_table, split_columns
 
         manifest, folder = self._data.manifest, self._data.folder / self.name
-        files = (
-            sorted(folder.glob("data-*.arrow"))
-            if manifest.files is None
-            else [folder / name for name in manifest.files.of(self.name)]
-        )
-        table = open_table(files, split_columns(manifest.resolutions), self._again)
+        table = open_table(self.files, split_columns(manifest.resolutions), self._again)
         if len(table) != manifest.counts.of(self.name):
             raise DataError(
                 f"{folder} holds {len(table):,} pictures in place of {manifest.counts.of(self.name):,}.", self._again
@@ -182,9 +200,10 @@ class Split:
         """
         forms = self._data.manifest.pictures
         if str(resolution) not in forms:
+            sizes = _sizes({*self._data.manifest.resolutions, resolution})
             raise DataError(
                 f"The data {self._data.name!r} holds pictures for {', '.join(forms)} pixels, not for {resolution}.",
-                hint=f"stackgan prepare --data {self._data.name} --resolution {resolution} --force, with its --source",
+                hint=f"stackgan prepare --data {self._data.shell_name} {sizes}",
             )
         column, side = self.table.column(f"picture_{resolution}"), stored_side(resolution)
         store = PictureStore(column, side, forms[str(resolution)], f"{self._data.folder / self.name}")
@@ -231,10 +250,15 @@ class Split:
 
     @property
     def _again(self) -> str:
-        return f"stackgan prepare --data {self._data.name} --force"
+        return f"stackgan prepare --data {self._data.shell_name} --force"
 
     def _values(self, name: str) -> Any:
         return self.table.column(name).to_pylist()
+
+
+def _sizes(resolutions: Iterable[int]) -> str:
+    """The options that ask ``prepare`` for these resolutions."""
+    return " ".join(f"--resolution {size}" for size in sorted(resolutions))
 
 
 class _Captions(Sequence[list[str]]):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from stackgan_cli.errors import DataError
+from stackgan_cli.files import atomic_file, reach_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,6 +46,34 @@ def write_rows(path: Path, rows: Iterable[Row], columns: pa.Schema) -> int:
             writer.write_batch(pa.record_batch(values, schema=columns))
             count += len(group)
     return count
+
+
+def add_columns(path: Path, before: Path) -> bool:
+    """Put the columns of an older file of the same rows before the new ones of a file.
+
+    Args:
+        path: of the file with new columns, which is replaced.
+        before: the older file, whose columns stay as they are.
+
+    Returns:
+        Whether both hold the same pictures and captions, and so belong together; else nothing is done.
+
+    Raises:
+        OSError: a file cannot be read or written.
+    """
+    table, new = (pa.ipc.open_stream(pa.memory_map(str(each))).read_all() for each in (before, path))
+    if any(not table.column(name).equals(new.column(name)) for name in ("name", "captions", "digest")):
+        return False
+    for field in new.schema:
+        if field.name not in table.schema.names:
+            table = table.append_column(field, new.column(field.name))
+    with atomic_file(path) as temporary:
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+            # Batches of both files end where one of either does, so none is larger than those were.
+            for batch in table.to_batches():
+                writer.write_batch(batch)
+        reach_disk(temporary)
+    return True
 
 
 def open_table(files: Sequence[Path], columns: pa.Schema, hint: str) -> pa.Table:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from stackgan_cli.components.entries import ComponentEntry
-from stackgan_cli.components.registry import Component, Kind, find
+from stackgan_cli.components.registry import Component, Kind, available, find
 from stackgan_cli.errors import ComponentError, DataError, UsageError
 from stackgan_cli.files import given_path
 from stackgan_cli.manifests import checked
 from stackgan_cli.pictures.cropping import CropRule
 from stackgan_cli.pictures.decoding import WHITE
-from stackgan_cli.preparing.recognising import published_data, reader_for, reader_of_address, suited
+from stackgan_cli.preparing.recognising import published, published_data, reader_for, reader_of_address, suited
 from stackgan_cli.progress import Phases
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from stackgan_cli.dataset.manifest import DataManifest
     from stackgan_cli.preparing.request import PrepareRequest
     from stackgan_cli.progress import Progress
+
+
+DEFAULT_RESOLUTIONS = (64, 256)
+"""Those of the paper's two stages, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +50,35 @@ class Plan:
     """Name of the feature extractor that suits it, where the reader names one."""
     encoder: tuple[str, Mapping[str, Any]] | None = None
     """Text encoder that suits the data, and its options, where the reader names one."""
+    first_resolutions: tuple[int, ...] = ()
+    """Those that the data was first prepared for, which its fingerprint counts, where others were added since."""
 
     @property
     def place(self) -> str:
         """What to call the source in messages."""
         return str(self.source or self.entry.options.get("dataset") or "The source")
 
+    @property
+    def counted_resolutions(self) -> tuple[int, ...]:
+        """Resolutions that the fingerprint counts: more pictures of the same things leave the data what it is."""
+        return self.first_resolutions or self.resolutions
 
-def plan_for(request: PrepareRequest, name: str, progress: Progress) -> Plan:
+
+def plan_for(request: PrepareRequest, name: str, there: DataManifest | None, progress: Progress) -> Plan:
     """Settle what will be prepared: fetch the source where that was asked for, and choose what reads it, and tell why.
+
+    Args:
+        request: what was asked for.
+        name: of the data.
+        there: what data prepared earlier says of itself, where there is any; it keeps the resolutions that it has, and
+            where no source is named, it is read as it was.
+        progress: told what was chosen.
 
     Raises:
         StackganError: the source cannot be had, nothing reads it, or a setting cannot be meant.
     """
+    if there is not None and request.names_no_source and not (request.force and _read_by_name(name)):
+        return _as_before(request, there)
     if request.download:
         request = replace(request, source=_downloaded(request, name, progress))
     options = dict(request.reader_options)
@@ -77,7 +97,7 @@ def plan_for(request: PrepareRequest, name: str, progress: Progress) -> Plan:
         entry=entry,
         reader=reader,
         source=source,
-        resolutions=tuple(sorted(set(request.resolutions))),
+        resolutions=_resolutions(request, there),
         crop=_crop_rule(request.crop or suits.crop),
         background=_colour(request.background),
         seed=request.seed,
@@ -85,6 +105,7 @@ def plan_for(request: PrepareRequest, name: str, progress: Progress) -> Plan:
         recipe=suits.recipe,
         extractor=suits.extractor,
         encoder=suits.encoder,
+        first_resolutions=_first_resolutions(request, there),
     )
 
 
@@ -109,7 +130,41 @@ def earlier_plan(manifest: DataManifest) -> Plan:
         recipe=manifest.recipe,
         extractor=manifest.extractor,
         encoder=suited(reader, source).encoder,
+        first_resolutions=manifest.counted_resolutions,
     )
+
+
+def _as_before(request: PrepareRequest, there: DataManifest) -> Plan:
+    """The plan of data prepared earlier, with what is asked for now."""
+    now = {
+        "crop": _crop_rule(request.crop or there.crop),
+        "background": there.background if request.background == WHITE else _colour(request.background),
+        "seed": request.seed or there.seed,
+        "limit": request.limit or there.limit,
+    }
+    return replace(
+        earlier_plan(there.model_copy(update=now)),
+        resolutions=_resolutions(request, there),
+        first_resolutions=_first_resolutions(request, there),
+    )
+
+
+def _read_by_name(name: str) -> bool:
+    """Whether data of this name needs no source, because a built-in reader has it."""
+    known = (each for each in available(Kind.DATASET_READER) if each.built_in and each.name == name)
+    return any(published(each) is None for each in known)
+
+
+def _resolutions(request: PrepareRequest, there: DataManifest | None) -> tuple[int, ...]:
+    """Resolutions to prepare: those asked for, beside those that the data has unless it is replaced."""
+    before = there.resolutions if there is not None else ()
+    if request.force:
+        return tuple(sorted(set(request.resolutions or before or DEFAULT_RESOLUTIONS)))
+    return tuple(sorted({*(request.resolutions or ()), *before} or DEFAULT_RESOLUTIONS))
+
+
+def _first_resolutions(request: PrepareRequest, there: DataManifest | None) -> tuple[int, ...]:
+    return there.counted_resolutions if there is not None and not request.force else ()
 
 
 def _built(component: Component, options: Mapping[str, Any], seed: int) -> tuple[ComponentEntry, DatasetReader]:

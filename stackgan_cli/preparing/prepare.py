@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.registry import Kind, find
+from stackgan_cli.dataset.manifest import read_manifest
 from stackgan_cli.errors import DataError
 from stackgan_cli.home import DATA_MANIFEST, data_folder
 from stackgan_cli.model_finding import find_model
+from stackgan_cli.model_folder import hash_of
 from stackgan_cli.preparing.planning import earlier_plan, plan_for
 from stackgan_cli.preparing.recognising import ready_features
 from stackgan_cli.preparing.surveying import survey
 from stackgan_cli.preparing.verifying import verify
-from stackgan_cli.preparing.writing import write_prepared
+from stackgan_cli.preparing.writing import add_resolutions, write_prepared
 from stackgan_cli.progress import SILENT
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class PrepareResult:
     folder: Path
     """Of the prepared data."""
     manifest: DataManifest
+    encoder: str | None
+    """Folder of the text encoder that was asked for, the last of several; None where none was."""
     measured: Mapping[str, Mapping[str, float]]
     """For each text encoder that was added now, what it measured of itself while it was fitted."""
     notes: tuple[str, ...]
@@ -66,11 +70,12 @@ def prepare(request: PrepareRequest, progress: Progress = SILENT) -> PrepareResu
     target = data_folder(request.data)
     plan: Plan | None = None
     notes: tuple[str, ...] = ()
-    if not (request.only_adds and _is_there(target)):
-        plan = plan_for(request, target.name, progress)
+    there = _what_is_there(target, request.force)
+    if not (request.only_adds and there is not None):
+        plan = plan_for(request, target.name, there, progress)
         if model is None:
             _refuse_encoders(_wanted_encoders(request, plan))
-        notes = _write_pictures(plan, target, request.force, progress)
+        notes = _write_pictures(plan, target, None if request.force else there, progress)
     from stackgan_cli.dataset.prepared import PreparedData
 
     data = PreparedData(target)
@@ -88,20 +93,30 @@ def prepare(request: PrepareRequest, progress: Progress = SILENT) -> PrepareResu
         add_encoder_of(model, data, progress)
     if request.shards is not None:
         _write_shards(request, data, Path(request.shards).expanduser(), progress)
-    return PrepareResult(folder=target, manifest=data.manifest, measured=measured, notes=notes)
+    return PrepareResult(
+        folder=target, manifest=data.manifest, encoder=_asked_encoder(request, data), measured=measured, notes=notes
+    )
 
 
-def _is_there(target: Path) -> bool:
-    return (target / DATA_MANIFEST).is_file()
+def _what_is_there(target: Path, force: bool) -> DataManifest | None:
+    """What data prepared earlier says of itself; None where none is whole that is to be kept."""
+    if not (target / DATA_MANIFEST).is_file():
+        return None
+    try:
+        return read_manifest(target)
+    except DataError:
+        if force:
+            return None
+        raise
 
 
-def _write_pictures(plan: Plan, target: Path, force: bool, progress: Progress) -> tuple[str, ...]:
-    """Write the pictures, unless the very same lie there already; returns what a person may not expect."""
+def _write_pictures(plan: Plan, target: Path, there: DataManifest | None, progress: Progress) -> tuple[str, ...]:
+    """Write the pictures that do not lie there already; returns what a person may not expect."""
     from stackgan_cli.dataset.prepared import PreparedData
 
     with progress.phase("Looking through the source") as report:
         found = survey(plan, report)
-    if _is_there(target) and not force:
+    if there is not None:
         data = PreparedData(target)
         if data.fingerprint != found.fingerprint:
             raise DataError(
@@ -109,7 +124,11 @@ def _write_pictures(plan: Plan, target: Path, force: bool, progress: Progress) -
                 hint="--force to replace it, or --data with another name",
             )
         data.refuse_damage()
-        progress.say(f"{target} holds exactly these pictures already.")
+        added = tuple(size for size in plan.resolutions if size not in there.resolutions)
+        if added:
+            add_resolutions(replace(plan, resolutions=added), data, found, progress)
+        else:
+            progress.say(f"{target} holds exactly these pictures already.")
         return ()
     result = write_prepared(plan, target, found, progress)
     if not result.left_out.total:
@@ -157,6 +176,18 @@ def _add_encoders(
         found = ", ".join(f"{key} {value:.3g}" for key, value in measured[name].items())
         progress.say(f"Text encoder {name} is ready" + (f" ({found})." if found else "."))
     return measured
+
+
+def _asked_encoder(request: PrepareRequest, data: PreparedData) -> str | None:
+    """Folder of the text encoder that a request names, the last of several."""
+    encoders = data.manifest.encoders
+    if request.encoder_from is not None:
+        known = find_model(request.encoder_from).encoder_hash()
+        return next((folder for folder in encoders if hash_of(data.folder / "text" / folder) == known), None)
+    if not request.encoders:
+        return None
+    bound = find(Kind.TEXT_ENCODER, request.encoders[-1]).bind(options=request.encoder_options)
+    return next((folder for folder, entry in encoders.items() if bound.is_as(entry)), None)
 
 
 def _write_shards(request: PrepareRequest, data: PreparedData, target: Path, progress: Progress) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -134,7 +135,7 @@ def reader_for(
         absent = reader == "torch7" and all(component.name != reader for component in known)
         return find(Kind.DATASET_READER, _TORCH7 if absent else reader), "--reader names it"
     built_in = next((each for each in known if each.built_in and each.name == name), None)
-    if built_in is not None and (source is not None or _published(built_in) is None):
+    if built_in is not None and (source is not None or published(built_in) is None):
         by_name = built_in, f"data called {name} is of this layout"
         if source is None or not source.exists() or built_in.factory()().recognises(source):
             return by_name
@@ -147,7 +148,7 @@ def reader_for(
         download = ", or --download to fetch what is published" if built_in is not None else ""
         raise DataError(
             f"The data {name!r} needs a source of pictures.",
-            hint=f"stackgan prepare --data {name} --source FOLDER{download}",
+            hint=f"stackgan prepare --data {shlex.quote(name)} --source FOLDER{download}",
         )
     return recognise(source, tell)
 
@@ -178,22 +179,23 @@ def published_data(name: str) -> PublishedData:
         ComponentError: a reader of this name cannot be imported.
     """
     readers = available(Kind.DATASET_READER)
-    published = {
+    known_addresses = {
         each: found
         for each in readers
-        if (each.built_in or name in (each.name, each.full_name)) and (found := _published(each)) is not None
+        if (each.built_in or name in (each.name, each.full_name)) and (found := published(each)) is not None
     }
-    for component, found in published.items():
+    for component, found in known_addresses.items():
         if name in (component.name, component.full_name):
             return found
-    known = ", ".join(sorted(component.name for component in published))
+    known = ", ".join(sorted(component.name for component in known_addresses))
     raise DataError(
         f"No public address of the data {name!r} is known here.",
         hint=f"--download knows {known}; for anything else name a folder with --source",
     )
 
 
-def _published(component: Component) -> PublishedData | None:
+def published(component: Component) -> PublishedData | None:
+    """Say where the data that a reader reads is published; None where it names no public address."""
     factory = component.factory()
     return factory.published if isinstance(factory, HasPublishedData) else None
 

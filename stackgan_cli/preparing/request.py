@@ -38,8 +38,8 @@ class PrepareRequest:
     """Options that each of them takes."""
     encoder_from: str | None = None
     """Name or path of a model whose text encoder is taken as it is, in place of one that is fitted."""
-    resolutions: Sequence[int] = (64, 256)
-    """Resolutions to train at, in pixels."""
+    resolutions: Sequence[int] | None = None
+    """Resolutions to train at, in pixels, beside those that the data has already; by default these, else 64 and 256."""
     crop: str | None = None
     """``bbox``, ``center``, ``squash`` or ``pad``; by default as published for the data."""
     background: str = WHITE
@@ -59,13 +59,13 @@ class PrepareRequest:
 
     def __post_init__(self) -> None:
         """Refuse what no command line would let through."""
-        for size in self.resolutions:
+        for size in self.resolutions or ():
             if not _SMALLEST <= size <= _LARGEST:
                 raise UsageError(
                     f"Pictures cannot be prepared for {size} pixels.",
                     hint=f"a resolution from {_SMALLEST} to {_LARGEST}",
                 )
-        if not self.resolutions:
+        if self.resolutions is not None and not self.resolutions:
             raise UsageError("Pictures cannot be prepared for no resolution.", hint="one or more, such as 64 and 256")
         if self.limit is not None and self.limit < _LEAST_LIMIT:
             raise UsageError(f"A limit cannot be {self.limit}.", hint=f"a limit of {_LEAST_LIMIT} or more")
@@ -80,4 +80,9 @@ class PrepareRequest:
     def only_adds(self) -> bool:
         """Whether everything asked for can be had from data prepared earlier, where there is any."""
         more = bool(self.encoders is not None or self.encoder_from or self.shards is not None or self.verify)
-        return more and self.source is None and self.reader is None and not self.force and not self.download
+        return more and self.names_no_source and self.resolutions is None and not self.force
+
+    @property
+    def names_no_source(self) -> bool:
+        """Whether it is left to data prepared earlier, where there is any, what is read and how."""
+        return self.source is None and self.reader is None and not self.reader_options and not self.download

@@ -99,7 +99,7 @@ class _TrainingRows:
 
         self._data = data
         path = encoder_folder / "train.safetensors"
-        again = f"stackgan prepare --data {data.name} --force"
+        again = f"stackgan prepare --data {data.shell_name} --force"
         try:
             file: Any = safe_open(path, framework="np")
             self._slices = {name: file.get_slice(name) for name in _FEATURES if name in file.keys()}  # noqa: SIM118  # no mapping

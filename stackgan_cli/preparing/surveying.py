@@ -155,7 +155,7 @@ def _code(example: Example) -> int:
 
 
 def _settings(plan: Plan) -> hashlib._Hash:
-    settings = [DATA_SCHEMA, plan.entry.name, plan.resolutions, plan.crop, plan.seed, plan.limit]
+    settings = [DATA_SCHEMA, plan.entry.name, plan.counted_resolutions, plan.crop, plan.seed, plan.limit]
     if plan.background != WHITE:
         # Left out where it changes nothing, so that data from before there was a choice is still recognised.
         settings.append(plan.background)

@@ -48,7 +48,7 @@ def verify(plan: Plan, data: PreparedData, progress: Progress) -> None:
     if problems:
         raise DataError(
             f"Of {compared + len(known):,} pictures that were prepared, {' and '.join(problems)}.",
-            hint=f"stackgan prepare --data {data.name} --force, with its --source, to prepare them again",
+            hint=f"stackgan prepare --data {data.shell_name} --force, to prepare them again",
         )
     progress.say(f"The contents of {compared:,} pictures are what was prepared.")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -18,9 +20,9 @@ from stackgan_cli.dataset.manifest import (
     stored_side,
     write_manifest,
 )
-from stackgan_cli.dataset.tables import split_columns
+from stackgan_cli.dataset.tables import add_columns, split_columns
 from stackgan_cli.errors import DataError
-from stackgan_cli.files import resumable_folder, sweep
+from stackgan_cli.files import only_one, resumable_folder, sweep
 from stackgan_cli.home import DATA_MANIFEST
 from stackgan_cli.preparing.chunks import Chunk, ChunkResult, ChunkWriter, Facts, chunks_of, write_chunks
 from stackgan_cli.preparing.journal import JOURNAL, Journal
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from stackgan_cli.components.entries import ComponentEntry
     from stackgan_cli.dataset.manifest import Form
+    from stackgan_cli.dataset.prepared import PreparedData
     from stackgan_cli.preparing.planning import Plan
     from stackgan_cli.preparing.surveying import Survey
     from stackgan_cli.progress import Progress, Report
@@ -93,6 +96,74 @@ def write_prepared(plan: Plan, target: Path, found: Survey, progress: Progress) 
         write_preview(folder, plan.seed)
     (target / JOURNAL).unlink(missing_ok=True)
     return result
+
+
+def add_resolutions(plan: Plan, data: PreparedData, found: Survey, progress: Progress) -> None:
+    """Give prepared data pictures at more resolutions; everything that is there already stays as it is.
+
+    Args:
+        plan: of the data, with the resolutions to add alone.
+        data: to add to.
+        found: the survey of its source.
+        progress: told how far it is.
+
+    Raises:
+        DataError: other pictures of the source can be read than when the data was prepared.
+        StackganError: something cannot be written.
+    """
+    target = data.folder
+    forms = forms_for(found.count, plan.resolutions)
+    identity = {"fingerprint": found.fingerprint, "added": plan.resolutions, "forms": forms, "files": data.files}
+    identity["versions"] = [version("stackgan-cli"), plan.entry.version]
+    with resumable_folder(target) as folder, only_one(target, f"another process is adding to {target}"):
+        with Journal(folder, identity) as journal, progress.phase("Pictures", found.count) as report:
+            _tell_of_earlier(journal, found, progress)
+            result = _write(plan, found, folder, journal, report)
+        if {split: tuple(sorted(names)) for split, names in result.files.items()} != data.files:
+            raise _other_pictures(plan, target)
+        for split, names in data.files.items():
+            for name in names:
+                if not add_columns(folder / split / name, target / split / name):
+                    raise _other_pictures(plan, target)
+        pictures = {**data.manifest.pictures, **_pictures(plan.resolutions, forms)}
+        pictures = {size: pictures[size] for size in sorted(pictures, key=int)}
+        now = {"pictures": pictures, "first_resolutions": data.manifest.counted_resolutions}
+        # The older list of what was left out stays.
+        (folder / "skipped.jsonl").unlink(missing_ok=True)
+        write_manifest(folder, data.manifest.model_copy(update=now))
+        _keep_the_rest(target, folder)
+        write_preview(folder, plan.seed)
+    (target / JOURNAL).unlink(missing_ok=True)
+    progress.say(f"{target} now has pictures of {', '.join(pictures)} px.")
+
+
+def _other_pictures(plan: Plan, target: Path) -> DataError:
+    return DataError(
+        f"Other pictures of {plan.place} can be read now than when {target} was prepared, so nothing was added.",
+        hint="--data with another name, or --force to prepare all of them anew",
+    )
+
+
+def _keep_the_rest(before: Path, folder: Path) -> None:
+    """Take over what else lies in prepared data, such as text features, without copying bytes where that can be."""
+
+    def link(source: str, target: str) -> None:
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copy2(source, target)
+
+    for path in before.iterdir():
+        if path.name.startswith(".") or (folder / path.name).exists():
+            continue
+        if path.is_dir():
+            shutil.copytree(path, folder / path.name, copy_function=link)
+        else:
+            link(str(path), str(folder / path.name))
+
+
+def _pictures(resolutions: Sequence[int], forms: Sequence[Form]) -> dict[str, Form]:
+    return {str(size): form for size, form in zip(resolutions, forms, strict=True)}
 
 
 def forms_for(count: int, resolutions: Sequence[int]) -> tuple[Form, ...]:
@@ -204,7 +275,7 @@ def _manifest(plan: Plan, found: Survey, forms: Sequence[Form], result: WriteRes
         limit=plan.limit,
         recipe=plan.recipe,
         extractor=plan.extractor,
-        pictures={str(size): form for size, form in zip(plan.resolutions, forms, strict=True)},
+        pictures=_pictures(plan.resolutions, forms),
         files=BySplit[tuple[ArrowName, ...]](**{split: tuple(sorted(names)) for split, names in result.files.items()}),
         encoders={},
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stackgan_cli.errors import ModelError, SettingsError
 from stackgan_cli.files import sweep
-from stackgan_cli.home import MANIFEST
+from stackgan_cli.home import MANIFEST, model_folder, shell_name
 from stackgan_cli.model_folder import ModelFolder, hash_of, stage_record
 from stackgan_cli.recipes.loading import check, read_toml, with_full_names
 from stackgan_cli.recipes.schema import MAY_CHANGE, StageSettings
@@ -161,10 +161,10 @@ def refuse_other_data(folder: Path, data: PreparedData, encoder_folder: Path, st
             hint="--name with a name, or with the path of a folder that does not exist yet",
         )
     if stage == 2:
-        name = "" if folder.name == data.name else f" --name {folder.name}"
+        name = "" if folder == model_folder(data.name) else f" --name {shell_name(folder, 'models')}"
         raise ModelError(
             f"There is no Stage-I in {folder} that Stage-II could build on.",
-            hint=f"stackgan train-stage1 --data {data.name}{name}",
+            hint=f"stackgan train-stage1 --data {data.shell_name}{name}",
         )
 
 

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from stackgan_cli.components.component import Kind
+from stackgan_cli.components.protocols import StandsForFeatures
 from stackgan_cli.components.results import range_fault, refuse
+from stackgan_cli.components.storage import load_component
 from stackgan_cli.errors import StackganError
 from stackgan_cli.files import write_text
 from stackgan_cli.model_folder import ModelFolder, forget_stage, set_aside
@@ -100,7 +103,7 @@ class TrainingRun:
         if not (restart and stage == 1):
             refuse_other_data(folder, data, self._encoder_folder, stage)
         if start is not None:
-            refuse_other_words(start, self._encoder_folder, data.name)
+            refuse_other_words(start, self._encoder_folder, data)
         if not restart:
             refuse_other_settings(self.run_folder, stage, settings)
             if stage == 2:
@@ -134,6 +137,11 @@ class TrainingRun:
     def steps(self) -> int:
         """Steps of the whole run."""
         return self.length.steps
+
+    @property
+    def reads_captions(self) -> bool:
+        """Whether what is trained can read a sentence; not with features that came without their encoder."""
+        return not isinstance(load_component(Kind.TEXT_ENCODER, self._encoder_folder)[0], StandsForFeatures)
 
     def make_ready(self) -> None:
         """Do what must be done once before the first step: draw a first batch, join the ranks, compile.

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stackgan_cli.components.entries import ComponentEntry
+    from stackgan_cli.dataset.prepared import PreparedData
     from stackgan_cli.model_folder import ModelFolder
     from stackgan_cli.training.loop import StageTask
 
 
-def refuse_other_words(model: ModelFolder, encoder_folder: Path, data: str) -> None:
+def refuse_other_words(model: ModelFolder, encoder_folder: Path, data: PreparedData) -> None:
     """Refuse a model that reads text through another encoder than the data was prepared with.
 
     Raises:
@@ -26,8 +27,8 @@ def refuse_other_words(model: ModelFolder, encoder_folder: Path, data: str) -> N
     """
     if model.encoder_hash() != hash_of(encoder_folder):
         raise ModelError(
-            f"The model {model.name!r} reads text through another encoder than {data!r} was prepared with.",
-            hint=f"stackgan prepare --data {data} --encoder-from {model.name}",
+            f"The model {model.name!r} reads text through another encoder than {data.name!r} was prepared with.",
+            hint=f"stackgan prepare --data {data.shell_name} --encoder-from {model.shell_name}",
         )
 
 

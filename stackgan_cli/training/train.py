@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,15 +14,15 @@ from stackgan_cli.components.component import Kind
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import version_note
 from stackgan_cli.dataset.prepared import PreparedData
-from stackgan_cli.errors import StackganError, UsageError
+from stackgan_cli.errors import StackganError
 from stackgan_cli.home import existing_data, model_folder
 from stackgan_cli.machine import choose_machine, missing_compiler
 from stackgan_cli.model_finding import find_model, refuse_folder_of_package
 from stackgan_cli.model_folder import ModelFolder, stage_record
 from stackgan_cli.progress import SILENT
 from stackgan_cli.ranks import LostRankError, join_ranks, leave_ranks
-from stackgan_cli.recipes.loading import load_recipe, stage_settings, with_full_names
 from stackgan_cli.training.run import RunOptions, TrainingRun
+from stackgan_cli.training.settling import settle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,16 +30,20 @@ if TYPE_CHECKING:
     from stackgan_cli.machine import Machine
     from stackgan_cli.progress import Progress
     from stackgan_cli.ranks import Ranks
-    from stackgan_cli.recipes.schema import StageSettings
 
 
 _STEPS = 3
 """Steps that a dry run tries."""
+_LONGEST_SENTENCE = 200
+"""Characters of a caption that is suggested as a prompt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRequest:
-    """What to train, on what, and how; whatever is None is settled by the recipe, and the recipe by the data."""
+    """What to train, on what, and how.
+
+    Whatever is None is settled by what the model has already, then by the recipe, and the recipe by the data.
+    """
 
     stage: Literal[1, 2]
     data: str
@@ -49,7 +53,7 @@ class TrainRequest:
     recipe: str | None = None
     """Name of a recipe, or path of a TOML file."""
     encoder: str | None = None
-    """Text encoder, as the data was prepared with."""
+    """Text encoder, as the data was prepared with; by default the model's, the recipe's, or the data's only one."""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Settings by dotted key, such as ``{"steps": 100, "generator.name": "paper"}``; None leaves one as it is."""
     settings: tuple[str, ...] = ()
@@ -81,6 +85,8 @@ class TrainResult:
     """Steps that it is to be trained in all; fewer are done where it was told to stop."""
     caption: str
     """A caption of the data, to draw a first picture of."""
+    reads_captions: bool = True
+    """Whether the model can read a sentence; not one that learnt from features without their encoder."""
     plan: Mapping[str, Any] | None = None
     """For a dry run: what would be trained, and what it costs here."""
 
@@ -129,28 +135,38 @@ def _trained(request: TrainRequest, ranks: Ranks, progress: Progress, stopping: 
         stage=request.stage,
         steps=run.step,
         of=run.steps,
-        caption=run.samples.captions[0],
+        caption=_sentence(run.samples.captions),
+        reads_captions=run.reads_captions,
         plan=found,
     )
+
+
+def _sentence(captions: Sequence[str]) -> str:
+    """A caption that can be typed as a prompt: the first that says something in words, on one line, cut where long."""
+    lines = [" ".join(caption.split()) for caption in captions]
+    chosen = next((line for line in lines if any(map(str.isalnum, line))), "a picture")
+    return chosen if len(chosen) <= _LONGEST_SENTENCE else chosen[:_LONGEST_SENTENCE].rpartition(" ")[0] or "a picture"
 
 
 def _run(request: TrainRequest, ranks: Ranks, progress: Progress) -> TrainingRun:
     data = PreparedData(existing_data(request.data))
     folder = model_folder(request.name or data.name)
     refuse_folder_of_package(folder)
-    recipe, encoder, settings = _settled(request, data)
+    settled = settle(request, data, folder)
+    for note in settled.notes:
+        progress.say(note)
     machine = choose_machine(request.device, request.precision, ranks.local_rank if ranks.count > 1 else None)
     compiled, graphs = _compiler(request, machine, progress)
-    for note in _version_notes(data, data.encoder_folder(encoder), folder):
+    for note in _version_notes(data, data.encoder_folder(settled.encoder), folder):
         progress.warn(note)
     return TrainingRun(
         request.stage,
-        settings,
+        settled.settings,
         data,
-        encoder=encoder,
+        encoder=settled.encoder,
         folder=folder,
         options=RunOptions(machine=machine, ranks=ranks, on_nan=request.on_nan, compile=compiled, cuda_graphs=graphs),
-        recipe=recipe,
+        recipe=settled.recipe,
         restart=request.restart and not request.dry_run,
         start=None if request.start is None else find_model(request.start),
         progress=progress,
@@ -169,16 +185,6 @@ def _version_notes(data: PreparedData, encoder_folder: Path, folder: Path) -> li
     if stage_record(folder, 1) is not None:
         notes += ModelFolder(folder).version_notes(training=True)
     return list(dict.fromkeys(filter(None, notes)))
-
-
-def _settled(request: TrainRequest, data: PreparedData) -> tuple[str, str | None, StageSettings]:
-    """Recipe, text encoder and settings: what was asked for, over the recipe, over what suits the data."""
-    if request.changes.get("steps") is not None and request.changes.get("epochs") is not None:
-        raise UsageError("--steps and --epochs both say how long to train.", hint="one of the two")
-    name = request.recipe or data.manifest.recipe
-    recipe = load_recipe(name, request.stage)
-    settings = stage_settings(recipe, request.stage, request.changes, request.settings)
-    return name, request.encoder or recipe.encoder, with_full_names(settings, request.stage)
 
 
 def _compiler(request: TrainRequest, machine: Machine, progress: Progress) -> tuple[bool, bool]:

@@ -1,0 +1,180 @@
+"""What a run is made with where nobody said: what its model has already, then the recipe, then what suits the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stackgan_cli.errors import SettingsError, UsageError
+from stackgan_cli.home import MANIFEST
+from stackgan_cli.model_finding import find_model
+from stackgan_cli.model_folder import ModelFolder, hash_of, stage_record
+from stackgan_cli.recipes.loading import check, load_recipe, read_toml, stage_settings, with_full_names
+from stackgan_cli.recipes.schema import StageSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stackgan_cli.dataset.prepared import PreparedData
+    from stackgan_cli.recipes.schema import Recipe
+    from stackgan_cli.training.train import TrainRequest
+
+_ENLARGED = 4
+"""Stage-II draws four times the side of Stage-I where the recipe does not say otherwise (Zhang et al. 2016)."""
+_OF_BOTH_STAGES = (
+    "captions_averaged",
+    "flip",
+    "draw_condition",
+    "averaging",
+    "seed",
+    "log_every",
+    "sample_every",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "measure_pictures",
+    "resident_gib",
+    "stream",
+    "stream_buffer",
+)
+"""Settings that mean the same in both stages: one that was changed for Stage-I is changed for its Stage-II."""
+
+
+@dataclass(slots=True)
+class SettledRun:
+    """Everything that a run is made with."""
+
+    recipe: str
+    """Its name or path."""
+    encoder: str | None
+    """Of the data: the folder or the name of the text encoder; None for the first one."""
+    settings: StageSettings
+    notes: list[str] = field(default_factory=list)
+    """What was taken from elsewhere than the recipe, for people."""
+
+
+def settle(request: TrainRequest, data: PreparedData, folder: Path) -> SettledRun:
+    """Settle recipe, text encoder and settings: what was asked for, over what the model has, over what suits the data.
+
+    Args:
+        request: what was asked for.
+        data: to train on.
+        folder: of the model, which need not exist.
+
+    Raises:
+        UsageError: two options contradict each other.
+        SettingsError: there is no such recipe, or a setting cannot be.
+    """
+    if request.changes.get("steps") is not None and request.changes.get("epochs") is not None:
+        raise UsageError("--steps and --epochs both say how long to train.", hint="one of the two")
+    model = None
+    if (folder / MANIFEST).is_file() and not (request.restart and request.stage == 1):
+        model = ModelFolder(folder)
+    name, recipe = _recipe(request, data, folder, model)
+    taken = _taken_from_stage1(recipe, folder) if request.stage == 2 and model is not None else {}
+    asked = {key: value for key, value in request.changes.items() if value is not None}
+    settings = stage_settings(recipe, request.stage, {**taken, **asked}, request.settings)
+    encoder, notes = _encoder(request, recipe, data, model)
+    if request.stage == 2 and model is not None and request.recipe is None:
+        shared = [f"{key} {value}" for key, value in taken.items() if key not in asked]
+        notes.insert(0, f"As its Stage-I, with {', '.join([f'the recipe {name}', *shared])}.")
+    if not _says_resolution(request):
+        side, note = _side(settings.resolution, recipe, data, model if request.stage == 2 else None)
+        settings = settings.model_copy(update={"resolution": side})
+        notes += [note] if note else []
+    return SettledRun(name, encoder, with_full_names(settings, request.stage), notes)
+
+
+def _recipe(request: TrainRequest, data: PreparedData, folder: Path, model: ModelFolder | None) -> tuple[str, Recipe]:
+    """Name and content of the recipe: the one asked for, else the model's own, else what suits the data."""
+    if request.recipe is not None:
+        return request.recipe, load_recipe(request.recipe, request.stage)
+    records = [] if model is None else [stage_record(folder, stage) for stage in (request.stage, 1)]
+    before = next((record.recipe for record in records if record is not None and record.recipe), None)
+    if before is None:
+        return data.manifest.recipe, load_recipe(data.manifest.recipe, request.stage)
+    try:
+        return before, load_recipe(before, request.stage)
+    except SettingsError as error:
+        raise SettingsError(
+            f"{folder.name!r} has been trained with the recipe {before!r} so far. {error.message}",
+            hint="--recipe with its name, or where its file lies now",
+        ) from error
+
+
+def _taken_from_stage1(recipe: Recipe, folder: Path) -> dict[str, Any]:
+    """Settings that were changed for the model's Stage-I and hold for its Stage-II too.
+
+    Smaller batches are taken over as well, because what made them smaller is still there.
+    """
+    path = folder / "training" / "stage1" / "settings.toml"
+    if recipe.stage1 is None or recipe.stage2 is None or not path.is_file():
+        return {}
+    stage1 = check(StageSettings, read_toml(path), what=str(path))
+    changed = {key: value for key in _OF_BOTH_STAGES if (value := getattr(stage1, key)) != getattr(recipe.stage1, key)}
+    if stage1.batch_size < min(recipe.stage1.batch_size, recipe.stage2.batch_size):
+        changed["batch_size"] = stage1.batch_size
+    return changed
+
+
+def _encoder(
+    request: TrainRequest, recipe: Recipe, data: PreparedData, model: ModelFolder | None
+) -> tuple[str | None, list[str]]:
+    """Which of the data's text encoders, and what to say of it."""
+    if request.encoder is not None:
+        return request.encoder, []
+    # A model goes on with the text encoder that it has, and one that begins with another's weights reads as that does.
+    before = model or (None if request.start is None else find_model(request.start))
+    if before is not None:
+        known = before.encoder_hash()
+        same = [name for name in data.encoders if hash_of(data.folder / "text" / name) == known]
+        if same:
+            return same[0], []
+    found = data.manifest.encoder_for(recipe.encoder)
+    if found is None:
+        return recipe.encoder, []
+    entry = data.manifest.encoders[found]
+    if recipe.encoder is None or recipe.encoder in (found, entry.name, entry.bare_name):
+        return found, []
+    return found, [f"The recipe suits {recipe.encoder}; the data's own text encoder is used: {found}."]
+
+
+def _says_resolution(request: TrainRequest) -> bool:
+    """Whether a person named the resolution, on the command line or in a recipe of their own."""
+    if request.recipe is not None and request.recipe.endswith(".toml"):
+        return True
+    keys = [key for key, value in request.changes.items() if value is not None]
+    return "resolution" in [*keys, *(each.partition("=")[0].strip() for each in request.settings)]
+
+
+def _side(of_recipe: int, recipe: Recipe, data: PreparedData, model: ModelFolder | None) -> tuple[int, str | None]:
+    """The resolution that the recipe, the data and the Stage-I suggest, and what to say where that is not the recipe's.
+
+    Args:
+        of_recipe: what the recipe says of the stage.
+        recipe: with both stages, or one.
+        data: to train on.
+        model: whose Stage-I a Stage-II refines; None for a Stage-I.
+    """
+    times = _ENLARGED
+    if recipe.stage1 is not None and recipe.stage2 is not None:
+        times = max(1, recipe.stage2.resolution // recipe.stage1.resolution)
+    record = None if model is None else stage_record(model.folder, 1)
+    if record is not None and record.resolution:
+        wanted = record.resolution * times
+        larger = [size for size in data.manifest.resolutions if size > record.resolution]
+        side = wanted if wanted in larger or not larger else max(larger)
+        sizes = [wanted]
+    else:
+        there = data.manifest.resolutions
+        pairs = [size for size in there if size * times in there]
+        wanted = of_recipe
+        # Where a Stage-II can follow, that is better than the size of the recipe.
+        choices = [wanted] if wanted in pairs else pairs or ([wanted] if wanted in there else there)
+        side, sizes = min(choices), [wanted, wanted * times]
+    if side == wanted:
+        return side, None
+    missing = " ".join(f"--resolution {size}" for size in sizes if size not in data.manifest.resolutions)
+    return side, (
+        f"The data has pictures of {', '.join(map(str, data.manifest.resolutions))} px, so {side} px are drawn, not"
+        f" {wanted}. To have those as well: stackgan prepare --data {data.shell_name} {missing}"
+    )
