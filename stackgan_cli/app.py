@@ -45,7 +45,7 @@ def _show_version(wanted: bool) -> None:
 
 def _options(
     version: bool = typer.Option(
-        False, "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+        False, "--version", "-V", help="Show the version and exit.", callback=_show_version, is_eager=True
     ),
 ) -> None:
     """Options before the command."""
@@ -72,6 +72,9 @@ def _application(plugins: PluginCommands) -> typer.Typer:
 def main() -> None:
     """Run the command line and exit; no traceback is shown unless ``STACKGAN_DEBUG=1``."""
     _pass_over_malformed_packages()
+    for library in ("HF_HUB", "HF_DATASETS"):
+        # What is done is told by this program alone.
+        os.environ.setdefault(f"{library}_DISABLE_PROGRESS_BARS", "1")
     try:
         _run()
     except SystemExit as ended:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
 
+    from rich.console import RenderableType
+    from rich.live import Live
     from rich.progress import Progress, TaskID
 
     from stackgan_cli.errors import StackganError
@@ -24,6 +27,8 @@ out = Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
 
 PLAIN_LINE_SECONDS = 30.0
+_COMMAND = ": stackgan "
+"""What leads from a sentence to the command that it ends with."""
 
 
 def hush() -> None:
@@ -43,24 +48,54 @@ def print_json(value: object) -> None:
 
 def say(message: str) -> None:
     """Tell the person something on stderr, leaving stdout to the results."""
-    err.print(escape(message), soft_wrap=True)
+    _tell("", message)
 
 
 def suggest(*command: str) -> None:
     """Say which command comes next, quoted for a shell, on a line that can be copied as it stands."""
-    say(f"Next: {shlex.join(command)}")
+    err.print(f"[bold]Next:[/bold] {escape(shlex.join(command))}", soft_wrap=True)
 
 
 def warn(message: str) -> None:
     """Tell the person something that they may not expect, on stderr."""
-    err.print(f"[yellow]Note:[/yellow] {escape(message)}", soft_wrap=True)
+    _tell("[yellow]Note:[/yellow] ", message)
+
+
+@contextmanager
+def patience(message: str, after: float = 2.0) -> Iterator[None]:
+    """Tell the person what takes so long, if what stands inside takes longer than ``after`` seconds."""
+    timer = threading.Timer(after, say, [message])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def show_error(error: StackganError) -> None:
     """Write an error as one message: what happened, and what to do."""
-    err.print(f"[bold red]Error:[/bold red] {escape(error.message)}", soft_wrap=True)
+    _tell("[bold red]Error:[/bold red] ", error.message)
     if error.hint:
-        err.print(f"[bold]Try:[/bold] {escape(error.hint)}", soft_wrap=True)
+        _tell("[bold]Try:[/bold] ", error.hint)
+
+
+def _tell(beginning: str, message: str) -> None:
+    """Write a message on stderr: one line in a pipe, wrapped at words on a terminal.
+
+    A command, which ends a message, is never broken, so that it can be copied: where the line is full it stands on the
+    next one, for the terminal to wrap. A word that is longer than the line, such as a path, is not broken either.
+    """
+    if not err.is_terminal:
+        err.print(f"{beginning}{escape(message)}", soft_wrap=True)
+        return
+    words, mark, command = message.rpartition(_COMMAND)
+    if message.startswith("stackgan ") or not mark or len(message) + 10 <= err.width:
+        whole = message.startswith("stackgan ")
+        err.print(f"{beginning}{escape(message)}", soft_wrap=whole, overflow="ignore", crop=False)
+        return
+    err.print(f"{beginning}{escape(words)}:", overflow="ignore", crop=False)
+    err.print(f"  stackgan {escape(command)}", soft_wrap=True)
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
@@ -87,11 +122,13 @@ class ProgressReport:
         self._title, self._total, self._unit, self._first = title, total, unit, start
         self._done, self._words = start, ""
         self._bar: Progress | None = None
+        self._live: Live | None = None
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
         self._started = self._last_line = time.monotonic()
         if err.is_terminal:
+            from rich.live import Live
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
             self._bar = Progress(
@@ -100,19 +137,25 @@ class ProgressReport:
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[rate]}"),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[words]}"),
+                console=err,
+            )
+            self._task = self._bar.add_task(self._title, total=self._total, completed=self._first, rate="")
+            # Results that go to a file or a pipe must not be drawn above the bar, which is on stderr.
+            self._live = Live(
+                get_renderable=self._shown,
                 console=err,
                 transient=True,
+                refresh_per_second=8,
+                redirect_stdout=out.is_terminal,
             )
-            self._task = self._bar.add_task(self._title, total=self._total, completed=self._first, rate="", words="")
-            self._bar.start()
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._live is not None:
+            self._live.stop()
         if kind is None:
             say(f"{self._title}: {self._done:,}{self._unit_text()} in {_duration(time.monotonic() - self._started)}.")
 
@@ -122,15 +165,24 @@ class ProgressReport:
         Args:
             done: units done so far, earlier runs of the same work included.
             total: units in all, where that became known later.
-            words: a few words beside the bar, such as the losses.
+            words: a few words under the bar, such as the losses.
         """
         self._done, self._words = done, words
         self._total = total if total is not None else self._total
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, total=self._total, rate=self._rate_text(), words=escape(words))
+            self._bar.update(self._task, completed=done, total=self._total, rate=self._rate_text())
         elif time.monotonic() - self._last_line >= PLAIN_LINE_SECONDS:
             self._last_line = time.monotonic()
             say(self._plain_line())
+
+    def _shown(self) -> RenderableType:
+        """The bar, and under it the words, for which there is no room beside it in 80 columns."""
+        from rich.console import Group
+        from rich.text import Text
+
+        assert self._bar is not None
+        bar = self._bar.get_renderable()
+        return Group(bar, Text(f"  {self._words}", no_wrap=True, overflow="ellipsis")) if self._words else bar
 
     def _rate(self) -> float:
         return (self._done - self._first) / max(time.monotonic() - self._started, 1e-9)

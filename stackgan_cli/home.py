@@ -54,8 +54,12 @@ def existing_data(name_or_path: str) -> Path:
     prepare = f"stackgan prepare --data {shlex.quote(name_or_path)}"
     raise DataError(
         f"There is no prepared data called {name_or_path!r} ({folder} has no {DATA_MANIFEST}).",
-        hint=(f"Did you mean {close[0]!r}? Else prepare it: {prepare}" if close else prepare)
-        + (f"; prepared so far: {', '.join(known)}" if known else ""),
+        hint=" ".join(
+            [
+                *([f"Did you mean {close[0]!r}?"] if close else []),
+                *([f"Prepared so far: {', '.join(known)}. To prepare it: {prepare}"] if known else [prepare]),
+            ]
+        ),
     )
 
 

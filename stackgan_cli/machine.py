@@ -100,7 +100,34 @@ def place(component: Any, device: torch.device) -> Any:
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
+def _as_torch_says(name: str) -> str:
+    """What people call devices, as torch calls them: ``gpu`` is the one that is here, a number one of several."""
+    name = name.strip().lower()
+    if name.isdecimal():
+        return f"cuda:{name}"
+    kind, colon, number = name.partition(":")
+    if kind != "gpu":
+        return name
+    return ("mps" if torch.backends.mps.is_available() else "cuda") + colon + number
+
+
+def _why_no_cuda(name: str) -> str:
+    """What to do about a device that cannot be used: where it is CUDA, why it is missing."""
+    if not name.startswith("cuda"):
+        return "--device auto, or --device cpu"
+    if torch.version.cuda is None and torch.version.hip is None:
+        return (
+            f"--device cpu; the torch {torch.__version__} that is installed computes on processors only. For one with"
+            " CUDA, https://pytorch.org/get-started/locally has the command"
+        )
+    count = torch.cuda.device_count()
+    if count:
+        return f"--device cuda:0 to cuda:{count - 1}" if count > 1 else "--device cuda:0, the only one that is here"
+    return "--device cpu; torch is built for CUDA and finds no GPU that it can use, which nvidia-smi may explain"
+
+
 def _device(name: str) -> torch.device:
+    name = _as_torch_says(name)
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -109,5 +136,5 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"The device {name!r} cannot be used here.", hint="--device auto, or --device cpu") from error
+        raise UsageError(f"The device {name!r} cannot be used here.", hint=_why_no_cuda(name)) from error
     return device

@@ -21,6 +21,7 @@ from stackgan_cli.model_finding import find_model
 from stackgan_cli.model_folder import STAGES
 from stackgan_cli.pictures.pixels import to_bytes, to_pictures
 from stackgan_cli.randomness import generator_for
+from stackgan_cli.vocabulary import read_vocabulary, unknown_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -112,6 +113,7 @@ class Pipeline:
         self.notes: list[str] = []
         """What may make the model draw otherwise than is expected: components that have changed since it was trained,
         and generators that cannot be given the condition that was asked for."""
+        self._vocabulary = read_vocabulary(model.folder)
         self._encoder = self._part(Kind.TEXT_ENCODER)
         # Stage-II draws on what Stage-I has drawn, so that one is always there.
         stages = range(1, max([1, *model.stages]) + 1)
@@ -180,6 +182,10 @@ class Pipeline:
             return 1.0
         with self._encoder.blamed("reading a prompt"):
             return float(encoder.coverage(prompt))
+
+    def unknown_words(self, prompt: str) -> list[str]:
+        """Words of a prompt that no caption of the training held; none where the model does not say which it met."""
+        return [] if self._vocabulary is None else unknown_words(prompt, self._vocabulary)
 
     def draw(self, prompt: str, *, seed: int = 0, stage: int | None = None) -> Image.Image:
         """Draw one picture.
@@ -258,13 +264,21 @@ class Pipeline:
         Raises:
             UsageError: the prompt is empty or unreadable, or the seed is out of range.
         """
-        if not request.prompt.strip():
-            raise UsageError("The prompt is empty.", hint='stackgan generate "a small red bird"')
         if not 0 <= request.seed <= LARGEST_SEED:
             raise UsageError(f"The seed {request.seed} is not between 0 and {LARGEST_SEED}.", hint="--seed 7")
-        if self.coverage(request.prompt) == 0.0:
+        self.check_prompt(request.prompt)
+
+    def check_prompt(self, prompt: str) -> None:
+        """Refuse a prompt that is empty or unreadable.
+
+        Raises:
+            UsageError: it is.
+        """
+        if not prompt.strip():
+            raise UsageError("The prompt is empty.", hint='stackgan generate "a small red bird"')
+        if self.coverage(prompt) == 0.0:
             raise UsageError(
-                f"Nothing in the prompt {request.prompt[:40]!r} can be read by the model's text encoder.",
+                f"Nothing in the prompt {prompt[:40]!r} can be read by the model's text encoder.",
                 hint='plain words, such as "a small red bird"',
             )
 

@@ -54,6 +54,7 @@ def test_the_version_is_the_packages(stackgan: Callable[..., Any]) -> None:
     from importlib.metadata import version
 
     assert stackgan("--version").out.strip() == f"stackgan {version('stackgan-cli')}"
+    assert stackgan("-V").out == stackgan("--version").out
 
 
 @pytest.mark.parametrize("command", [f"{each} list" if each in GROUPS else each for each in COMMANDS])

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import io
+import time
+
 import pytest
 
 from stackgan_cli import console
@@ -53,3 +56,55 @@ def test_progress_without_a_terminal_is_a_line_every_thirty_seconds(
         "Work: 190 of 1,000 steps, 1.0/s, 13 min 30 s left. loss 0.5",
     ]
     assert lines[-1].startswith("Work: 200 steps in 1 min 40 s")
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What a terminal of 80 columns shows of stderr."""
+    seen = io.StringIO()
+    monkeypatch.setattr(console.err, "_file", seen)
+    monkeypatch.setattr(console.err, "_force_terminal", True)
+    monkeypatch.setattr(console.err, "_width", 80)
+    monkeypatch.setattr(console.err, "_color_system", None)
+    return seen
+
+
+def test_messages_wrap_at_words_and_commands_do_not(terminal: io.StringIO) -> None:
+    path = "/a/long/place/" * 9
+    console.say(f"{'some words ' * 12}and {path} in the end.")
+    lines = terminal.getvalue().splitlines()
+    assert all(len(line) <= 80 for line in lines if "/a/" not in line)
+    assert any(path in line for line in lines)
+    for show in (
+        lambda: console.suggest("stackgan", "prepare", "--data", "a b", "--source", path),
+        lambda: console.show_error(DataError("No.", hint=f"stackgan prepare --data 'a b' --source {path}")),
+        lambda: console.warn(f"{'some words ' * 12}so it is: stackgan prepare --data 'a b' --source {path}"),
+    ):
+        show()
+        assert f"stackgan prepare --data 'a b' --source {path}" in terminal.getvalue().splitlines()[-1]
+
+
+def test_the_losses_of_a_run_fit_beside_its_bar(terminal: io.StringIO) -> None:
+    losses = "  ".join(f"{name} 0.123" for name in ("discriminator", "generator", "kl", "penalty"))
+    with console.ProgressReport("Stage-I", 6000, unit="steps") as bar:
+        bar.update(50, words=f"123.4 images/s  {losses}")
+    assert f"123.4 images/s  {losses}"[:70] in terminal.getvalue()
+
+
+def test_results_in_a_pipe_stay_there_while_a_bar_is_drawn(
+    terminal: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with console.ProgressReport("Drawing", 3) as bar:
+        console.out.out("picture.png")
+        bar.update(1)
+    assert capsys.readouterr().out == "picture.png\n"
+    assert "picture.png" not in terminal.getvalue()
+
+
+def test_long_silences_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.patience("Loading ...", after=0.01):
+        time.sleep(0.2)
+    assert capsys.readouterr().err == "Loading ...\n"
+    with console.patience("Loading ...", after=60):
+        pass
+    assert capsys.readouterr().err == ""

@@ -28,6 +28,21 @@ def test_a_missing_name_is_answered_with_those_that_are_there(empty_home: Path) 
         places.existing_data("cub")
     assert "there" in str(data.value.hint)
     assert "stackgan prepare --data cub" in str(data.value.hint)
+    assert "Did you mean" not in str(data.value.hint)
+
+
+@pytest.mark.parametrize("slip", ["drawn_birds", "Drawn-Birds", "drawn-bird", "drwan-birds"])
+def test_a_slip_in_a_name_is_understood(empty_home: Path, slip: str) -> None:
+    (empty_home / "data" / "drawn-birds").mkdir(parents=True)
+    (empty_home / "data" / "drawn-birds" / "data.json").write_text("{}")
+    with pytest.raises(DataError) as data:
+        places.existing_data(slip)
+    assert "Did you mean 'drawn-birds'?" in str(data.value.hint)
+
+
+def test_commands_name_folders_so_that_they_can_be_typed(empty_home: Path, tmp_path: Path) -> None:
+    assert places.shell_name(empty_home / "data" / "cub", "data") == "cub"
+    assert places.shell_name(tmp_path / "it's mine", "data") == f"'{tmp_path}/it'\"'\"'s mine'"
 
 
 def test_a_folder_that_was_not_finished_is_never_listed(empty_home: Path) -> None:

@@ -23,7 +23,7 @@ FLOORS = (
     ("files", "formats", "console"),
     ("home", "manifests", "machine", "ranks", "pictures", "downloads"),
     ("components", "recipes"),
-    ("model_card", "model_finding", "model_folder", "model_manifest"),
+    ("model_card", "model_finding", "model_folder", "model_manifest", "vocabulary"),
     ("readers", "drawn_birds", "text_encoders", "generators", "discriminators", "objectives", "extractors"),
     ("dataset",),
     ("preparing",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,8 +12,9 @@ import typer
 from stackgan_cli.commands.options import Device, Json, Model, Precision, Seed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from stackgan_cli.commands.prompts import Prompts
     from stackgan_cli.pipeline import Drawn, Pipeline
 
 EPILOG = """Examples:
@@ -25,7 +25,9 @@ stackgan generate "a small red bird" "a large blue bird with black wings" -n 4 -
 
 echo "a white bird standing in snow" | stackgan generate --from - --output birds"""
 
-_LONGEST_PROMPT = 10_000
+
+_UNKNOWN_SHOWN = 8
+"""Words that the model has never met that are named."""
 
 
 class Condition(StrEnum):
@@ -68,20 +70,22 @@ def generate(
     json: Json = False,
 ) -> None:
     """Draw pictures of sentences; prints the path of each."""
-    from stackgan_cli.console import out, print_json
+    from stackgan_cli.commands.prompts import Prompts, words_typed_apart
+    from stackgan_cli.console import out, print_json, warn
     from stackgan_cli.pictures.picture_files import check_target
     from stackgan_cli.pipeline import Request
 
-    texts = _prompts(prompts or [], from_)
-    check_target(output, len(texts) * num_images + grid)
+    asked = Prompts(prompts or [], from_)
+    if note := words_typed_apart(prompts or []):
+        warn(note)
+    check_target(output, len(asked.texts) * num_images + grid)
     first = secrets.randbelow(2**31) if seed is None else seed
-    requests = [Request(text, first + number) for text in texts for number in range(num_images)]
-    pipeline = _pipeline(model, checkpoint, None if condition is None else condition.value, device, precision)
-    for text in texts:
-        _say_what_is_read(pipeline, text)
+    pipeline = _pipeline(model, checkpoint, stage, None if condition is None else condition.value, device, precision)
+    _check(asked, pipeline)
+    requests = [Request(text, first + number) for text in asked.texts for number in range(num_images)]
     drawn: list[Drawn] = []
     written: list[dict[str, Any]] = []
-    for each in pipeline.draw_all(requests, stage=stage):
+    for each in _with_progress(pipeline.draw_all(requests, stage=stage), len(requests)):
         drawn.append(each)
         written.append(_write(each, output, metadata, pipeline.condition))
         if not json:
@@ -94,47 +98,55 @@ def generate(
         if not json:
             out.out(str(path), highlight=False)
     if json:
-        print_json({"pictures": written})
+        left_out = [{"line": line.line, "why": line.why} for line in asked.left_out]
+        print_json({"pictures": written, **({"left_out": left_out} if left_out else {})})
+    if asked.left_out:
+        raise typer.Exit(1)
 
 
-def _prompts(given: Sequence[str], source: str | None) -> list[str]:
-    from stackgan_cli.errors import DataError, UsageError
+def _check(asked: Prompts, pipeline: Pipeline) -> None:
+    """Leave out lines that the model cannot read, and say what it will not read or does not know of the others."""
+    from stackgan_cli.console import warn
 
-    texts = list(given)
-    if source is not None:
-        try:
-            whole = sys.stdin.read() if source == "-" else Path(source).expanduser().read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            where = "The standard input" if source == "-" else source
-            raise DataError(f"{where} cannot be read: {error}.", hint="UTF-8 text, one prompt a line") from error
-        texts += [line.strip() for line in whole.splitlines() if line.strip()]
-    if not texts:
-        raise UsageError("There is no prompt.", hint='stackgan generate "a small red bird"')
-    for text in texts:
-        if len(text) > _LONGEST_PROMPT:
-            raise UsageError(
-                f"A prompt of {len(text):,} characters is too long; a sentence is meant.", hint="one or two sentences"
-            )
-    return texts
+    asked.keep(pipeline.check_prompt)
+    for line in asked.left_out:
+        warn(asked.told(line))
+    for text in dict.fromkeys(asked.texts):
+        _say_what_is_read(pipeline, text)
+
+
+def _with_progress(drawn: Iterable[Drawn], count: int) -> Iterator[Drawn]:
+    """Show how far the drawing of several pictures is."""
+    from stackgan_cli.console import ProgressReport
+
+    if count == 1:
+        yield from drawn
+        return
+    with ProgressReport("Drawing", count, unit="pictures") as bar:
+        for done, each in enumerate(drawn, 1):
+            yield each
+            bar.update(done)
 
 
 def _pipeline(
     model: str | None,
     checkpoint: str | None,
+    stage: int | None,
     condition: Literal["mean", "sample"] | None,
     device: str,
     precision: str,
 ) -> Pipeline:
-    from stackgan_cli.console import say, warn
+    from stackgan_cli.console import patience, say, warn
     from stackgan_cli.model_finding import find_model
 
     folder = find_model(model)
-    stages = " and ".join("I" * stage for stage in folder.stages)
+    stages = " and ".join("I" * each for each in folder.stages if stage is None or each <= stage)
     say(f"Drawing with the model {folder.name} ({folder.folder}), Stage-{stages}.")
-    from stackgan_cli.machine import choose_machine
-    from stackgan_cli.pipeline import Pipeline
+    with patience("Loading it, which takes longest the first time ..."):
+        from stackgan_cli.machine import choose_machine
+        from stackgan_cli.pipeline import Pipeline
 
-    pipeline = Pipeline(folder, choose_machine(device, precision), checkpoint, condition)
+        pipeline = Pipeline(folder, choose_machine(device, precision), checkpoint, condition)
     for note in pipeline.notes:
         warn(note)
     return pipeline
@@ -143,6 +155,10 @@ def _pipeline(
 def _say_what_is_read(pipeline: Pipeline, text: str) -> None:
     from stackgan_cli.console import warn
 
+    unknown = pipeline.unknown_words(text)
+    if unknown:
+        shown = ", ".join(map(repr, unknown[:_UNKNOWN_SHOWN])) + (" ..." if len(unknown) > _UNKNOWN_SHOWN else "")
+        warn(f"{pipeline.model.name} met no {shown} in its training, and cannot know what to draw there.")
     share = pipeline.coverage(text)
     if 0 < share < 0.95:
         warn(f"Only {share:.0%} of {text[:40]!r} can be read by the model's text encoder; the rest is passed over.")

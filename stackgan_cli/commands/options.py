@@ -24,7 +24,7 @@ def complete_model() -> list[str]:
 
 Data = Annotated[str, typer.Option("--data", help="Name of the data, or the path of its folder.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps ...")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, gpu, cuda, cuda:1, mps ...")]
 Precision = Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")]
 Model = Annotated[
     str | None,

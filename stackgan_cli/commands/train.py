@@ -143,7 +143,13 @@ def _command(stage: int, help_text: str) -> Callable[..., None]:
         dry_run: DryRun = False,
         json: Json = False,
     ) -> None:
-        from stackgan_cli.training.train import TrainRequest
+        from stackgan_cli.console import hush, patience
+
+        if os.environ.get("RANK", "0") != "0":
+            # What the main process of a distributed run says is enough.
+            hush()
+        with patience("Loading torch, which takes longest the first time ..."):
+            from stackgan_cli.training.train import TrainRequest
 
         changes = {
             "generator.name": generator,
@@ -188,13 +194,10 @@ train_stage2 = _command(
 
 def _run(request: TrainRequest, json: bool) -> None:
     """Train as asked for, and tell what came of it."""
-    from stackgan_cli.console import ConsoleProgress, hush, speak
+    from stackgan_cli.console import ConsoleProgress, speak
     from stackgan_cli.errors import StackganError
     from stackgan_cli.training.train import train
 
-    if os.environ.get("RANK", "0") != "0":
-        # What the main process of a distributed run says is enough.
-        hush()
     try:
         with _StopRequests() as stopping:
             trained = train(request, ConsoleProgress(), stopping=stopping)

@@ -19,7 +19,7 @@ from stackgan_cli.components.protocols import (
     HasScheme,
     SuitsSources,
 )
-from stackgan_cli.components.registry import Component, Kind, available, find
+from stackgan_cli.components.registry import Component, Kind, available, did_you_mean, find
 from stackgan_cli.errors import ComponentError, DataError
 
 if TYPE_CHECKING:
@@ -146,9 +146,11 @@ def reader_for(
             return by_name
     if source is None:
         download = ", or --download to fetch what is published" if built_in is not None else ""
+        close = None if built_in is not None else did_you_mean(name, [each for each in known if each.built_in])
         raise DataError(
             f"The data {name!r} needs a source of pictures.",
-            hint=f"stackgan prepare --data {shlex.quote(name)} --source FOLDER{download}",
+            hint=(f"{close} Else: " if close else "")
+            + f"stackgan prepare --data {shlex.quote(name)} --source FOLDER{download}",
         )
     return recognise(source, tell)
 

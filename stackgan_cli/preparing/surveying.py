@@ -29,7 +29,7 @@ TEST_SHARE = 0.1
 _TRAIN, _TEST, _OPEN, _LEFT_OUT = range(4)
 _CODES = {"train": _TRAIN, "test": _TEST, None: _OPEN}
 _SPLITS = {_TRAIN: "train", _TEST: "test"}
-_REPORT_EVERY = 500
+_REPORT_EVERY = 50
 _REDRAWN = (
     "it has pictures for testing only: a tenth of them, drawn at random, stay so, and the others are for training"
 )

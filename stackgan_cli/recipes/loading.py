@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -140,9 +140,10 @@ def check(schema: type[Checked], values: Mapping[str, Any], *, what: str) -> Che
         where = ".".join(str(part) for part in first["loc"]) or "the settings"
         reason = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
-            siblings = _fields_beside(schema, first["loc"])
-            close = difflib.get_close_matches(str(first["loc"][-1]), siblings, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"one of: {', '.join(siblings)}"
+            beside, wanted = _schema_at(schema, first["loc"][:-1]), str(first["loc"][-1])
+            siblings = list(beside.model_fields)
+            close = difflib.get_close_matches(wanted, siblings, n=1) or _places_of(beside, wanted)
+            hint = f"did you mean {' or '.join(close)}?" if close else f"one of: {', '.join(siblings)}"
             raise SettingsError(f"{what} cannot have {where!r}: there is no such setting.", hint=hint) from error
         shown = repr(first["input"])
         shown = shown if len(shown) <= 200 else f"{shown[:200]} ..."
@@ -187,11 +188,26 @@ def _as_recipe(values: dict[str, Any], path: Path, stage: int) -> dict[str, Any]
     return {"summary": f"the settings in {path}", f"stage{run.group(1) if run else stage}": values}
 
 
-def _fields_beside(schema: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    for part in location[:-1]:
+def _schema_at(schema: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
+    for part in location:
         if isinstance(part, str):
             schema = _model_in(schema.model_fields[part].annotation) or schema
-    return list(schema.model_fields)
+    return schema
+
+
+def _places_of(schema: type[BaseModel], wanted: str) -> list[str]:
+    """Dotted keys of settings of about this name within the tables of a schema, such as those of the two optimisers."""
+    places = []
+    for name, each in schema.model_fields.items():
+        model = None if _is_list(each.annotation) else _model_in(each.annotation)
+        if model is not None:
+            found = [*difflib.get_close_matches(wanted, model.model_fields, n=1), *_places_of(model, wanted)]
+            places += [f"{name}.{key}" for key in found]
+    return places
+
+
+def _is_list(annotation: Any) -> bool:
+    return any(get_origin(each) in (list, tuple) for each in (annotation, *get_args(annotation)))
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

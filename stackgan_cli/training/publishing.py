@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from stackgan_cli.model_folder import hash_of, save_stage, save_text_encoder, stage_record
 from stackgan_cli.model_manifest import DataRecord, StageRecord, StartRecord
+from stackgan_cli.vocabulary import FILE as VOCABULARY
+from stackgan_cli.vocabulary import read_vocabulary, write_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,12 +51,15 @@ class Publisher:
         self._folder, self._stage, self._encoder_folder, self._entries = folder, stage, encoder_folder, entries
         self._recipe, self._settings, self._of = recipe, settings, steps
         self._start = None
+        self._words: frozenset[str] = frozenset()
         if start is not None:
             before = start.stage_record(stage)
             self._start = StartRecord(
                 model=start.name, generator=hash_of(start.stage_folder(stage)), steps=before.steps
             )
+            self._words = read_vocabulary(start.folder) or frozenset()
         self._data = DataRecord(name=data.name, fingerprint=data.fingerprint)
+        self._captions = data.train.captions
 
     @property
     def published(self) -> int | None:
@@ -70,6 +75,8 @@ class Publisher:
         """
         if not (self._folder / "text_encoder").is_dir():
             save_text_encoder(self._folder, self._encoder_folder)
+        if not (self._folder / VOCABULARY).is_file():
+            write_vocabulary(self._folder, self._captions, self._words)
         record = StageRecord(
             generator=self._entries["generator"],
             recipe=self._recipe,

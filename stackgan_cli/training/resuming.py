@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import ModelError, SettingsError
 from stackgan_cli.files import sweep
@@ -183,8 +183,41 @@ def refuse_other_stage1(folder: Path) -> None:
         )
 
 
-def refuse_other_settings(run_folder: Path, stage: int, settings: StageSettings) -> None:
+def _differences(key: str, before: Any, now: Any) -> list[str]:
+    """Say what was and what is now, a line for each setting that differs, by its dotted key."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = [*before, *(each for each in now if each not in before)]
+        return [
+            line
+            for each in keys
+            if before.get(each) != now.get(each)
+            for line in _differences(f"{key}.{each}", before.get(each), now.get(each))
+        ]
+    return [f"{key} was {_plain(before)} and is now {_plain(now)}"]
+
+
+def _plain(value: Any) -> str:
+    """A value as short as it can be said: of a component its name and its options, of several a list."""
+    if isinstance(value, dict) and "name" in value:
+        rest = ", ".join(f"{key} {_plain(each)}" for key, each in value.items() if key != "name" and each)
+        return f"{value['name']}" + (f" ({rest})" if rest else "")
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(each)}" for key, each in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return "; ".join(map(_plain, value)) or "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "not set" if value is None else str(value)
+
+
+def refuse_other_settings(run_folder: Path, stage: int, settings: StageSettings, recipe: str) -> None:
     """Refuse settings that differ from those that a run began with, but for those that may.
+
+    Args:
+        run_folder: of the run.
+        stage: 1 or 2.
+        settings: that it would go on with.
+        recipe: that they come from.
 
     Raises:
         SettingsError: listing what was and what is now.
@@ -194,13 +227,14 @@ def refuse_other_settings(run_folder: Path, stage: int, settings: StageSettings)
         return
     before = with_full_names(check(StageSettings, read_toml(path), what=f"{path}"), stage).model_dump()
     now = settings.model_dump()
-    differences = [
-        f"{key} was {before[key]!r} and is now {now[key]!r}"
-        for key in now
-        if key not in MAY_CHANGE and before[key] != now[key]
-    ]
-    if differences:
+    changed = [key for key in now if key not in MAY_CHANGE and before[key] != now[key]]
+    if changed:
+        record = stage_record(run_folder.parent.parent, stage)
+        lines = [line for key in changed for line in _differences(key, before[key], now[key])]
+        if record is not None and record.recipe not in ("", recipe):
+            # Whoever named another recipe by mistake need not read further.
+            lines.insert(0, f"recipe was {record.recipe} and is now {recipe}")
         raise SettingsError(
-            f"The run in {run_folder} has other settings: {'; '.join(differences)}.",
+            "\n  ".join([f"The run in {run_folder} has other settings:", *lines]),
             hint="the same settings to go on, --restart to begin anew beside it, or --name for another model",
         )

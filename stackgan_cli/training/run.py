@@ -70,6 +70,7 @@ class TrainingRun:
         options: device, precision, ranks and the like.
         recipe: name of the recipe, for the record.
         restart: set an earlier run of this stage aside and begin anew.
+        dry_run: with ``restart``, leave the earlier run where it is; nothing of the new one may be saved.
         start: a model whose weights the run begins with, where it does not go on from a checkpoint.
         progress: told what a person should know.
 
@@ -90,6 +91,7 @@ class TrainingRun:
         options: RunOptions,
         recipe: str,
         restart: bool = False,
+        dry_run: bool = False,
         start: ModelFolder | None = None,
         progress: Progress = SILENT,
     ) -> None:
@@ -105,7 +107,7 @@ class TrainingRun:
         if start is not None:
             refuse_other_words(start, self._encoder_folder, data)
         if not restart:
-            refuse_other_settings(self.run_folder, stage, settings)
+            refuse_other_settings(self.run_folder, stage, settings, recipe)
             if stage == 2:
                 refuse_other_stage1(folder)
         self.batches, self._widths = build_batches(settings, data, self._encoder_folder, options.machine, options.ranks)
@@ -116,7 +118,7 @@ class TrainingRun:
         self.task = self._begin()
         self.samples = Samples(data, self._encoder_folder, settings)
         self._watch = LossWatch(lambda losses: mean_over_ranks(losses, options.ranks))
-        if restart and options.ranks.main:
+        if restart and not dry_run and options.ranks.main:
             # Only now, when the new run is known to be able to begin.
             self._set_aside()
         self._trail = Trail(self.run_folder, options.machine)
@@ -131,7 +133,7 @@ class TrainingRun:
             entries=self._assembled.entries,
             start=start,
         )
-        self.step = self._resume()
+        self.step = 0 if restart and dry_run else self._resume()
 
     @property
     def steps(self) -> int:
@@ -187,7 +189,8 @@ class TrainingRun:
 
     def _steps(self, recorder: Recorder | None) -> Iterator[int]:
         settings = self.settings
-        clock, counted = time.monotonic(), self.step
+        begun = self.step
+        clock, counted = time.monotonic(), begun
         for progress in train(self.task, self.batches, self.step, self.steps):
             self.step = progress.step
             self._watch.note(progress)
@@ -197,6 +200,9 @@ class TrainingRun:
                 clock, counted = time.monotonic(), self.step
                 if recorder:
                     recorder.line(self.step, self._line(distance))
+            elif self.step == begun + 1:
+                # Whoever watches sees losses from the beginning.
+                self.losses = self._watch.read()
             if self.due(settings.sample_every):
                 path = self.sample()
                 if recorder:

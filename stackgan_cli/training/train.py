@@ -167,7 +167,8 @@ def _run(request: TrainRequest, ranks: Ranks, progress: Progress) -> TrainingRun
         folder=folder,
         options=RunOptions(machine=machine, ranks=ranks, on_nan=request.on_nan, compile=compiled, cuda_graphs=graphs),
         recipe=settled.recipe,
-        restart=request.restart and not request.dry_run,
+        restart=request.restart,
+        dry_run=request.dry_run,
         start=None if request.start is None else find_model(request.start),
         progress=progress,
     )

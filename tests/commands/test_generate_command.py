@@ -181,6 +181,45 @@ def test_what_is_passed_over_of_a_prompt_is_said(generate: Callable[..., Any]) -
     assert "Note:" not in generate("a small red bird").err
 
 
+def test_words_that_the_model_never_met_are_named_and_drawn_all_the_same(generate: Callable[..., Any]) -> None:
+    done = generate("a small purple dinosaur driving a car")
+    assert done.code == 0
+    assert done.says("met no 'purple', 'dinosaur', 'driving', 'car' in its training")
+    assert Image.open(done.out.strip()).size == (64, 64)
+    assert "met no" not in generate("A small RED bird.").err
+
+
+def test_the_bundled_model_knows_its_words(generate: Callable[..., Any]) -> None:
+    done = generate("a small red bird", "a purple dinosaur", "--model", "bundled")
+    assert done.err.count("met no") == 1
+    assert done.says("met no 'purple', 'dinosaur'")
+
+
+def test_a_line_that_cannot_be_read_is_named_and_the_others_are_drawn(
+    generate: Callable[..., Any], tmp_path: Path
+) -> None:
+    lines = [b"a red bird", "🐦".encode(), b"", b"a \xff bird", b"bird " * 4000, b"a blue bird"]
+    (tmp_path / "prompts.txt").write_bytes(b"\n".join(lines))
+    done = generate("--from", tmp_path / "prompts.txt", "--json")
+    assert done.code == 1
+    assert [each["prompt"] for each in done.json["pictures"]] == ["a red bird", "a blue bird"]
+    assert sorted(each["line"] for each in done.json["left_out"]) == [2, 4, 5]
+    assert done.says("Line 2 of", "Line 4 of", "Line 5 of", "not UTF-8")
+
+
+def test_a_sentence_without_quotation_marks_is_told_from_several_prompts(generate: Callable[..., Any]) -> None:
+    done = generate("a", "small", "bird")
+    assert done.code == 0
+    assert len(done.out.splitlines()) == 3
+    assert done.says("Each of the 3 words is drawn by itself", "stackgan generate 'a small bird'")
+    assert "by itself" not in generate("a bird", "snow").err
+
+
+def test_only_the_stages_that_draw_are_named(generate: Callable[..., Any]) -> None:
+    assert generate("a bird", "--stage", 1).says("Stage-I.")
+    assert generate("a bird").says("Stage-I and II.")
+
+
 def test_a_preview_is_drawn_on_stderr(generate: Callable[..., Any]) -> None:
     done = generate("a bird", "--preview", "--json")
     assert done.err.count("▀") == 64 * 32

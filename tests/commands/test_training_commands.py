@@ -72,6 +72,31 @@ def test_changed_settings_are_refused_by_name(train_tiny: Callable[..., Any], mo
     assert train_tiny(1, "--steps", 6, "--set", "log_every=7", "--set", "keep_checkpoints=3").code == 0
 
 
+def test_another_recipe_is_named_before_what_it_changes(train_tiny: Callable[..., Any], model: Path) -> None:
+    done = train_tiny(1, "--steps", 8, "--recipe", "paper")
+    assert done.code == 3
+    lines = [line.strip() for line in done.err.partition("has other settings:")[2].splitlines() if line.strip()]
+    assert lines[0] == "recipe was quick and is now paper"
+    assert "loss was hinge and is now bce" in lines
+    assert "generator_optimizer.learning_rate was 0.0004 and is now 0.0002" in lines
+    assert len([line for line in lines if "batch_size" in line]) == 0
+
+
+def test_a_setting_of_both_optimisers_is_led_to_them(train_tiny: Callable[..., Any], home: Path) -> None:
+    done = train_tiny(1, "--set", "learning_rate=1e-3")
+    assert done.code == 3
+    assert done.says("generator_optimizer.learning_rate or discriminator_optimizer.learning_rate")
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_a_restart_can_be_tried_first(train_tiny: Callable[..., Any], model: Path, stage: int) -> None:
+    before = files(model)
+    plan = train_tiny(stage, "--steps", 9, "--set", "kl_weight=3.5", "--restart", "--dry-run", "--json")
+    assert plan.code == 0, plan.err
+    assert (plan.json["from_step"], plan.json["steps"]) == (0, 9)
+    assert files(model) == before
+
+
 def test_restart_keeps_the_old_run_beside_the_new(train_tiny: Callable[..., Any], model: Path) -> None:
     before = files(model)
     done = train_tiny(1, "--steps", 2, "--set", "kl_weight=3.5", "--restart")

@@ -133,7 +133,7 @@ def test_other_columns_and_rows_than_there_should_be_are_refused(folder: Path, d
     rewrite(folder / "train" / "data-00000.arrow", change)
     with pytest.raises(DataError, match=message) as refused:
         PreparedData(folder).refuse_damage()
-    assert refused.value.hint == "stackgan prepare --data birds --force"
+    assert refused.value.hint == f"stackgan prepare --data {folder} --force"
 
 
 @pytest.mark.parametrize("content", [b"", b"no Arrow", b"\xff\xff\xff\xff\0\0\0\0", b"ARROW1\0\0" + bytes(200)])

@@ -72,7 +72,6 @@ def test_other_settings_or_another_source_need_force(
     assert prepare(*PLAIN, source=source).code == 0
     before = (empty_home / "data" / "mine" / "data.json").read_text()
     for refused in (
-        prepare("--encoder", "hashed-words", "--resolution", 64, source=source),
         prepare(*PLAIN, "--seed", 1, source=source),
         prepare(*PLAIN, "--limit", 3, source=source),
         prepare(*PLAIN, source=captioned_folder(7, "others")),

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from stackgan_cli.errors import UsageError
+from stackgan_cli.machine import choose_machine
+
+
+def test_the_processor_is_found_however_it_is_written() -> None:
+    assert {choose_machine(name).device.type for name in ("cpu", "CPU", " Cpu ")} == {"cpu"}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+@pytest.mark.parametrize("name", ["cuda", "CUDA:1", "gpu", "0", "1"])
+def test_a_gpu_that_is_not_there_says_why(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(UsageError) as refused:
+        choose_machine(name)
+    hint = refused.value.hint or ""
+    assert hint.startswith("--device cpu")
+    if torch.version.cuda is None and torch.version.hip is None:
+        assert torch.__version__ in hint
+        assert "https://pytorch.org/get-started/locally" in hint
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+@pytest.mark.parametrize("name", ["gpu", "0", "GPU", "Cuda"])
+def test_the_gpu_that_is_there_is_found(name: str) -> None:
+    assert choose_machine(name).device.type == "cuda"
