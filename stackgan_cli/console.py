@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import textwrap
 import threading
 import time
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
     from rich.console import RenderableType
@@ -112,6 +113,22 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> 
     out.print(shown)
 
 
+def page(title: str, facts: Iterable[Sequence[Any]]) -> None:
+    """Print facts on stdout, each with what it is called before it: a line each in a pipe, wrapped on a terminal."""
+    rows = [(str(name), str(value)) for name, value in facts]
+    width = max((len(name) for name, _ in rows), default=0)
+    out.print(f"[bold]{escape(title)}[/bold]")
+    for name, value in rows:
+        start = f"  {name:<{width}}  "
+        lines = [value]
+        if out.is_terminal:
+            # A path or a command keeps its words whole.
+            room = max(out.width - len(start), 20)
+            lines = textwrap.wrap(value, room, break_long_words=False, break_on_hyphens=False) or [""]
+        for number, line in enumerate(lines):
+            out.print(escape(start if number == 0 else " " * len(start)) + escape(line))
+
+
 class ProgressReport:
     """Progress of long work: a bar on a terminal, a plain line every 30 seconds elsewhere.
 
@@ -127,7 +144,7 @@ class ProgressReport:
 
     def __enter__(self) -> Self:
         self._started = self._last_line = time.monotonic()
-        if err.is_terminal:
+        if err.is_terminal and not err.is_dumb_terminal:
             from rich.live import Live
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -6,6 +6,7 @@ import errno
 import os
 import posixpath
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -189,6 +190,27 @@ def write_text(path: Path, text: str) -> None:
     """
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def bytes_in(folder: Path) -> int:
+    """Count the bytes of all regular files of a folder; links are not followed, what cannot be seen counts nothing."""
+    total = 0
+    for place, _, files in os.walk(folder):
+        for name in files:
+            with suppress(OSError):
+                status = os.lstat(os.path.join(place, name))  # noqa: PTH118  # a hundred thousand paths are slow to make
+                total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return total
+
+
+def size_text(count: int) -> str:
+    """A number of bytes as people say it, such as ``12.3 MB``."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
 
 
 def reach_disk(path: Path) -> None:

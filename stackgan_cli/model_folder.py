@@ -110,6 +110,12 @@ class ModelFolder:
             entries += [(kind, read_entry(kind, path.parent)) for kind, path in zip(kinds, beside, strict=True)]
         return list(dict.fromkeys(note for kind, entry in entries if (note := version_note(kind, entry))))
 
+    def checkpoints(self, stage: int) -> dict[str, Path]:
+        """Folders of the checkpoints of a stage's training, by what they are called: their steps, and ``best``."""
+        run = self.folder / "training" / f"stage{stage}"
+        there = {path.name.removeprefix("step-").lstrip("0"): path for path in (run / "checkpoints").glob("step-*")}
+        return there | ({"best": run / "best"} if (run / "best").is_dir() else {})
+
     def checkpoint(self, stage: int, which: str) -> Path:
         """Folder of a checkpoint of a stage's training.
 
@@ -120,9 +126,7 @@ class ModelFolder:
         Raises:
             ModelError: it is not there.
         """
-        run = self.folder / "training" / f"stage{stage}"
-        there = {path.name.removeprefix("step-").lstrip("0"): path for path in (run / "checkpoints").glob("step-*")}
-        there |= {"best": run / "best"} if (run / "best").is_dir() else {}
+        there = self.checkpoints(stage)
         if which.lstrip("0") not in there:
             raise ModelError(
                 f"The model {self.name!r} has no checkpoint {which!r} of Stage-{'I' * stage}.",

@@ -62,6 +62,7 @@ def test_progress_without_a_terminal_is_a_line_every_thirty_seconds(
 def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What a terminal of 80 columns shows of stderr."""
     seen = io.StringIO()
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(console.err, "_file", seen)
     monkeypatch.setattr(console.err, "_force_terminal", True)
     monkeypatch.setattr(console.err, "_width", 80)

@@ -159,8 +159,9 @@ def test_info_knows_a_model_of_a_package(stackgan: Stackgan, bring: Bring, empty
     folder = bring()
     for name in ("flowers", "stackgan-flowers:flowers"):
         told = stackgan("info", name, "--json").json
-        assert told[f"model {folder}"]["package"] == "stackgan-flowers 1.0"
-        assert told[f"model {folder}"]["stages"].keys() == {"1", "2"}
+        assert told["model"]["folder"] == str(folder)
+        assert (told["model"]["package"], told["model"]["version"]) == ("stackgan-flowers", "1.0")
+        assert told["model"]["stages"].keys() == {"1", "2"}
     bring("other-flowers")
     assert stackgan("info", "flowers").says("Several packages offer a model called 'flowers'")
     assert stackgan("info", "flower").says("There is no model called 'flower'", "Did you mean 'flowers'")

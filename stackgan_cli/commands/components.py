@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stackgan_cli.commands.completing import complete_component
 from stackgan_cli.commands.options import Json
 from stackgan_cli.components import registry
 from stackgan_cli.components.binding import Component
@@ -31,16 +32,12 @@ def _complete_kind() -> list[str]:
     return [kind.slug for kind in Kind]
 
 
-def _complete_name() -> list[str]:
-    return sorted({component.name for component in registry.available()})
-
-
 KindOption = Annotated[
     str | None,
     typer.Option("--kind", help=f"One of: {', '.join(_complete_kind())}.", autocompletion=_complete_kind),
 ]
 NameArgument = Annotated[
-    str, typer.Argument(help="Name, or package:name.", autocompletion=_complete_name, show_default=False)
+    str, typer.Argument(help="Name, or package:name.", autocompletion=complete_component, show_default=False)
 ]
 
 
@@ -114,7 +111,7 @@ def check_command(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...", help="Names, or package:name; none for all.", autocompletion=_complete_name
+            metavar="[NAME]...", help="Names, or package:name; none for all.", autocompletion=complete_component
         ),
     ] = None,
     kind: KindOption = None,

@@ -18,7 +18,7 @@ def environment(json: Json = False) -> None:
 
     from stackgan_cli.components.registry import RESOURCE_GROUPS, available
     from stackgan_cli.components.resources import resources
-    from stackgan_cli.console import print_json, table
+    from stackgan_cli.console import page, print_json
     from stackgan_cli.home import DATA_MANIFEST, home, names
     from stackgan_cli.machine import choose_machine
     from stackgan_cli.model_finding import model_names
@@ -47,4 +47,4 @@ def environment(json: Json = False) -> None:
         print_json(facts)
     else:
         rows = [[key, ", ".join(value) if isinstance(value, list) else value] for key, value in facts.items()]
-        table("Environment", ["", ""], rows)
+        page("Environment", rows)

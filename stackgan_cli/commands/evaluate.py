@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stackgan_cli.commands.completing import complete_extractor, complete_metric, complete_model
 from stackgan_cli.commands.options import Data, Device, Json, Precision
 from stackgan_cli.evaluation.request import FEWEST_PICTURES, EvaluateRequest
 
@@ -26,7 +27,9 @@ def evaluate(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Name or folder of a model.", show_default="named as the data, else what generate would draw with"
+            help="Name or folder of a model.",
+            autocompletion=complete_model,
+            show_default="named as the data, else what generate would draw with",
         ),
     ] = None,
     num_images: Annotated[
@@ -37,10 +40,15 @@ def evaluate(
     ] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="Metric to measure; repeatable.", show_default="all that are installed and apply"),
+        typer.Option(
+            help="Metric to measure; repeatable.",
+            autocompletion=complete_metric,
+            show_default="all that are installed and apply",
+        ),
     ] = None,
     extractor: Annotated[
-        str | None, typer.Option(help="Feature extractor.", show_default="what suits the data")
+        str | None,
+        typer.Option(help="Feature extractor.", autocompletion=complete_extractor, show_default="what suits the data"),
     ] = None,
     extractor_option: Annotated[
         list[str] | None,

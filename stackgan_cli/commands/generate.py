@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from stackgan_cli.commands.completing import complete_checkpoint
 from stackgan_cli.commands.options import Device, Json, Model, Precision, Seed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from stackgan_cli.commands.prompts import Prompts
     from stackgan_cli.pipeline import Drawn, Pipeline
@@ -47,7 +48,11 @@ def generate(
     seed: Seed = None,
     checkpoint: Annotated[
         str | None,
-        typer.Option(help="Draw with a checkpoint of the training: best, or its steps.", show_default=False),
+        typer.Option(
+            help="Draw with a checkpoint of the training: best, or its steps.",
+            autocompletion=complete_checkpoint,
+            show_default=False,
+        ),
     ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the pictures, or a .png file for a single one.")
@@ -83,17 +88,19 @@ def generate(
     pipeline = _pipeline(model, checkpoint, stage, None if condition is None else condition.value, device, precision)
     _check(asked, pipeline)
     requests = [Request(text, first + number) for text in asked.texts for number in range(num_images)]
+    given = {"condition": pipeline.condition, "checkpoint": checkpoint}
+    chosen = {key: value for key, value in given.items() if value is not None}
     drawn: list[Drawn] = []
     written: list[dict[str, Any]] = []
     for each in _with_progress(pipeline.draw_all(requests, stage=stage), len(requests)):
         drawn.append(each)
-        written.append(_write(each, output, metadata, pipeline.condition))
+        written.append(_write(each, output, metadata, chosen))
         if not json:
             out.out(written[-1]["path"], highlight=False)
         if preview:
             _preview(each)
     if grid:
-        path = _write_sheet(drawn, num_images, output, metadata, pipeline.condition)
+        path = _write_sheet(drawn, num_images, output, metadata, chosen)
         written.append({"path": str(path), "sheet": True})
         if not json:
             out.out(str(path), highlight=False)
@@ -164,7 +171,7 @@ def _say_what_is_read(pipeline: Pipeline, text: str) -> None:
         warn(f"Only {share:.0%} of {text[:40]!r} can be read by the model's text encoder; the rest is passed over.")
 
 
-def _write(drawn: Drawn, output: Path, metadata: bool, condition: str | None) -> dict[str, Any]:
+def _write(drawn: Drawn, output: Path, metadata: bool, chosen: Mapping[str, str]) -> dict[str, Any]:
     from importlib.metadata import version
 
     from stackgan_cli.pictures.picture_files import free_path, save_png, slug
@@ -176,15 +183,14 @@ def _write(drawn: Drawn, output: Path, metadata: bool, condition: str | None) ->
         "stage": drawn.stage,
         "size": drawn.picture.width,
         "stackgan": version("stackgan-cli"),
+        **chosen,
     }
-    if condition is not None:
-        facts["condition"] = condition
     path = output if output.suffix and not output.is_dir() else free_path(output, f"{slug(drawn.prompt)}-{drawn.seed}")
     save_png(drawn.picture, path, facts if metadata else None)
     return {"path": str(path), **facts}
 
 
-def _write_sheet(drawn: Sequence[Drawn], each: int, output: Path, metadata: bool, condition: str | None) -> Path:
+def _write_sheet(drawn: Sequence[Drawn], each: int, output: Path, metadata: bool, chosen: Mapping[str, str]) -> Path:
     from stackgan_cli.pictures.picture_files import free_path, save_png, slug
     from stackgan_cli.pictures.sheets import sheet
 
@@ -194,9 +200,9 @@ def _write_sheet(drawn: Sequence[Drawn], each: int, output: Path, metadata: bool
         "prompts": [caption for caption, _ in rows],
         "seeds": [one.seed for one in drawn],
         "model": drawn[0].model,
+        "stage": drawn[0].stage,
+        **chosen,
     }
-    if condition is not None:
-        facts["condition"] = condition
     save_png(sheet(rows, side=drawn[0].picture.width), path, facts if metadata else None)
     return path
 

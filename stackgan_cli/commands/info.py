@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stackgan_cli.commands.completing import complete_anything
+from stackgan_cli.commands.model_page import model_facts, show_model
 from stackgan_cli.commands.options import Json
+from stackgan_cli.commands.picture_page import picture_facts, show_picture
 
 if TYPE_CHECKING:
     from stackgan_cli.dataset.manifest import DataManifest
@@ -26,28 +30,35 @@ def info(
     what: Annotated[
         str | None,
         typer.Argument(
-            help="A model, prepared data (by name or path) or a picture.", show_default="a list of models and data"
+            help="A model, prepared data (by name or path) or a picture.",
+            autocompletion=complete_anything,
+            show_default="a list of models and data",
         ),
     ] = None,
     json: Json = False,
 ) -> None:
     """Show what a model, prepared data or a picture holds; without one, which models and data there are."""
-    from stackgan_cli.commands.data_table import show_data
-    from stackgan_cli.console import print_json, table
-    from stackgan_cli.home import data_folder
+    from stackgan_cli.commands.data_page import data_facts, show_data
+    from stackgan_cli.console import print_json
 
     if what is None:
         _list(json)
         return
     found = _look(what)
     if json:
-        print_json({title: facts if isinstance(facts, dict) else facts.as_json() for title, facts in found.items()})
+        facts = {
+            "model": None if found.model is None else model_facts(found.model),
+            "data": None if found.data is None else data_facts(*found.data),
+            "picture": None if found.picture is None else picture_facts(*found.picture),
+        }
+        print_json(facts)
         return
-    for title, facts in found.items():
-        if isinstance(facts, dict):
-            table(title, ["", ""], [[key, _short(value)] for key, value in facts.items()])
-        else:
-            show_data(data_folder(what), facts)
+    if found.picture is not None:
+        show_picture(*found.picture)
+    if found.model is not None:
+        show_model(found.model)
+    if found.data is not None:
+        show_data(*found.data)
 
 
 def _list(json: bool) -> None:
@@ -106,43 +117,40 @@ def _data_facts() -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     return rows, broken
 
 
-def _look(what: str) -> dict[str, dict[str, Any] | DataManifest]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a name or a path means; a model and data may share a name."""
+
+    model: ModelFolder | None = None
+    data: tuple[Path, DataManifest] | None = None
+    picture: tuple[Path, dict[str, Any]] | None = None
+
+
+def _look(what: str) -> _Found:
     from stackgan_cli.dataset.manifest import read_manifest
     from stackgan_cli.errors import DataError, ModelError
-    from stackgan_cli.home import DATA_MANIFEST, MANIFEST, data_folder, is_path
-    from stackgan_cli.manifests import read_json
+    from stackgan_cli.home import DATA_MANIFEST, data_folder, is_path
     from stackgan_cli.model_finding import place_of_model
     from stackgan_cli.pictures.picture_files import read_facts
 
     path = Path(what).expanduser()
     if path.is_file():
-        return {str(path): read_facts(path)}
+        return _Found(picture=(path, read_facts(path)))
     # A colon stands between package and name, and no data has one in its name.
-    data = data_folder(what) if is_path(what) or ":" not in what else None
-    found: dict[str, dict[str, Any] | DataManifest] = {}
-    missing: ModelError | None = None
+    folder = data_folder(what) if is_path(what) or ":" not in what else None
+    data = None
+    if folder is not None and (folder / DATA_MANIFEST).is_file():
+        data = folder, read_manifest(folder)
     try:
         place = place_of_model(what)
     except ModelError as error:
-        missing = error
-    else:
-        brought = {"package": f"{place.resource.package} {place.resource.version}"} if place.resource else {}
-        found[f"model {place.folder}"] = brought | read_json(place.folder / MANIFEST)
-    if data is not None and (data / DATA_MANIFEST).is_file():
-        found[f"data {data}"] = read_manifest(data)
-    if missing is not None and not found:
-        raise DataError(f"{what!r} is no picture and no prepared data. {missing.message}", hint=missing.hint)
-    return found
+        if data is None:
+            raise DataError(f"{what!r} is no picture and no prepared data. {error.message}", hint=error.hint) from error
+        return _Found(data=data)
+    return _Found(place.open(), data)
 
 
 def _cell(value: Any) -> Any:
     if value is None:
         return "-"
     return ", ".join(map(str, value)) if isinstance(value, list) else value
-
-
-def _short(value: Any) -> str:
-    import json
-
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 200 else text[:197] + "..."

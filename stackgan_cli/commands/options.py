@@ -7,25 +7,21 @@ from typing import Annotated
 
 import typer
 
+from stackgan_cli.commands.completing import complete_data, complete_device, complete_model, complete_precision
 
-def complete_recipe() -> list[str]:
-    """Names of the recipes that are installed, for completion."""
-    from stackgan_cli.recipes.finding import recipes
-
-    return sorted({recipe.name for recipe in recipes()})
-
-
-def complete_model() -> list[str]:
-    """Names of the models that are here, for completion."""
-    from stackgan_cli.model_finding import model_names
-
-    return model_names()
-
-
-Data = Annotated[str, typer.Option("--data", help="Name of the data, or the path of its folder.", show_default=False)]
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data", help="Name of the data, or the path of its folder.", autocompletion=complete_data, show_default=False
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, gpu, cuda, cuda:1, mps ...")]
-Precision = Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")]
+Device = Annotated[
+    str, typer.Option("--device", help="auto, cpu, gpu, cuda, cuda:1, mps ...", autocompletion=complete_device)
+]
+Precision = Annotated[
+    str, typer.Option("--precision", help="auto, float32 or bfloat16.", autocompletion=complete_precision)
+]
 Model = Annotated[
     str | None,
     typer.Option(

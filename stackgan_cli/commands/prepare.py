@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stackgan_cli.commands.completing import complete_crop, complete_encoder, complete_model, complete_reader
 from stackgan_cli.commands.options import Data, Json, Source
 
 if TYPE_CHECKING:
@@ -25,7 +26,12 @@ stackgan prepare --data pets --source ~/pets --caption-template "a photo of a {c
 stackgan prepare --data toys --source hf:owner/name --caption-column text"""
 
 Reader = Annotated[
-    str | None, typer.Option(help="Layout of the source; found out by looking, if not given.", show_default=False)
+    str | None,
+    typer.Option(
+        help="Layout of the source; found out by looking, if not given.",
+        autocompletion=complete_reader,
+        show_default=False,
+    ),
 ]
 Captions = Annotated[
     str | None, typer.Option(help="Where the captions lie, if not beside the pictures.", show_default=False)
@@ -41,7 +47,11 @@ ReaderOption = Annotated[
 ]
 Encoder = Annotated[
     list[str] | None,
-    typer.Option(help="Text encoder to fit and cache; repeatable.", show_default="what suits the data"),
+    typer.Option(
+        help="Text encoder to fit and cache; repeatable.",
+        autocompletion=complete_encoder,
+        show_default="what suits the data",
+    ),
 ]
 EncoderOption = Annotated[
     list[str] | None,
@@ -49,7 +59,12 @@ EncoderOption = Annotated[
 ]
 EncoderFrom = Annotated[
     str | None,
-    typer.Option(metavar="MODEL", help="Take the text encoder of this model as it is.", show_default=False),
+    typer.Option(
+        metavar="MODEL",
+        help="Take the text encoder of this model as it is.",
+        autocompletion=complete_model,
+        show_default=False,
+    ),
 ]
 Resolution = Annotated[
     list[int] | None,
@@ -61,7 +76,10 @@ Resolution = Annotated[
     ),
 ]
 Crop = Annotated[
-    str | None, typer.Option(help="bbox, center, squash or pad.", show_default="as published for the data")
+    str | None,
+    typer.Option(
+        help="bbox, center, squash or pad.", autocompletion=complete_crop, show_default="as published for the data"
+    ),
 ]
 Background = Annotated[
     str, typer.Option(help="Colour under transparency and around padded pictures: white, '#ff8800' ...")
@@ -105,7 +123,7 @@ def prepare(
     json: Json = False,
 ) -> None:
     """Read captioned pictures and write prepared data: pictures, captions, splits and text features."""
-    from stackgan_cli.commands.data_table import show_data
+    from stackgan_cli.commands.data_page import show_data
     from stackgan_cli.components.key_values import parse_option
     from stackgan_cli.console import ConsoleProgress, print_json, suggest
     from stackgan_cli.preparing import prepare as preparing

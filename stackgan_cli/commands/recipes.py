@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from stackgan_cli.commands.options import Json, complete_recipe
+from stackgan_cli.commands.completing import complete_recipe
+from stackgan_cli.commands.options import Json
 
 app = typer.Typer(help="List, show and copy recipes: the settings that stages are trained with.", no_args_is_help=True)
 

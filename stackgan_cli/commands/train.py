@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stackgan_cli.commands.options import Data, Device, Json, Precision, Seed, Set, complete_recipe
+from stackgan_cli.commands.completing import (
+    complete_discriminator,
+    complete_encoder_of_data,
+    complete_generator,
+    complete_model,
+    complete_recipe,
+)
+from stackgan_cli.commands.options import Data, Device, Json, Precision, Seed, Set
 from stackgan_cli.errors import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -28,7 +35,10 @@ stackgan train-stage1 --data cub --recipe mine.toml --set batch_size=32"""
 STAGE2_EPILOG = STAGE1_EPILOG.replace("train-stage1", "train-stage2").replace("--steps 200", "--steps 50")
 
 Name = Annotated[
-    str | None, typer.Option("--name", help="Name of the model; by default the data's.", show_default=False)
+    str | None,
+    typer.Option(
+        "--name", help="Name of the model; by default the data's.", autocompletion=complete_model, show_default=False
+    ),
 ]
 RecipeName = Annotated[
     str | None,
@@ -42,10 +52,16 @@ RecipeName = Annotated[
 Encoder = Annotated[
     str | None,
     typer.Option(
-        "--encoder", help="Text encoder, as the data was prepared with.", show_default="the model's, else the data's"
+        "--encoder",
+        help="Text encoder, as the data was prepared with.",
+        autocompletion=complete_encoder_of_data,
+        show_default="the model's, else the data's",
     ),
 ]
-Generator = Annotated[str | None, typer.Option("--generator", help="Generator component.", show_default=False)]
+Generator = Annotated[
+    str | None,
+    typer.Option("--generator", help="Generator component.", autocompletion=complete_generator, show_default=False),
+]
 GeneratorOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -53,7 +69,10 @@ GeneratorOption = Annotated[
     ),
 ]
 Discriminator = Annotated[
-    str | None, typer.Option("--discriminator", help="Discriminator component.", show_default=False)
+    str | None,
+    typer.Option(
+        "--discriminator", help="Discriminator component.", autocompletion=complete_discriminator, show_default=False
+    ),
 ]
 DiscriminatorOption = Annotated[
     list[str] | None,
@@ -91,7 +110,11 @@ CudaGraphs = Annotated[bool, typer.Option("--cuda-graphs", help="Compile, and re
 From = Annotated[
     str | None,
     typer.Option(
-        "--from", metavar="MODEL", help="Begin with the weights of this model, a name or a path.", show_default=False
+        "--from",
+        metavar="MODEL",
+        help="Begin with the weights of this model, a name or a path.",
+        autocompletion=complete_model,
+        show_default=False,
     ),
 ]
 Restart = Annotated[bool, typer.Option("--restart", help="Begin anew; the old run is kept beside the new one.")]
@@ -272,13 +295,13 @@ class _StopRequests:
 
 
 def _show_plan(name: str, plan: Mapping[str, Any], json: bool) -> None:
-    from stackgan_cli.console import print_json, table
+    from stackgan_cli.console import page, print_json
 
     if json:
         print_json(plan)
     else:
         rows = [[key.replace("_", " "), _plain(value)] for key, value in plan.items()]
-        table(f"Plan for {name}", ["", ""], rows)
+        page(f"Plan for {name}", rows)
 
 
 def _plain(value: Any) -> str:

@@ -58,9 +58,10 @@ def test_json_is_one_object_on_stdout_and_talk_stays_on_stderr(
 
 def test_info_tells_of_models_data_and_pictures(stackgan: Callable[..., Any], model: Path, home: Path) -> None:
     told = stackgan("info", "birds", "--json").json
-    assert set(told) == {f"model {model}", f"data {home / 'data' / 'birds'}"}
+    assert (told["model"]["folder"], told["data"]["folder"]) == (str(model), str(home / "data" / "birds"))
     assert told == stackgan("info", "birds", "--json").json
-    assert stackgan("info", home / "data" / "birds", "--json").json.keys() == {f"data {home / 'data' / 'birds'}"}
+    alone = stackgan("info", home / "data" / "birds", "--json").json
+    assert alone == {"model": None, "data": told["data"], "picture": None}
     for name in ("absent", "./absent", "a b"):
         done = stackgan("info", name)
         assert done.code in (2, 3, 5)

@@ -1,8 +1,8 @@
-"""The table that tells what prepared data holds; ``prepare`` and ``info`` show it."""
+"""The page that tells what prepared data holds; ``prepare`` and ``info`` show it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,9 +12,25 @@ if TYPE_CHECKING:
 _REASONS_SHOWN = 5
 
 
+def data_facts(folder: Path, manifest: DataManifest) -> dict[str, Any]:
+    """Give what is known of prepared data as plain values; the keys are the same for all data."""
+    from stackgan_cli.files import bytes_in
+    from stackgan_cli.preparing.preview import PREVIEW
+
+    preview = folder / PREVIEW
+    return {
+        "name": folder.name,
+        "folder": str(folder),
+        "bytes": bytes_in(folder),
+        "preview": str(preview) if preview.is_file() else None,
+        **manifest.model_dump(mode="json", by_alias=True),
+    }
+
+
 def show_data(folder: Path, manifest: DataManifest) -> None:
     """Print what prepared data holds, in numbers, and where the sheet of its pictures lies."""
-    from stackgan_cli.console import table
+    from stackgan_cli.console import page
+    from stackgan_cli.files import bytes_in, size_text
     from stackgan_cli.preparing.preview import PREVIEW
 
     summary, reader = manifest.summary, manifest.reader.name.removeprefix("stackgan-cli:")
@@ -31,13 +47,15 @@ def show_data(folder: Path, manifest: DataManifest) -> None:
         ["crop", manifest.crop],
         ["resolutions", ", ".join(manifest.pictures)],
         ["text encoders", ", ".join(manifest.encoders) or "none yet"],
+        ["recipe that suits", manifest.recipe],
         ["read by", f"{reader} from {manifest.source or '-'}"],
         ["left out or mended", f"{manifest.skipped:,}" + (" (skipped.jsonl)" if manifest.skipped else "")],
         *([f"  {reason}", f"{count:,}"] for reason, count in manifest.why_skipped[:_REASONS_SHOWN]),
     ]
     if (folder / PREVIEW).is_file():
         rows.append(["some of them", str(folder / PREVIEW)])
-    table(f"{folder.name} ({folder})", ["", ""], [row for row in rows if row[1]])
+    rows.append(["takes", size_text(bytes_in(folder))])
+    page(f"Data {folder.name} ({folder})", [row for row in rows if row[1]])
 
 
 def _spread(numbers: Spread, unit: str = "") -> str:

@@ -1,0 +1,59 @@
+"""What ``info`` tells of a picture: what it was drawn from, and the command that draws it again."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_FACTS = ("prompt", "seed", "model", "stage", "checkpoint", "condition", "size", "prompts", "seeds", "stackgan")
+
+
+def picture_facts(path: Path, written: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a picture says of itself, None for what it does not say; the keys are the same for every picture."""
+    return {"path": str(path), **{key: written.get(key) for key in _FACTS}, "again": _again(written)}
+
+
+def show_picture(path: Path, written: Mapping[str, Any]) -> None:
+    """Print the page of a picture."""
+    from stackgan_cli.console import out, page
+
+    facts = picture_facts(path, written)
+    prompts = facts["prompts"] if isinstance(facts["prompts"], list) else []
+    seeds = facts["seeds"] if isinstance(facts["seeds"], list) else []
+    rows = [
+        ["prompt", facts["prompt"]],
+        *(["prompt", prompt] for prompt in prompts),
+        ["model", facts["model"]],
+        ["stage", None if facts["stage"] not in (1, 2) else f"Stage-{'I' * facts['stage']}"],
+        ["checkpoint", facts["checkpoint"]],
+        ["seed", facts["seed"]],
+        ["seeds", ", ".join(map(str, seeds)) or None],
+        ["condition", facts["condition"]],
+        ["size", None if facts["size"] is None else f"{facts['size']} px"],
+        ["drawn by", None if facts["stackgan"] is None else f"stackgan {facts['stackgan']}"],
+    ]
+    page(str(path), [row for row in rows if row[1] is not None])
+    if facts["again"] is not None:
+        # On a line of its own, to be copied as it stands.
+        out.out(f"To draw it again: {facts['again']}", highlight=False)
+
+
+def _again(written: Mapping[str, Any]) -> str | None:
+    """The command that draws a picture, or a sheet of pictures, again; None where the picture does not say enough."""
+    sheet = isinstance(written.get("prompts"), list)
+    prompts = written["prompts"] if sheet else [written.get("prompt")]
+    seeds = written.get("seeds") if sheet else [written.get("seed")]
+    if not prompts or not all(isinstance(each, str) for each in prompts) or not isinstance(seeds, list) or not seeds:
+        return None
+    options: list[Any] = ["--seed", seeds[0]]
+    if sheet and len(seeds) > len(prompts):
+        options += ["-n", len(seeds) // len(prompts)]
+    options += ["--grid"] if sheet else []
+    for key in ("model", "stage", "checkpoint", "condition"):
+        if written.get(key) is not None:
+            options += [f"--{key}", written[key]]
+    return shlex.join(["stackgan", "generate", *map(str, options), "--", *prompts])

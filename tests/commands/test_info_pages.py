@@ -1,0 +1,76 @@
+"""What ``info`` tells of a model, of data and of a picture, for people and for programs."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+MODEL = {
+    "name", "folder", "package", "version", "bytes", "resolution", "stages", "text_encoder", "words", "data", "saved",
+    "samples", "checkpoints",
+}  # fmt: skip
+
+
+def flat(text: str) -> str:
+    return " ".join(text.replace("│", " ").split())
+
+
+def test_the_page_of_a_model_tells_how_it_came_to_be(stackgan: Callable[..., Any], model: Path) -> None:
+    page = flat(stackgan("info", "birds").out)
+    for words in ("16 px, 6 of 6 steps of 4", "64 px, 6 of 6 steps of 4", "quick, seed 0", "hashed-words", "birds"):
+        assert words in page
+    sheet = max((model / "training" / "stage2" / "samples").iterdir())
+    assert str(sheet) in page
+    assert "best" in page
+
+
+def test_no_table_has_an_empty_header(stackgan: Callable[..., Any], model: Path) -> None:
+    for arguments in (("info", "birds"), ("environment",)):
+        lines = stackgan(*arguments).out.splitlines()
+        assert all(any(map(str.isalnum, line)) for line in lines)
+
+
+def test_programs_find_the_same_keys_everywhere(stackgan: Callable[..., Any], model: Path, tmp_path: Path) -> None:
+    mine, bundled = (stackgan("info", name, "--json").json for name in ("birds", "bundled"))
+    assert set(mine["model"]) == set(bundled["model"]) == MODEL
+    assert set(mine) == set(bundled) == {"model", "data", "picture"}
+    assert mine["model"]["checkpoints"] == {"1": ["6", "best"], "2": ["6", "best"]}
+    assert bundled["data"] is None
+    assert mine["data"]["counts"] == {"train": 43, "test": 5}
+    pictures = [
+        stackgan("generate", "a bird", *more, "-o", tmp_path, "--json").json["pictures"][-1]["path"]
+        for more in ((), ("--condition", "sample"), ("a red bird", "--grid"))
+    ]
+    facts = [stackgan("info", path, "--json").json["picture"] for path in pictures]
+    assert set(facts[0]) == set(facts[1]) == set(facts[2])
+
+
+@pytest.mark.parametrize(
+    "options", [("--stage", 1), ("--checkpoint", "best"), ("--condition", "sample"), ("-n", 2, "--grid")], ids=str
+)
+def test_the_page_of_a_picture_draws_it_again(
+    stackgan: Callable[..., Any], model: Path, tmp_path: Path, options: tuple[object, ...]
+) -> None:
+    drawn = stackgan("generate", "it's -- a $red bird", *options, "-o", tmp_path / "one")
+    path = drawn.out.splitlines()[-1]
+    command = stackgan("info", path, "--json").json["picture"]["again"]
+    assert command in stackgan("info", path).out
+    words = shlex.split(command)
+    again = stackgan(*words[1:], "-o", tmp_path / "two").out.splitlines()[-1] if "-o" not in words else ""
+    assert np.array_equal(np.asarray(Image.open(path)), np.asarray(Image.open(again)))
+
+
+def test_a_picture_of_a_stranger_says_what_it_can(
+    stackgan: Callable[..., Any], empty_home: Path, tmp_path: Path
+) -> None:
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_itxt("stackgan", '{"prompt": ["a", 1], "seed": {}, "stage": "x", "seeds": 7}')
+    Image.new("RGB", (8, 8)).save(tmp_path / "odd.png", pnginfo=chunks)
+    assert stackgan("info", tmp_path / "odd.png").code == 0
+    assert stackgan("info", tmp_path / "odd.png", "--json").json["picture"]["again"] is None
