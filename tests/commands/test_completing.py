@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,7 @@ def offered(line: str, shell: str = "bash") -> set[str]:
     done = subprocess.run([sys.executable, "-c", ASKED], check=False, capture_output=True, text=True, env=environment)
     assert done.stderr == ""
     if shell == "zsh":
-        return {part.strip('"()') for line in done.stdout.splitlines() for part in line.split("((")[-1].split(":")[:1]}
+        return set(re.findall(r'"([^"]+)"', done.stdout))
     return {line.partition("\t")[0] for line in done.stdout.splitlines()}
 
 

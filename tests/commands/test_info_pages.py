@@ -42,7 +42,7 @@ def test_programs_find_the_same_keys_everywhere(stackgan: Callable[..., Any], mo
     assert set(mine) == set(bundled) == {"model", "data", "picture"}
     assert mine["model"]["checkpoints"] == {"1": ["6", "best"], "2": ["6", "best"]}
     assert bundled["data"] is None
-    assert mine["data"]["counts"] == {"train": 43, "test": 5}
+    assert mine["data"]["counts"] == {"train": 45, "test": 3}
     pictures = [
         stackgan("generate", "a bird", *more, "-o", tmp_path, "--json").json["pictures"][-1]["path"]
         for more in ((), ("--condition", "sample"), ("a red bird", "--grid"))

@@ -69,6 +69,18 @@ def test_the_whole_way(
     assert PreparedData(empty_home / "data" / "mine").encoders == ["precomputed-char-cnn-rnn", "hashed-words"]
 
 
+def test_what_is_said_to_do_next_can_be_done_with_them(
+    stackgan: Callable[..., Any], source: Path, tiny_options: Callable[[int], list[str]]
+) -> None:
+    sizes = ("--resolution", 16, "--resolution", 64)
+    prepared = stackgan("prepare", "--data", "mine", "--source", source, *sizes)
+    assert prepared.says("Next: stackgan train-stage1 --data mine")
+    for stage in (1, 2):
+        done = stackgan(f"train-stage{stage}", "--data", "mine", "--recipe", "quick", *tiny_options(stage), "--steps", 1)
+        assert done.code == 0, done.err
+    assert done.says("Next: stackgan evaluate --data mine --model mine")
+
+
 def test_several_sets_of_features_lie_side_by_side(
     stackgan: Callable[..., Any], source: Path, empty_home: Path, tiny_options: Callable[[int], list[str]]
 ) -> None:
