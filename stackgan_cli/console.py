@@ -157,13 +157,9 @@ class ProgressReport:
                 console=err,
             )
             self._task = self._bar.add_task(self._title, total=self._total, completed=self._first, rate="")
-            # Results that go to a file or a pipe must not be drawn above the bar, which is on stderr.
+            # What is printed on stdout is not redirected, for it would land on stderr; see :meth:`aside`.
             self._live = Live(
-                get_renderable=self._shown,
-                console=err,
-                transient=True,
-                refresh_per_second=8,
-                redirect_stdout=out.is_terminal,
+                get_renderable=self._shown, console=err, transient=True, refresh_per_second=8, redirect_stdout=False
             )
             self._live.start()
         return self
@@ -191,6 +187,17 @@ class ProgressReport:
         elif time.monotonic() - self._last_line >= PLAIN_LINE_SECONDS:
             self._last_line = time.monotonic()
             say(self._plain_line())
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bar away while results are printed on stdout."""
+        if self._live is not None:
+            self._live.stop()
+        try:
+            yield
+        finally:
+            if self._live is not None:
+                self._live.start()
 
     def _shown(self) -> RenderableType:
         """The bar, and under it the words, for which there is no room beside it in 80 columns."""

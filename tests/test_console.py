@@ -96,9 +96,11 @@ def test_results_in_a_pipe_stay_there_while_a_bar_is_drawn(
     terminal: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with console.ProgressReport("Drawing", 3) as bar:
-        console.out.out("picture.png")
-        bar.update(1)
-    assert capsys.readouterr().out == "picture.png\n"
+        for done in (1, 2):
+            bar.update(done)
+            with bar.aside():
+                console.out.out("picture.png")
+    assert capsys.readouterr().out == "picture.png\npicture.png\n"
     assert "picture.png" not in terminal.getvalue()
 
 

@@ -131,8 +131,9 @@ def _with_progress(drawn: Iterable[Drawn], count: int) -> Iterator[Drawn]:
         return
     with ProgressReport("Drawing", count, unit="pictures") as bar:
         for done, each in enumerate(drawn, 1):
-            yield each
             bar.update(done)
+            with bar.aside():
+                yield each
 
 
 def _pipeline(

@@ -56,4 +56,7 @@ def _again(written: Mapping[str, Any]) -> str | None:
     for key in ("model", "stage", "checkpoint", "condition"):
         if written.get(key) is not None:
             options += [f"--{key}", written[key]]
-    return shlex.join(["stackgan", "generate", *map(str, options), "--", *prompts])
+    if any(prompt.startswith("-") for prompt in prompts):
+        # Behind two dashes, a prompt that begins with one is no option.
+        return shlex.join(["stackgan", "generate", *map(str, options), "--", *prompts])
+    return shlex.join(["stackgan", "generate", *prompts, *map(str, options)])

@@ -76,7 +76,9 @@ def test_what_is_said_to_do_next_can_be_done_with_them(
     prepared = stackgan("prepare", "--data", "mine", "--source", source, *sizes)
     assert prepared.says("Next: stackgan train-stage1 --data mine")
     for stage in (1, 2):
-        done = stackgan(f"train-stage{stage}", "--data", "mine", "--recipe", "quick", *tiny_options(stage), "--steps", 1)
+        done = stackgan(
+            f"train-stage{stage}", "--data", "mine", "--recipe", "quick", *tiny_options(stage), "--steps", 1
+        )
         assert done.code == 0, done.err
     assert done.says("Next: stackgan evaluate --data mine --model mine")
 
