@@ -45,7 +45,7 @@ def show_picture(path: Path, written: Mapping[str, Any]) -> None:
 def _again(written: Mapping[str, Any]) -> str | None:
     """The command that draws a picture, or a sheet of pictures, again; None where the picture does not say enough."""
     sheet = isinstance(written.get("prompts"), list)
-    prompts = written["prompts"] if sheet else [written.get("prompt")]
+    prompts: list[Any] = written["prompts"] if sheet else [written.get("prompt")]
     seeds = written.get("seeds") if sheet else [written.get("seed")]
     if not prompts or not all(isinstance(each, str) for each in prompts) or not isinstance(seeds, list) or not seeds:
         return None

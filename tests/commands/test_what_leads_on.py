@@ -68,6 +68,27 @@ def test_the_hints_alone_lead_from_an_empty_home_to_a_picture(
     assert Image.open(done.out.strip()).size == (64, 64)
 
 
+def test_the_encoder_of_a_package_leads_as_far(
+    stackgan: Callable[..., Any],
+    follow: Callable[..., Any],
+    install: Callable[..., Path],
+    captioned_folder: Callable[..., Path],
+    small_recipe: None,
+    tmp_path: Path,
+) -> None:
+    install(
+        "stackgan-lengths",
+        "[stackgan.text_encoders]\nlengths = stackgan_lengths:Lengths\n",
+        "import torch\nfrom stackgan_cli.components.protocols import TextFeatures\nclass Lengths:\n    width = 4\n"
+        "    def encode(self, captions):\n"
+        "        return TextFeatures(torch.tensor([[float(len(each))] * 4 for each in captions]))\n",
+    )
+    sizes = ("--resolution", 16, "--resolution", 64)
+    done = stackgan("prepare", "--data", "mine", "--source", captioned_folder(4), "--encoder", "lengths", *sizes)
+    done = follow(follow(done, *TINY), "--steps", 1, "--device", "cpu")
+    assert Image.open(follow(done, "-o", tmp_path / "out").out.strip()).size == (64, 64)
+
+
 @pytest.mark.parametrize("small", [32, pytest.param(128, marks=pytest.mark.slow)])
 def test_one_option_leads_through_both_stages_at_other_sizes(
     stackgan: Callable[..., Any],
