@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -129,7 +130,7 @@ class _Found:
 def _look(what: str) -> _Found:
     from stackgan_cli.dataset.manifest import read_manifest
     from stackgan_cli.errors import DataError, ModelError
-    from stackgan_cli.home import DATA_MANIFEST, data_folder, is_path
+    from stackgan_cli.home import DATA_MANIFEST, data_folder, is_path, names
     from stackgan_cli.model_finding import place_of_model
     from stackgan_cli.pictures.picture_files import read_facts
 
@@ -145,7 +146,11 @@ def _look(what: str) -> _Found:
         place = place_of_model(what)
     except ModelError as error:
         if data is None:
-            raise DataError(f"{what!r} is no picture and no prepared data. {error.message}", hint=error.hint) from error
+            close = difflib.get_close_matches(what, names("data", DATA_MANIFEST), n=1)
+            raise DataError(
+                f"{what!r} is no picture and no prepared data. {error.message}",
+                hint=f"Did you mean {close[0]!r}?" if close else error.hint,
+            ) from error
         return _Found(data=data)
     return _Found(place.open(), data)
 

@@ -30,6 +30,12 @@ def test_the_page_of_a_model_tells_how_it_came_to_be(stackgan: Callable[..., Any
     assert "best" in page
 
 
+def test_a_slip_in_the_name_of_data_is_understood(stackgan: Callable[..., Any], home: Path) -> None:
+    done = stackgan("info", "brids")
+    assert done.code == 3
+    assert done.says("Did you mean 'birds'?")
+
+
 def test_no_table_has_an_empty_header(stackgan: Callable[..., Any], model: Path) -> None:
     for arguments in (("info", "birds"), ("environment",)):
         lines = stackgan(*arguments).out.splitlines()
