@@ -65,6 +65,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(console.err, "_file", seen)
     monkeypatch.setattr(console.err, "_force_terminal", True)
+    monkeypatch.setattr(console.err, "is_interactive", True)
     monkeypatch.setattr(console.err, "_width", 80)
     monkeypatch.setattr(console.err, "_color_system", None)
     return seen
