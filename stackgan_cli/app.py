@@ -16,12 +16,14 @@ from stackgan_cli.commands.components import app as components
 from stackgan_cli.commands.plugin_commands import PluginCommands
 from stackgan_cli.commands.recipes import app as recipes
 from stackgan_cli.errors import INTERRUPTED, StackganError
+from stackgan_cli.interrupts import INTERRUPTS
 
 HELP = """Turn a sentence into a picture with a two-stage GAN, and train one on your own captioned pictures.
 
     stackgan generate "a small red bird"
 
-Exit codes: 0 done, 1 failure, 2 usage, 3 data or settings, 4 component, 5 model folder, 130 interrupted (after saving).
+Exit codes: 0 done, 1 failure, 2 usage, 3 data or settings, 4 component, 5 model folder, 130 interrupted by Ctrl-C
+or SIGTERM, with a word on what is kept and which command goes on.
 Data and models live in $STACKGAN_HOME; wherever a name is taken, a path is too.
 """
 
@@ -112,23 +114,20 @@ def _end_now(code: str | int | None) -> None:
 
 
 def _run() -> None:
-    from stackgan_cli.console import err, show_error
+    from stackgan_cli.console import show_error
 
     for stream in (sys.stdout, sys.stderr):
         # Names of files may hold what the terminal cannot show.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    plugins = PluginCommands(taken=[*_COMMANDS, *_GROUPS])
     try:
-        _application(plugins)(plugins.passing_on(sys.argv[1:]))
+        with INTERRUPTS:
+            _interruptible()
     except StackganError as error:
         if os.environ.get("STACKGAN_DEBUG") == "1":
             raise
         show_error(error)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("Interrupted.")
-        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has gone; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -138,6 +137,23 @@ def _run() -> None:
             raise
         show_error(_unexpected(error))
         sys.exit(1)
+
+
+def _interruptible() -> None:
+    """Run the command that was asked for; where it is interrupted, say what is kept and which command goes on."""
+    from stackgan_cli.console import say
+
+    try:
+        plugins = PluginCommands(taken=[*_COMMANDS, *_GROUPS])
+        _application(plugins)(plugins.passing_on(sys.argv[1:]))
+    except (KeyboardInterrupt, SystemExit, Exception) as error:
+        # Typer ends with this code where it meets the interrupt; libraries may make any error of it.
+        ended = isinstance(error, SystemExit)
+        interrupted = error.code == INTERRUPTED if ended else INTERRUPTS.received  # type: ignore[union-attr]
+        if not interrupted and not isinstance(error, KeyboardInterrupt):
+            raise
+        say(INTERRUPTS.told())
+        sys.exit(INTERRUPTED)
 
 
 def _unexpected(error: Exception) -> StackganError:

@@ -7,6 +7,7 @@ Exit codes, as the help page lists them: 0 done, 1 failure, 2 usage, 3 data or s
 from __future__ import annotations
 
 INTERRUPTED = 130
+"""By Ctrl-C or by SIGTERM."""
 
 
 class StackganError(Exception):

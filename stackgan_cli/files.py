@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import posixpath
+import re
+import secrets
+import shlex
 import shutil
+import socket
 import stat
+import sys
 import tempfile
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import DataError, StackganError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PARTIAL, _OLD, _LOCK = ".partial", ".old", ".lock"
+    from filelock import BaseFileLock
+
+_PARTIAL, _OLD, _LOCK, _HOLDER = ".partial", ".old", ".lock", ".holder"
+_INSIDE = ".stackgan"
+"""What a lock is called that lies within its folder."""
+_OURS = re.compile(r"\.(?P<name>.+)\.(\d+|[a-z0-9_]{8})\.(partial|old)")
+"""Hidden names that hold what is half written or half replaced, with eight letters of their own."""
+_HOLDER_BYTES = 4096
+_PATIENCE = 0.2
+"""Seconds."""
 
 
 def given_path(path: str) -> Path:
@@ -55,13 +71,17 @@ def followed(path: Path) -> Path:
 
 
 @contextmanager
-def atomic_folder(target: Path) -> Iterator[Path]:
+def atomic_folder(target: Path, *, new: bool = False) -> Iterator[Path]:
     """Give a temporary folder that becomes ``target`` when the block ends well, and vanishes otherwise.
 
     An existing ``target`` is replaced only then, when everything in the new one has reached the disk.
 
+    Args:
+        target: the folder.
+        new: never replace anything but an empty folder.
+
     Raises:
-        StackganError: something cannot be written.
+        StackganError: something cannot be written, or a new folder's name is taken by then.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +89,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         try:
             temporary.chmod(0o755)
             yield temporary
-            _put_in_place(temporary, target)
+            _put_in_place(temporary, target, new=new)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
@@ -80,87 +100,210 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 def resumable_folder(target: Path) -> Iterator[Path]:
     """Give the folder that becomes ``target`` when the block ends well, with whatever an unfinished run left in it.
 
-    It vanishes with a :class:`DataError`, which another try would meet again, and stays after every other end. No two
-    processes are ever inside for the same target.
+    It vanishes with a :class:`DataError`, which another try would meet again, and stays after every other end. Whoever
+    calls this keeps others away (see :func:`only_one`).
 
     Raises:
-        StackganError: something cannot be written, or another process is inside.
+        StackganError: something cannot be written.
     """
-    work = target.parent / f".{target.name}{_PARTIAL}"
+    work = unfinished(target)
     try:
         work.mkdir(parents=True, exist_ok=True)
-        with only_one(work, f"another process is writing {target}"):
-            try:
-                yield work
-            except DataError:
-                shutil.rmtree(work, ignore_errors=True)
-                raise
-            _put_in_place(work, target)
-            (target / _LOCK).unlink(missing_ok=True)
+        try:
+            yield work
+        except DataError:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+        _put_in_place(work, target)
     except OSError as error:
         raise _not_written(target, error) from error
 
 
+def unfinished(target: Path) -> Path:
+    """Return where :func:`resumable_folder` keeps what is to become ``target``."""
+    return target.parent / f".{target.name}{_PARTIAL}"
+
+
 @contextmanager
-def only_one(folder: Path, otherwise: str) -> Iterator[None]:
-    """Let one process at a time do something to a folder; a process that dies lets go.
+def only_one(target: Path, doing: str) -> Iterator[None]:
+    """Let one process at a time do something to a folder, which need not exist; a process that dies lets go.
+
+    The lock lies beside the folder, which may be renamed or replaced meanwhile; only where nothing can be written there
+    it lies inside.
 
     Args:
-        folder: it gains a hidden file.
-        otherwise: what to say to a second process.
+        target: the folder.
+        doing: to it, such as ``writing``.
 
     Raises:
-        StackganError: another process is inside.
+        StackganError: another process is at it, which is named; or nothing can be written.
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / _LOCK)
+    real = followed(target)
+    beside = os.access(real.parent, os.W_OK) or not real.exists()
+    place = real.with_name(f".{real.name}") if beside else real / _INSIDE
+    files = place.with_name(f"{place.name}{_HOLDER}"), place.with_name(f"{place.name}{_LOCK}")
+    made = [each for each in (place.parent, *place.parent.parents) if not each.exists()]
+    lock = FileLock(files[1], mode=0o666)
     try:
-        lock.acquire(timeout=0)
+        held = _acquired(lock, place.parent)
     except Timeout:
         raise StackganError(
-            f"{otherwise[0].upper()}{otherwise[1:]}.", hint="Wait until it has ended, or stop it first."
+            f"Another process is {doing} {target}{_who_holds(files[0])}.",
+            hint="Wait until it has ended, or stop it first.",
         ) from None
-    except RuntimeError:
-        # Some network drives know no locks; there the person has to take care.
+    except OSError as error:
+        raise _not_written(target, error) from error
+    if not held:
         yield
         return
     try:
+        _sign(files[0])
         yield
     finally:
-        # While it is still held: nobody waits for it, and whoever comes next makes a new one.
-        (folder / _LOCK).unlink(missing_ok=True)
+        # While it is still held: whoever comes next makes a new one.
+        for path in files:
+            with suppress(OSError):
+                path.unlink()
         lock.release()
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
 
 
-def _put_in_place(new: Path, target: Path) -> None:
-    for path in [*new.rglob("*"), new]:
+def is_lock(path: Path) -> bool:
+    """Whether a file within a folder is what keeps other processes away from it."""
+    return path.name in (_INSIDE + _LOCK, _INSIDE + _HOLDER)
+
+
+def _acquired(lock: BaseFileLock, folder: Path) -> bool:
+    """Take a lock as good as at once, or raise; say whether there can be one."""
+    for last in (False, False, True):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            # Whoever lets go of it at this moment takes the file away, too, and the next try makes another.
+            lock.acquire(timeout=_PATIENCE, poll_interval=_PATIENCE / 4)
+        except FileNotFoundError:
+            # Whoever held it before has just removed the folder that it had made.
+            if last:
+                raise
+        except RuntimeError:
+            # Some network drives know no locks; there the person has to take care.
+            return False
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            # Where nothing can be written, nothing can be spoilt.
+            return False
+        else:
+            break
+    return True
+
+
+def _sign(path: Path) -> None:
+    """Write down who holds a lock; whoever is refused reads it."""
+    words = {
+        "process": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])[:1000],
+    }
+    with suppress(OSError):
+        path.write_text(json.dumps(words), encoding="utf-8")
+
+
+def _who_holds(path: Path) -> str:
+    """Say what :func:`_sign` wrote down; nothing where it cannot be read."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            words: dict[str, Any] = json.loads(file.read(_HOLDER_BYTES))
+        since = datetime.fromisoformat(words["since"]).astimezone()
+        number, host, command = int(words["process"]), str(words["host"]), str(words["command"])
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
+        return ""
+    return f": process {number} on {host}, since {since:%Y-%m-%d %H:%M} ({command})"
+
+
+def _put_in_place(whole: Path, target: Path, *, new: bool = False) -> None:
+    for path in [*whole.rglob("*"), whole]:
         reach_disk(path)
-    replace_folder(new, target)
+    if new:
+        try:
+            whole.rename(target)
+        except OSError as error:
+            if not target.exists():
+                raise
+            raise StackganError(
+                f"{target} exists by now, so it is left alone.", hint="Name a folder that does not exist yet."
+            ) from error
+    else:
+        replace_folder(whole, target)
     reach_disk(target.parent)
 
 
 def sweep(folder: Path) -> None:
     """Undo what killed processes left half written or half replaced in a folder that nobody else writes to."""
-    for old in folder.glob(f".*{_OLD}"):
-        for path in old.iterdir():
-            # The process died between the two renames of replace_folder.
-            if not (folder / path.name).exists():
-                path.rename(folder / path.name)
-    for suffix in (_PARTIAL, _OLD):
-        for path in folder.glob(f".*{suffix}"):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    for path in folder.glob(".*"):
+        ours = _OURS.fullmatch(path.name)
+        if ours is None:
+            continue
+        if path.suffix == _OLD:
+            inside = [each.name for each in path.iterdir()] if path.is_dir() else None
+            if inside not in ([], [ours["name"]]):
+                # No folder of this kind that we make looks like this.
+                continue
+            if inside and not (folder / ours["name"]).exists():
+                # The process died between the two renames of replace_folder.
+                (path / ours["name"]).rename(folder / ours["name"])
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def discard(folder: Path) -> None:
+    """Delete a folder; wherever the process dies, it is there whole or :func:`sweep` finds what is left.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    grave = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=_PARTIAL, dir=folder.parent))
+    folder.rename(grave / folder.name)
+    shutil.rmtree(grave, ignore_errors=True)
 
 
 def replace_folder(new: Path, target: Path) -> None:
-    """Put the folder ``new`` in the place of ``target``; at no moment is ``target`` half written."""
+    """Put the folder ``new`` in the place of ``target``.
+
+    At no moment is ``target`` half written, and where the system can exchange two names, at none is it missing.
+    """
     if not target.exists():
-        new.rename(target)
+        with suppress(OSError):
+            new.rename(target)
+            return
+        # Another process has put one there since.
+    if _exchange(new, target):
+        shutil.rmtree(new, ignore_errors=True)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=_OLD, dir=target.parent))
     target.rename(old / target.name)
     new.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two names change places in one moment; say whether this system and this disk can."""
+    import ctypes
+
+    # Whoever watches what is done to files learns of it as of every other renaming.
+    sys.audit("os.rename", str(one), str(other), -1, -1)
+    names = os.fsencode(one), os.fsencode(other)
+    try:
+        system = ctypes.CDLL(None)
+        if sys.platform == "darwin":
+            return bool(system.renamex_np(*names, 2) == 0)  # RENAME_SWAP, see rename(2) there
+        here = -100  # AT_FDCWD
+        return bool(system.renameat2(here, names[0], here, names[1], 2) == 0)  # RENAME_EXCHANGE, see rename(2)
+    except (AttributeError, OSError, TypeError):
+        return False
 
 
 @contextmanager
@@ -170,7 +313,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raises:
         StackganError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
+    temporary = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -180,6 +323,47 @@ def atomic_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def create_file(path: Path, content: bytes) -> None:
+    """Write a new file whole or not at all; nothing that is there, or comes there meanwhile, is replaced.
+
+    Raises:
+        FileExistsError: something has this name.
+        StackganError: the file cannot be written.
+    """
+    temporary = _beside(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        named = _named_anew(temporary, path)
+    except OSError as error:
+        raise _not_written(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    if not named:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def _named_anew(temporary: Path, path: Path) -> bool:
+    """Give a file a name that nothing has; say whether it was free."""
+    try:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:
+            # This disk knows no second names for a file.
+            path.touch(exist_ok=False)
+            temporary.replace(path)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PARTIAL}")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,6 +7,7 @@ file; which component they name, only entry points decide.
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 import shutil
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 STAGES = {1: Kind.STAGE1_GENERATOR, 2: Kind.STAGE2_GENERATOR}
 _TEXT_ENCODER = "text_encoder"
+_CHECKPOINT = re.compile(r"step-(\d{6,18})", re.ASCII)
 
 
 class ModelFolder:
@@ -113,7 +115,7 @@ class ModelFolder:
     def checkpoints(self, stage: int) -> dict[str, Path]:
         """Folders of the checkpoints of a stage's training, by what they are called: their steps, and ``best``."""
         run = self.folder / "training" / f"stage{stage}"
-        there = {path.name.removeprefix("step-").lstrip("0"): path for path in (run / "checkpoints").glob("step-*")}
+        there = {str(step): path for step, path in checkpoints_of(run).items()}
         return there | ({"best": run / "best"} if (run / "best").is_dir() else {})
 
     def checkpoint(self, stage: int, which: str) -> Path:
@@ -166,6 +168,13 @@ def objective_file(name: str) -> str:
 def is_objective(file: str) -> bool:
     """Whether a folder within a stage's is an objective's, and no discriminator's."""
     return file.startswith(objective_file(""))
+
+
+def checkpoints_of(run_folder: Path) -> dict[int, Path]:
+    """Folders of a run that are called as checkpoints are, by their steps, the newest first; none is looked into."""
+    named = ((_CHECKPOINT.fullmatch(path.name), path) for path in (run_folder / "checkpoints").glob("step-*"))
+    found = {int(name[1]): path for name, path in named if name and path.is_dir()}
+    return dict(sorted(found.items(), reverse=True))
 
 
 def read_model_manifest(folder: Path) -> ModelManifest:

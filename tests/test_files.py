@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from stackgan_cli.errors import StackganError
-from stackgan_cli.files import atomic_file, atomic_folder, write_text
+from stackgan_cli.files import atomic_file, atomic_folder, only_one, sweep, write_text
 
 
 def test_an_atomic_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -40,3 +42,49 @@ def test_an_atomic_file_keeps_what_was_there_when_writing_fails(tmp_path: Path) 
         fail()
     assert path.read_text() == "first"
     assert [each.name for each in path.parent.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="this system cannot exchange two names")
+def test_a_folder_that_is_replaced_is_there_at_every_moment(tmp_path: Path) -> None:
+    target = tmp_path / "stage1"
+    target.mkdir()
+    missed, done = [], threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            if not target.is_dir():
+                missed.append(1)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for number in range(200):
+        with atomic_folder(target) as folder:
+            (folder / "number").write_text(str(number))
+    done.set()
+    looking.join()
+    assert not missed
+    assert (target / "number").read_text() == "199"
+    assert [path.name for path in tmp_path.iterdir()] == ["stage1"]
+
+
+def test_only_what_we_left_half_written_is_swept(tmp_path: Path) -> None:
+    for name in (".stage1.abcd1234.partial", ".best.abcd1234.old/best", ".git.old/objects", ".notes.partial"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / ".log.jsonl.4711.partial").touch()
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".git.old", ".notes.partial", "best"]
+
+
+def test_whoever_comes_second_learns_who_is_at_it(tmp_path: Path) -> None:
+    target = tmp_path / "models" / "birds"
+    with only_one(target, "training"):
+        # The folder may be renamed and made anew meanwhile.
+        target.mkdir()
+        target.rename(tmp_path / "models" / "birds-old-1")
+        with pytest.raises(StackganError, match=r"training \S*birds: process \d+ on"), only_one(target, "training"):
+            pass
+        with only_one(tmp_path / "models" / "flowers", "training"):
+            pass
+    with only_one(target, "training"):
+        pass
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["birds-old-1"]

@@ -8,22 +8,40 @@ import typer
 
 from stackgan_cli.commands.completing import complete_extractor, complete_metric, complete_model
 from stackgan_cli.commands.options import Data, Device, Json, Precision
+from stackgan_cli.errors import UsageError
 from stackgan_cli.evaluation.request import FEWEST_PICTURES, EvaluateRequest
+from stackgan_cli.interrupts import INTERRUPTS, this_command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stackgan_cli.evaluation.comparing import ComparedModel
     from stackgan_cli.evaluation.results import Measurement, Results
 
+_ARROWS = {"lower": "↓", "higher": "↑"}
+"""Which way is better."""
 EPILOG = """Examples:
 
 stackgan evaluate --data drawn-birds
 
 stackgan evaluate --data flowers --model flowers --num-images 500 --json
 
+stackgan evaluate --data drawn-birds --report
+
+stackgan evaluate --data drawn-birds --compare bundled drawn-birds
+
 stackgan evaluate --data drawn-birds --metric attribute-accuracy --extractor-option width=128"""
 
 
 def evaluate(
     data: Data,
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="MODEL...", help="Models to compare.", show_default=False)
+    ] = None,
+    compare: Annotated[
+        bool,
+        typer.Option("--compare", help="Compare the models that are named, on the same captions with the same noise."),
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option(
@@ -55,6 +73,9 @@ def evaluate(
         typer.Option(metavar="KEY=VALUE", help="Option of the feature extractor; repeatable.", show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of captions and noise.")] = 0,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a page with figures, report.html, beside the results.")
+    ] = False,
     device: Device = "auto",
     precision: Precision = "auto",
     json: Json = False,
@@ -64,6 +85,8 @@ def evaluate(
     from stackgan_cli.console import ConsoleProgress, print_json
     from stackgan_cli.evaluation.evaluate import evaluate as measure
 
+    if models and not compare:
+        raise UsageError("Models are named to be compared.", hint=f"--compare, or --model {models[0]}")
     request = EvaluateRequest(
         data=data,
         model=model,
@@ -74,12 +97,46 @@ def evaluate(
         seed=seed,
         device=device,
         precision=precision,
+        report=report,
     )
+    INTERRUPTS.promise(
+        lambda: f"Interrupted; earlier results are as they were, and this measures again: {this_command()}"
+    )
+    if compare:
+        _compare(request, models or [], json=json)
+        return
     results = measure(request, ConsoleProgress())
     if json:
         print_json(results.as_json())
     else:
         _show(results)
+
+
+def _compare(request: EvaluateRequest, models: Sequence[str], *, json: bool) -> None:
+    from stackgan_cli.console import ConsoleProgress, print_json, table
+    from stackgan_cli.evaluation.comparing import compare
+
+    progress = ConsoleProgress()
+    comparison, folder = compare(request, models, progress)
+    progress.say(f"Numbers and a figure are in {folder}.")
+    if json:
+        print_json(comparison.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+        return
+    rows = [
+        [f"{facts.title} {_ARROWS[facts.better]}", *(_beside(model, name) for model in comparison.models)]
+        for name, facts in comparison.metrics.items()
+    ]
+    title = f"{comparison.protocol['generated']:,} pictures of the same captions, with the same noise"
+    table(title, ["metric (↑ ↓ better)", *(model.model for model in comparison.models)], rows)
+
+
+def _beside(model: ComparedModel, metric: str) -> str:
+    """A number, and under it its distance from the first model's with the interval."""
+    text = _cell(model.metrics.get(metric))
+    if (difference := model.against_first.get(metric)) is not None:
+        low, high = difference.interval
+        text += f"\n{difference.value:+.4g} ({low:+.4g} to {high:+.4g})"
+    return text
 
 
 def _show(results: Results) -> None:
@@ -88,9 +145,11 @@ def _show(results: Results) -> None:
     protocol = results.protocol
     extractor = str(protocol["extractor"].get("sha256", ""))[:12]
     title = f"{protocol['generated']:,} pictures, seed {protocol['seed']}, extractor {extractor}".rstrip()
-    headings = [f"{each.title} ({each.better} is better)" for each in results.metrics.values()]
-    rows = [[row.pictures, *(_cell(row.metrics.get(name)) for name in results.metrics)] for row in results.rows]
-    table(title, ["pictures", *headings], rows)
+    rows = [
+        [f"{facts.title} {_ARROWS[facts.better]}", *(_cell(row.metrics.get(name)) for row in results.rows)]
+        for name, facts in results.metrics.items()
+    ]
+    table(title, ["metric (↑ ↓ better)", *(row.pictures for row in results.rows)], rows)
     for name, facts in results.metrics.items():
         _show_parts(facts.title, {row.pictures: row.metrics[name] for row in results.rows if name in row.metrics})
 
@@ -101,17 +160,11 @@ def _show_parts(title: str, measured: dict[str, Measurement]) -> None:
 
     names = dict.fromkeys(part for each in measured.values() for part in each.parts)
     if names:
-        rows = [[name, *(_cell(each.parts.get(name)) for each in measured.values())] for name in names]
-        table(f"{title[0].upper()}{title[1:]}, one by one", ["", *measured], rows)
+        rows = [
+            [name.replace("_", " "), *(_cell(each.parts.get(name)) for each in measured.values())] for name in names
+        ]
+        table(f"{title[0].upper()}{title[1:]}, one by one", ["what", *measured], rows)
 
 
 def _cell(measured: Measurement | None) -> str:
-    if measured is None or measured.value is None:
-        return ""
-    form = "{:.2f}" if measured.of is None else "{:.1%}"
-    text = form.format(measured.value)
-    if measured.deviation is not None:
-        text += f" ± {form.format(measured.deviation)}"
-    if measured.interval is not None:
-        text += " ({} to {})".format(*map(form.format, measured.interval))
-    return text
+    return "" if measured is None else measured.shown

@@ -11,6 +11,7 @@ import typer
 
 from stackgan_cli.commands.completing import complete_checkpoint
 from stackgan_cli.commands.options import Device, Json, Model, Precision, Seed
+from stackgan_cli.interrupts import INTERRUPTS, this_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -80,6 +81,8 @@ def generate(
     from stackgan_cli.pictures.picture_files import check_target
     from stackgan_cli.pipeline import Request
 
+    written: list[dict[str, Any]] = []
+    INTERRUPTS.promise(lambda: _what_is_kept(len(written)))
     asked = Prompts(prompts or [], from_)
     if note := words_typed_apart(prompts or []):
         warn(note)
@@ -91,7 +94,6 @@ def generate(
     given = {"condition": pipeline.condition, "checkpoint": checkpoint}
     chosen = {key: value for key, value in given.items() if value is not None}
     drawn: list[Drawn] = []
-    written: list[dict[str, Any]] = []
     for each in _with_progress(pipeline.draw_all(requests, stage=stage), len(requests)):
         drawn.append(each)
         written.append(_write(each, output, metadata, chosen))
@@ -109,6 +111,15 @@ def generate(
         print_json({"pictures": written, **({"left_out": left_out} if left_out else {})})
     if asked.left_out:
         raise typer.Exit(1)
+
+
+def _what_is_kept(count: int) -> str:
+    kept = (
+        "no picture was written"
+        if not count
+        else f"{count:,} picture{'s are' if count > 1 else ' is'} written and kept"
+    )
+    return f"Interrupted; {kept}, and this draws again, under names that are free: {this_command()}"
 
 
 def _check(asked: Prompts, pipeline: Pipeline) -> None:
@@ -175,7 +186,7 @@ def _say_what_is_read(pipeline: Pipeline, text: str) -> None:
 def _write(drawn: Drawn, output: Path, metadata: bool, chosen: Mapping[str, str]) -> dict[str, Any]:
     from importlib.metadata import version
 
-    from stackgan_cli.pictures.picture_files import free_path, save_png, slug
+    from stackgan_cli.pictures.picture_files import save_new_png, save_png, slug
 
     facts = {
         "prompt": drawn.prompt,
@@ -186,17 +197,20 @@ def _write(drawn: Drawn, output: Path, metadata: bool, chosen: Mapping[str, str]
         "stackgan": version("stackgan-cli"),
         **chosen,
     }
-    path = output if output.suffix and not output.is_dir() else free_path(output, f"{slug(drawn.prompt)}-{drawn.seed}")
-    save_png(drawn.picture, path, facts if metadata else None)
+    told = facts if metadata else None
+    if output.suffix and not output.is_dir():
+        path = output
+        save_png(drawn.picture, path, told)
+    else:
+        path = save_new_png(drawn.picture, output, f"{slug(drawn.prompt)}-{drawn.seed}", told)
     return {"path": str(path), **facts}
 
 
 def _write_sheet(drawn: Sequence[Drawn], each: int, output: Path, metadata: bool, chosen: Mapping[str, str]) -> Path:
-    from stackgan_cli.pictures.picture_files import free_path, save_png, slug
+    from stackgan_cli.pictures.picture_files import save_new_png, slug
     from stackgan_cli.pictures.sheets import sheet
 
     rows = [(drawn[at].prompt, [one.picture for one in drawn[at : at + each]]) for at in range(0, len(drawn), each)]
-    path = free_path(output, f"{slug(drawn[0].prompt)}-{drawn[0].seed}-grid")
     facts: dict[str, Any] = {
         "prompts": [caption for caption, _ in rows],
         "seeds": [one.seed for one in drawn],
@@ -204,8 +218,8 @@ def _write_sheet(drawn: Sequence[Drawn], each: int, output: Path, metadata: bool
         "stage": drawn[0].stage,
         **chosen,
     }
-    save_png(sheet(rows, side=drawn[0].picture.width), path, facts if metadata else None)
-    return path
+    whole = sheet(rows, side=drawn[0].picture.width)
+    return save_new_png(whole, output, f"{slug(drawn[0].prompt)}-{drawn[0].seed}-grid", facts if metadata else None)
 
 
 def _preview(drawn: Drawn) -> None:

@@ -9,9 +9,13 @@ import typer
 
 from stackgan_cli.commands.completing import complete_crop, complete_encoder, complete_model, complete_reader
 from stackgan_cli.commands.options import Data, Json, Source
+from stackgan_cli.interrupts import INTERRUPTS, this_command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stackgan_cli.preparing.prepare import PrepareResult
+    from stackgan_cli.preparing.request import PrepareRequest
 
 EPILOG = """Examples:
 
@@ -154,6 +158,7 @@ def prepare(
         shards=shards,
         force=force,
     )
+    INTERRUPTS.promise(_what_is_kept(request))
     result = preparing.prepare(request, ConsoleProgress())
     if json:
         print_json({"data": str(result.folder), **result.manifest.as_json(), "measured": result.measured})
@@ -175,3 +180,24 @@ def _encoder_to_name(result: PrepareResult) -> list[str]:
     if result.encoder in (None, result.manifest.encoder_for(suits)):
         return []
     return ["--encoder", result.encoder]
+
+
+def _what_is_kept(request: PrepareRequest) -> Callable[[], str]:
+    from stackgan_cli.files import unfinished
+    from stackgan_cli.home import DATA_MANIFEST, data_folder
+
+    target = data_folder(request.data)
+    manifest = target / DATA_MANIFEST
+    before = manifest.stat().st_ino if manifest.exists() else None
+
+    def words() -> str:
+        if unfinished(target).exists():
+            return f"Interrupted; what was written so far is kept, and this goes on from there: {this_command()}"
+        if manifest.exists() and manifest.stat().st_ino != before:
+            # Forced once more, the pictures would be written once more.
+            command = this_command(["--force"])
+            return f"Interrupted; the pictures are prepared and kept, and this goes on with what is missing: {command}"
+        kept = "what was prepared earlier is as it was" if before else "nothing was prepared yet"
+        return f"Interrupted; {kept}, and this begins again: {this_command()}"
+
+    return words

@@ -18,9 +18,11 @@ from stackgan_cli.commands.completing import (
 )
 from stackgan_cli.commands.options import Data, Device, Json, Precision, Seed, Set
 from stackgan_cli.errors import INTERRUPTED
+from stackgan_cli.interrupts import INTERRUPTS, SIGNALS, this_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from stackgan_cli.training.train import TrainRequest, TrainResult
 
@@ -217,6 +219,7 @@ train_stage2 = _command(
 
 def _run(request: TrainRequest, json: bool) -> None:
     """Train as asked for, and tell what came of it."""
+    INTERRUPTS.promise(_what_is_kept(request))
     from stackgan_cli.console import ConsoleProgress, speak
     from stackgan_cli.errors import StackganError
     from stackgan_cli.training.train import train
@@ -230,9 +233,45 @@ def _run(request: TrainRequest, json: bool) -> None:
         # What happens to this process alone nobody else can tell.
         speak()
         raise
-    _tell(request, trained, json)
     if trained.plan is None and trained.steps < trained.of:
+        without = " without --restart" if request.restart else ""
+        INTERRUPTS.promise(
+            lambda: (
+                f"Stopped and saved at step {trained.steps:,}. The same command{without} goes on from here:"
+                f" {this_command(['--restart'])}"
+            )
+        )
         raise typer.Exit(INTERRUPTED)
+    _tell(request, trained, json)
+
+
+def _what_is_kept(request: TrainRequest) -> Callable[[], str]:
+    """What to say of a run that could not save before it ended."""
+    from stackgan_cli.home import data_folder, model_folder
+    from stackgan_cli.model_folder import checkpoints_of
+
+    folder = model_folder(request.name or data_folder(request.data).name)
+    run = folder / "training" / f"stage{request.stage}"
+    earlier = folder if request.stage == 1 else run
+    before = _identity(earlier)
+
+    def words() -> str:
+        if request.dry_run:
+            return f"Interrupted; a dry run changes nothing, and this begins it again: {this_command()}"
+        if request.restart and _identity(earlier) == before:
+            return f"Interrupted before anything was changed; this begins again: {this_command()}"
+        command = this_command(["--restart"])
+        steps = next(iter(checkpoints_of(run)), None)
+        if steps is None:
+            return f"Interrupted before anything was saved; this begins again: {command}"
+        return f"Interrupted; what was trained until step {steps:,} is kept, and this goes on from there: {command}"
+
+    return words
+
+
+def _identity(folder: Path) -> int | None:
+    """A number that a folder keeps when it is renamed; None where there is none."""
+    return folder.stat().st_ino if folder.exists() else None
 
 
 def _tell(request: TrainRequest, trained: TrainResult, json: bool) -> None:
@@ -240,9 +279,6 @@ def _tell(request: TrainRequest, trained: TrainResult, json: bool) -> None:
 
     if trained.plan is not None:
         _show_plan(trained.folder.name, trained.plan, json)
-        return
-    if trained.steps < trained.of:
-        say(f"Stopped and saved at step {trained.steps:,}. The same command goes on from here.")
         return
     say(f"The model is in {trained.folder}.")
     if json:
@@ -266,13 +302,13 @@ def _next(request: TrainRequest, trained: TrainResult) -> list[str]:
 class _StopRequests:
     """Takes SIGINT and SIGTERM: before training has begun they interrupt, then they ask it to save and stop.
 
-    A second one of a kind acts as it always did. Calling the object asks whether to stop, and says that training has
-    begun.
+    A second one of a kind interrupts, too, and costs no more than what was to be saved. Calling the object asks whether
+    to stop, and says that training has begun.
     """
 
     def __init__(self) -> None:
         self._received = self._begun = False
-        self._before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {int(number): signal.getsignal(number) for number in SIGNALS}
 
     def __call__(self) -> bool:
         self._begun = True
@@ -288,9 +324,10 @@ class _StopRequests:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: object) -> None:  # noqa: ARG002
-        if not self._begun:
-            raise KeyboardInterrupt
+        # Where a library passes over the interrupt, the first step is the last one.
         self._received = True
+        if not self._begun:
+            INTERRUPTS.take()
         signal.signal(number, self._before[number])
 
 

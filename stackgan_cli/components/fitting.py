@@ -63,6 +63,7 @@ def fitted_once(
     card: Mapping[str, Any],
     seed: int,
     report: Callable[[int, int, str], None],
+    keep: bool = True,
 ) -> tuple[Any, ComponentEntry, dict[str, Any]]:
     """Load what was fitted earlier, or fit it now and keep it; what learns nothing from data is only built.
 
@@ -74,6 +75,7 @@ def fitted_once(
         card: what to write down beside its measurements.
         seed: of everything random in fitting.
         report: told steps done, steps in all and a few words.
+        keep: whether what is fitted now is kept.
 
     Returns:
         The component in evaluation mode, its entry, and its card.
@@ -91,9 +93,10 @@ def fitted_once(
     described = dict(card)
     if isinstance(component, Fits):
         described |= fit(component, bound.described, data, seed=seed, report=report)
-        with atomic_folder(folder) as target:
-            save_component(target, bound.entry(learnt_options(component)), component)
-            write_json(target / CARD, described)
+        if keep:
+            with atomic_folder(folder) as target:
+                save_component(target, bound.entry(learnt_options(component)), component)
+                write_json(target / CARD, described)
     if isinstance(component, nn.Module):
         component.eval()
     return component, bound.entry(learnt_options(component)), described

@@ -161,6 +161,16 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, what: str)
     Raises:
         ModelError: keys are missing or unexpected, or shapes differ; nothing has been loaded then.
     """
+    refuse_misfit(module, tensors, what=what)
+    module.load_state_dict(dict(tensors))
+
+
+def refuse_misfit(module: nn.Module, tensors: Mapping[str, Tensor], *, what: str) -> None:
+    """Refuse what :func:`load_weights` cannot load, and load nothing.
+
+    Raises:
+        ModelError: keys are missing or unexpected, or shapes differ.
+    """
     own = module.state_dict()
     missing = [key for key in own if key not in tensors]
     unexpected = [key for key in tensors if key not in own]
@@ -179,7 +189,6 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, what: str)
             f"{what} does not fit {type(module).__name__}: of {len(own)} tensors, {'; '.join(problems)}.",
             "Use the weights with the component and the options that they were saved with.",
         )
-    module.load_state_dict(dict(tensors))
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from stackgan_cli.dataset.caption_features import on_device
+from stackgan_cli.dataset.epochs import Epochs
 from stackgan_cli.errors import DataError, SettingsError
 from stackgan_cli.randomness import generator_for
 from stackgan_cli.ranks import ALONE
@@ -76,12 +77,22 @@ class Batches:
                 f"Training needs at least two pictures, and there are {len(pictures)}.", hint="Prepare more pictures."
             )
         refuse_bad_batches(features.has_words, captions_averaged, batch_size, ranks)
-        self.steps_per_epoch = max(1, len(pictures) // batch_size)
+        self.epochs = Epochs(max(1, len(pictures) // batch_size))
         self._pictures, self._features = pictures, features
         self._others = _OtherClasses(torch.as_tensor(list(classes)))
         self._resolution, self._batch_size, self._averaged = resolution, batch_size, captions_averaged
         self._flip, self._seed, self._device, self._ranks = flip, seed, device, ranks
         self._order: tuple[int, Tensor] = (-1, torch.empty(0, dtype=torch.long))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps that pass over the pictures once; the remainder that fills no batch is dropped."""
+        return self.epochs.steps
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures there are."""
+        return len(self._pictures)
 
     @property
     def resident(self) -> bool:
@@ -107,7 +118,7 @@ class Batches:
         return made_batch(crops, text, wrong_text, self._device)
 
     def _chosen(self, step: int) -> Tensor:
-        epoch, within = divmod(step, self.steps_per_epoch)
+        epoch, within = self.epochs.place(step)
         if self._order[0] != epoch:
             self._order = (
                 epoch,

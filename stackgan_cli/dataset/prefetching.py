@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     from stackgan_cli.dataset.batches import Batch
+    from stackgan_cli.dataset.epochs import Epochs
 
 _AHEAD = 4
 Item = TypeVar("Item")
@@ -20,7 +21,17 @@ Made = TypeVar("Made")
 class BatchSource(Protocol):
     """All batches of a run, by step."""
 
-    steps_per_epoch: int
+    epochs: Epochs
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps that an epoch has with batches of this size."""
+        ...
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures an epoch passes over."""
+        ...
 
     @property
     def resident(self) -> bool:

@@ -15,6 +15,7 @@ import torch
 
 from stackgan_cli.dataset.batches import crop_places, made_batch, refuse_bad_batches
 from stackgan_cli.dataset.caption_features import CaptionFeatures
+from stackgan_cli.dataset.epochs import Epochs
 from stackgan_cli.dataset.manifest import stored_side
 from stackgan_cli.dataset.picture_store import parts_of
 from stackgan_cli.dataset.shards import address_of, is_remote, read_shards_index, shard_columns, unreachable
@@ -76,7 +77,7 @@ class StreamedBatches:
         refuse_bad_batches("words" in index.features, captions_averaged, batch_size, ranks)
         self._own = batch_size // ranks.count
         _refuse_too_few(index.rows, self._own, buffer, ranks)
-        self.steps_per_epoch = max(1, index.rows // batch_size)
+        self.epochs = Epochs(max(1, index.rows // batch_size))
         self._location, self._index, self._resolution = location, index, resolution
         self._rows_of = _Rows(index, resolution)
         self._averaged, self._flip, self._seed = captions_averaged, flip, seed
@@ -84,6 +85,11 @@ class StreamedBatches:
         self._source = self._opened()
         self._next = -1
         self._tables: Iterator[Any] = iter(())
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps that pass over the pictures once; the remainder that fills no batch is dropped."""
+        return self.epochs.steps
 
     @property
     def resident(self) -> bool:
@@ -112,7 +118,7 @@ class StreamedBatches:
         Raises:
             DataError: the shards cannot be reached any more, or are damaged.
         """
-        epoch, within = divmod(step, self.steps_per_epoch)
+        epoch, within = self.epochs.place(step)
         if step != self._next or within == 0:
             self._tables = islice(self._batches(epoch), within, None)
         # Whatever fails, the stream is opened anew by the next call.

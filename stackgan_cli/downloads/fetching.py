@@ -32,7 +32,7 @@ def fetch(published: PublishedData, folder: Path, report: Callable[[str, int, in
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with only_one(folder, f"another process is downloading into {folder}"):
+        with only_one(folder, "downloading into"):
             for file in published.files:
                 _bring(file, published.page, folder, partial(report, file.name))
     except OSError as error:

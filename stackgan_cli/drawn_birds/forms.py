@@ -66,6 +66,19 @@ def _scene_first(speaker: Speaker) -> str:
     return speaker.scene() + choose(speaker.rng, (", ", ": ", ", there is ", " is ")) + bird
 
 
+def _place_first(speaker: Speaker) -> str:
+    """``a meadow with a white bird standing in it``, ``it's snowing and a blue bird flies by``."""
+    noun = speaker.bird_noun() if speaker.likely(0.85) else speaker.uncoloured_noun()
+    bird = with_article(noun)
+    if speaker.likely(0.3):
+        bird += f" with {listing(speaker.possessions(speaker.parts(2)))}"
+    place = speaker.place()
+    if speaker.likely(0.4):
+        return f"{place}{choose(speaker.rng, (', ', ' and '))}{bird} {speaker.there(verb=True)}"
+    link = " and " if place.startswith("it") else choose(speaker.rng, (" with ", ", "))
+    return f"{place}{link}{bird} {speaker.there(verb=False)}" if speaker.likely(0.7) else f"{place}{link}{bird}"
+
+
 def _presented(speaker: Speaker) -> str:
     """``this is a large white bird with a gray head``, ``a drawing of a large white bird``."""
     opening = choose(speaker.rng, wording.OPENINGS)
@@ -89,6 +102,8 @@ def _stated_of_it(speaker: Speaker) -> str:
     text = f"{subject} is {qualities}"
     if speaker.likely(0.2):
         return f"{text} {choose(speaker.rng, ('and is', 'and it is'))} {speaker.scene()}"
+    if speaker.likely(0.2):
+        return f"{text} but {listing(_of(speaker, speaker.parts(2)))}"
     link = choose(speaker.rng, (" and has ", " with ", " and it has ", ", it has ", ". it has "))
     return text + link + listing(speaker.possessions(speaker.parts(2)))
 
@@ -187,7 +202,11 @@ def _rest(speaker: Speaker) -> str:
     elif lot < 0.88:
         opening = choose(rng, ("a {} bird", "{} bird", "all {}", "a completely {} bird", "it is all {}")).format(main)
         link = choose(rng, (" except for ", " apart from ", " but for "))
-        owned = [f"its {speaker.bare(name)}" for name in names]
+        if speaker.likely(0.3):
+            link = choose(rng, (" except ", " but for ", ", only not "))
+            owned = [speaker.which_is(name) for name in names]
+        else:
+            owned = [f"its {speaker.bare(name)}" for name in names]
         text = opening + link + listing(owned)
     else:
         opening = choose(rng, ("a {} bird", "{} bird", "all {}")).format(main)
@@ -319,7 +338,7 @@ def _sentences(speaker: Speaker) -> str:
 
 
 FORMS: tuple[Callable[[Speaker], str], ...] = (
-    *(_named, _named, _named, _named_in_scene, _placed, _placed, _scene_first, _presented, _stated_of_it),
+    *(_named, _named, _named, _named_in_scene, _placed, _placed, _scene_first, _place_first, _presented, _stated_of_it),
     *(_body_among_parts, _body_among_parts, _told_of_parts, _clauses, _parts_only, _parts_only, _reversed_parts),
     *(_keywords, _rest, _rest, _coloured, _colour_on_parts, _compound, _compound, _relative, _wished, _wished),
     *(_without_body, _without_body, _bare, _full, _sentences),

@@ -34,13 +34,13 @@ class Speaker:
         return tuple(name for name in ATTRIBUTE_NAMES if name in self.said)
 
     def colour(self, part: str) -> str:
-        """Return the colour of a part, in one of its spellings."""
+        """Return the colour of a part, in one of the words for it."""
         self.said.add(part)
         return self.spelt(getattr(self.bird, part))
 
     def spelt(self, colour: str) -> str:
-        """Return a colour in one of its spellings."""
-        return choose(self.rng, wording.COLOURS[colour]) if colour in wording.COLOURS else colour
+        """Return one of the words for a colour."""
+        return choose(self.rng, wording.COLOURS[colour])
 
     def size(self) -> str:
         """Return ``large``, ``huge`` and the like."""
@@ -91,9 +91,16 @@ class Speaker:
             return f"{noun if several else with_article(noun)} {link} {qualities}"
         if lot < 0.08 and name in COLOURED and " " not in adjectives:
             return f"{noun if several else with_article(noun)} of {adjectives}"
+        if 0.11 <= lot < 0.15 and name not in ("beak", "body_colour") and noun in wording.FEATHERED:
+            return f"{adjectives} feathers on its {noun}"
         if lot < 0.11 and name in COLOURED:
             adjectives += choose(self.rng, ("-coloured", " colored", " coloured", "-colored"))
         return f"{adjectives} {noun}" if several else with_article(f"{adjectives} {noun}")
+
+    def which_is(self, name: str) -> str:
+        """Return a part and, behind it, its colour: ``the head, which is red``."""
+        adjectives, noun = self.part(name)
+        return f"the {noun}, which {'are' if is_plural(noun) else 'is'} {adjectives.replace(' ', ' and ')}"
 
     def possessions(self, names: list[str]) -> list[str]:
         """Return parts with their articles; parts of one colour may share it: ``a red head and tail``."""
@@ -193,6 +200,16 @@ class Speaker:
         if lot < 0.72:
             table = wording.SCENES[self.bird.pose, self.bird.background]
         return self._phrase(table)
+
+    def place(self) -> str:
+        """Return a background that is told by itself: ``a meadow``."""
+        self.said.add("background")
+        return choose(self.rng, wording.PLACES[self.bird.background])
+
+    def there(self, *, verb: bool) -> str:
+        """Return what the bird does in a place that has been told: ``stands there``, or ``standing there``."""
+        self.said.add("pose")
+        return choose(self.rng, wording.THERE[self.bird.pose][verb])
 
     def arrival(self) -> str:
         """Return a scene that goes before the bird, with its verb: ``in the snow stands``."""

@@ -45,8 +45,19 @@ SIZES: Mapping[str, tuple[str, ...]] = {
         "gigantic",
     ),
 }
-COLOURS: Mapping[str, tuple[str, ...]] = {"gray": ("gray", "grey")}
-"""Spellings of a colour; colours that are not here have one."""
+COLOURS: Mapping[str, tuple[str, ...]] = {
+    "red": (*("red",) * 14, "scarlet", "crimson"),
+    "blue": (*("blue",) * 14, "azure", "sapphire"),
+    "green": (*("green",) * 14, "emerald", "emerald"),
+    "yellow": (*("yellow",) * 14, "golden", "golden"),
+    "orange": (*("orange",) * 15, "tangerine"),
+    "brown": (*("brown",) * 14, "chocolate", "chestnut"),
+    "black": (*("black",) * 15, "ebony"),
+    "white": (*("white",) * 15, "ivory"),
+    "pink": (*("pink",) * 15, "rosy"),
+    "gray": (*("gray",) * 7, *("grey",) * 7, "silver", "ashen"),
+}
+"""Words for a colour, each as often as it is to be chosen."""
 
 BEAKS = ("beak", "beak", "bill")
 BEAK_LENGTHS: Mapping[str, tuple[str, ...]] = {
@@ -58,6 +69,8 @@ HEADS = ("head", "head", "head", "head", "crown")
 BELLIES = ("belly", "belly", "belly", "breast", "chest", "underside", "stomach", "abdomen", "tummy", "underparts")
 TAILS = ("tail", "tail", "tail", "tail", "tail feathers")
 WINGS = ("wings", "wings", "wings", "wing", "wing feathers")
+FEATHERED = frozenset((*HEADS, *BELLIES, "tail"))
+"""Parts that have feathers on them: ``red feathers on its chest``."""
 PARTS: Mapping[str, tuple[str, ...]] = {
     "body_colour": BODIES,
     "wing_colour": WINGS,
@@ -73,7 +86,10 @@ COMPOUNDS: Mapping[str, tuple[str, ...]] = {
     "tail_colour": ("tailed",),
     "beak": ("billed", "beaked"),
 }
-ALL_OVER = ("completely {}", "entirely {}", "all {}", "{} all over", "totally {}", "only {}", "nothing but {}")
+ALL_OVER = (
+    *("completely {}", "entirely {}", "all {}", "{} all over", "totally {}", "only {}", "nothing but {}"),
+    *("{} from head to tail", "{} from beak to tail", "{} from top to bottom"),
+)
 PATTERNS: Mapping[str, tuple[str, ...]] = {
     "plain": ("plain",),
     "striped": ("striped", "striped", "striped", "barred", "stripy", "banded"),
@@ -164,6 +180,7 @@ SCENES: Mapping[tuple[str, str], Phrases] = {
         ("in the snow", _PLACE),
         ("in winter snow", _PLACE),
         ("in falling snow", _PLACE),
+        ("sitting on a branch while it is snowing", _BOTH),
     ),
     ("standing", "grass"): (
         ("standing in a grassy field", _BOTH),
@@ -186,6 +203,7 @@ SCENES: Mapping[tuple[str, str], Phrases] = {
         ("in the snow", _PLACE),
         ("on snowy ground", _PLACE),
         ("in falling snow", _PLACE),
+        ("standing there while it snows", _BOTH),
     ),
     ("standing", "sand"): (
         ("standing on the sand", _BOTH),
@@ -255,6 +273,7 @@ SCENES: Mapping[tuple[str, str], Phrases] = {
         ("flying through falling snow", _BOTH),
         ("soaring over the snow", _BOTH),
         ("flying over a snowy field", _BOTH),
+        ("flying while it is snowing", _BOTH),
         ("in the snow", _PLACE),
         ("over snowy ground", _PLACE),
     ),
@@ -313,6 +332,22 @@ ARRIVALS: Mapping[tuple[str, str], Phrases] = {
 """Scenes that go before the bird: ``in the snow stands`` (a red bird)."""
 PERCHES: Phrases = (("on a branch sits", _POSE), ("on a twig sits", _POSE), ("on a branch perches", _POSE))
 
+PLACES: Mapping[str, tuple[str, ...]] = {
+    "sky": ("a blue sky", "the open sky", "only sky"),
+    "leaves": ("green leaves", "dense foliage", "leaves everywhere"),
+    "water": ("the sea", "a lake", "water"),
+    "grass": ("a meadow", "a lawn", "a grassy field", "green grass"),
+    "snow": ("a snowy field", "winter snow", "snow everywhere", "it is snowing", "it's snowing"),
+    "sand": ("a beach", "a sandy beach", "the desert", "sand everywhere"),
+}
+"""Backgrounds that are told before anything else: ``a meadow`` (with a red bird in it)."""
+THERE: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "perched": (("sitting there", "sitting on a branch", "perched there"), ("sits there", "sits on a branch")),
+    "standing": (("standing there", "standing in it", "standing around"), ("stands there", "is standing there")),
+    "flying": (("flying there", "flying by", "flying past"), ("flies by", "flies there", "is flying by")),
+}
+"""What a bird is doing, and does, in a place that has been told."""
+
 THINGS = ("drawing", "picture", "image", "painting", "photo", "illustration", "sketch")
 OPENINGS = ("this is ", "there is ", "here is ", "it is ", "it's ", "i see ", "i can see ", "we see ", "you can see ")
 WISHES = (
@@ -348,9 +383,10 @@ _FURTHER = (
 
 
 def _words() -> frozenset[str]:
-    tables = [SIZES, COLOURS, BEAK_LENGTHS, PARTS, COMPOUNDS, PATTERNS, MARKS, BACKDROPS]
+    tables = [SIZES, COLOURS, BEAK_LENGTHS, PARTS, COMPOUNDS, PATTERNS, MARKS, BACKDROPS, PLACES]
     phrases = [phrase for table in tables for values in table.values() for phrase in values]
     phrases += [phrase for scenes in (POSES, SCENES, ARRIVALS) for values in scenes.values() for phrase, _ in values]
+    phrases += [phrase for doing, does in THERE.values() for phrase in (*doing, *does)]
     phrases += [*BEAKS, *ALL_OVER, *THINGS, *OPENINGS, *WISHES, *QUESTIONS, *VERBS.values(), *_FURTHER]
     return frozenset(word for phrase in phrases for word in phrase.replace("-", " ").split()) | CONFUSED
 

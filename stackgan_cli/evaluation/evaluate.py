@@ -8,6 +8,8 @@ from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.evaluation.fitted_extractors import fitted_extractor
 from stackgan_cli.evaluation.measuring import applicable, choose_metrics
 from stackgan_cli.evaluation.observing import Observer
+from stackgan_cli.evaluation.report.figures import Scene
+from stackgan_cli.evaluation.report.page import write_report
 from stackgan_cli.evaluation.request import DEFAULT_EXTRACTOR
 from stackgan_cli.evaluation.results import Results, results_path
 from stackgan_cli.evaluation.rows import measured_rows
@@ -15,19 +17,85 @@ from stackgan_cli.evaluation.samples import choose_samples
 from stackgan_cli.home import existing_data
 from stackgan_cli.machine import choose_machine
 from stackgan_cli.manifests import write_json
+from stackgan_cli.model_folder import hash_of
 from stackgan_cli.pipeline import Pipeline
 from stackgan_cli.progress import SILENT
 
 if TYPE_CHECKING:
     from stackgan_cli.dataset.prepared import Split
     from stackgan_cli.evaluation.request import EvaluateRequest
+    from stackgan_cli.evaluation.rows import Measured
+    from stackgan_cli.model_folder import ModelFolder
     from stackgan_cli.progress import Progress
 
 _EXTRACTOR_SEED = 0
+_ENOUGH = 10
+"""Pictures for each of the features' dimensions: the bias of a Fréchet distance is about width^2 / pictures."""
+
+
+class Evaluation:
+    """What models are measured by: data, extractor, metrics and captions, the same for every model.
+
+    Args:
+        request: what to measure by; its model is not looked at.
+        progress: told how far the extractor's fitting is.
+
+    Raises:
+        DataError: the data is not there, is damaged, or holds nothing that the extractor could learn.
+        ComponentError: a component that was named is unknown, broken or fails.
+        UsageError: a metric that was named cannot be measured with this extractor and this data.
+    """
+
+    def __init__(self, request: EvaluateRequest, progress: Progress) -> None:
+        self.request = request
+        self.data = PreparedData(existing_data(request.data))
+        metrics, broken = choose_metrics(request.metrics)
+        extractor = request.extractor or self.data.manifest.extractor or DEFAULT_EXTRACTOR
+        options = request.extractor_options
+        with progress.phase(f"Extractor {extractor}", unit="steps") as advance:
+            self.fitted = fitted_extractor(self.data, extractor, options, seed=_EXTRACTOR_SEED, report=advance)
+        self.observer = Observer(self.fitted.extractor, self.fitted.described)
+        self.split = self.data.test if len(self.data.test) else self.data.train
+        self.metrics, unmet = applicable(metrics, _given(self.observer, self.split))
+        self.left_out = broken | unmet
+        self.samples = choose_samples(self.split, request.num_images or len(self.split), request.seed)
+
+    def pipeline(self, model: ModelFolder) -> Pipeline:
+        """A model, ready to draw as was asked for."""
+        return Pipeline(model, choose_machine(self.request.device, self.request.precision))
+
+    def measured(self, pipeline: Pipeline, progress: Progress) -> Measured:
+        """Draw and measure."""
+        with progress.phase("Pictures") as advance:
+            return measured_rows(
+                pipeline,
+                self.data,
+                self.split,
+                self.samples,
+                observer=self.observer,
+                metrics=self.metrics,
+                seed=self.request.seed,
+                report=advance,
+            )
+
+    def results(self, pipeline: Pipeline, measured: Measured) -> Results:
+        """What was measured, with everything that it depends on."""
+        fitted, count = self.fitted, len(self.samples)
+        notes = (*pipeline.notes, fitted.note, *fitted.doubts, _few(self.observer, count))
+        return Results(
+            protocol=_protocol(pipeline, self.data, self.split, self.observer, count, self.request.seed),
+            extractor=dict(fitted.card),
+            metrics={each.name: each.facts for each in self.metrics},
+            rows=measured.rows,
+            left_out=self.left_out,
+            notes=[note for note in notes if note],
+        )
 
 
 def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
     """Measure a model, and keep the results in its folder, or in the home folder for a model of a package.
+
+    Each data set and protocol has results of its own; only the very same measurement made again replaces them.
 
     Args:
         request: what to measure, and how.
@@ -39,42 +107,39 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
         ComponentError: a component that was named is unknown, broken or fails.
         UsageError: a metric that was named cannot be measured with this extractor and this data.
     """
-    data = PreparedData(existing_data(request.data))
     model = request.model_place().open()
-    metrics, broken = choose_metrics(request.metrics)
-    pipeline = Pipeline(model, choose_machine(request.device, request.precision))
-    progress.say(f"Measuring the model {model.name} ({model.folder}) on {data.name}.")
-    extractor = request.extractor or data.manifest.extractor or DEFAULT_EXTRACTOR
-    with progress.phase(f"Extractor {extractor}", unit="steps") as advance:
-        fitted = fitted_extractor(data, extractor, request.extractor_options, seed=_EXTRACTOR_SEED, report=advance)
-    observer = Observer(fitted.extractor, fitted.described)
-    split = data.test if len(data.test) else data.train
-    metrics, unmet = applicable(metrics, _given(observer, split))
-    samples = choose_samples(split, request.num_images or len(split), request.seed)
-    with progress.phase("Pictures") as advance:
-        rows = measured_rows(
-            pipeline, data, split, samples, observer=observer, metrics=metrics, seed=request.seed, report=advance
-        )
-    results = Results(
-        protocol=_protocol(pipeline, data, split, observer, len(samples), request.seed),
-        extractor=dict(fitted.card),
-        metrics={each.name: each.facts for each in metrics},
-        rows=rows,
-        left_out=broken | unmet,
-        notes=[note for note in (*pipeline.notes, fitted.note) if note],
-    )
+    progress.say(f"Measuring the model {model.name} ({model.folder}) on {existing_data(request.data).name}.")
+    evaluation = Evaluation(request, progress)
+    pipeline = evaluation.pipeline(model)
+    measured = evaluation.measured(pipeline, progress)
+    results = evaluation.results(pipeline, measured)
     for remark in results.remarks():
         progress.warn(remark)
-    path = results_path(model, data.name)
+    path = results_path(model, results)
     write_json(path, results.as_json())
     progress.say(f"The whole protocol is in {path}.")
+    if request.report:
+        scene = Scene(pipeline, evaluation.data, evaluation.split, evaluation.samples, measured, request.seed)
+        with progress.phase("Figures"):
+            page = write_report(path.parent, results, scene)
+        progress.say(f"The report is {page}.")
     return results
+
+
+def _few(observer: Observer, count: int) -> str | None:
+    """Say where there are too few pictures for distances to be taken at their word."""
+    if count >= _ENOUGH * observer.width:
+        return None
+    return (
+        f"{count:,} pictures are few for features {observer.width} wide: distances come out too large and shares"
+        " uncertain. Read them beside those of the real training pictures, which are as many."
+    )
 
 
 def _given(observer: Observer, split: Split) -> frozenset[str]:
     """What metrics may need and this extractor and this data give."""
     stated = split.attributes is not None and split.stated is not None
-    return observer.fills | {"real", "texts"} | ({"stated"} if stated else frozenset())
+    return observer.fills | {"real", "texts", "training", "repeats"} | ({"stated"} if stated else frozenset())
 
 
 def _protocol(
@@ -83,6 +148,7 @@ def _protocol(
     return {
         "model": pipeline.model.name,
         "stages": {stage: record.steps for stage, record in pipeline.model.manifest.stages.items()},
+        "generators": {str(stage): hash_of(pipeline.model.stage_folder(stage)) for stage in pipeline.stages},
         "data": {"name": data.name, "fingerprint": data.fingerprint, "split": split.name},
         "captions": "one at random for each picture of the split, in turn",
         "generated": count,

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from stackgan_cli.dataset.prepared import PreparedData
 
 
+_LEARNT = 0.4
+"""Share of the way from chance to certainty that an extractor must have gone."""
+_FOUND = 3.0
+"""Times as many pictures must be found as chance would find."""
+
+
 @dataclass(frozen=True, slots=True)
 class FittedExtractor:
     """An extractor that is ready to describe pictures."""
@@ -33,6 +39,28 @@ class FittedExtractor:
     """What it was fitted to, and what it measured of itself."""
     note: str | None
     """That another version of its package fitted it, where that is so."""
+
+    @property
+    def doubts(self) -> list[str]:
+        """What it measured of itself that makes its numbers mean little, a sentence each.
+
+        Of what a fit returns, ``held_out_accuracy`` is held against ``chance``, and ``caption_to_picture`` against one
+        in ``of_pictures``.
+        """
+        doubts = []
+        accuracy, chance = self.card.get("held_out_accuracy"), self.card.get("chance")
+        if accuracy is not None and chance is not None and accuracy < chance + _LEARNT * (1 - chance):
+            doubts.append(
+                f"{self.described} names {accuracy:.0%} of what held-out pictures show, where always naming the"
+                f" commonest comes to {chance:.0%}: it has learnt little, so that its scores say little."
+            )
+        found, pictures = self.card.get("caption_to_picture"), self.card.get("of_pictures")
+        if found is not None and pictures and found < _FOUND / pictures:
+            doubts.append(
+                f"{self.described} finds the picture of a caption among {pictures:.0f} in {found:.0%}: it has hardly"
+                " learnt which captions fit, so that R-precision says little."
+            )
+        return doubts
 
 
 def fitted_extractor(

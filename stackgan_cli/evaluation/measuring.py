@@ -134,7 +134,8 @@ def _built(component: Component) -> Metric:
 
 
 def _there(drawn: Observation, real: Observation | None, texts: Texts | None) -> frozenset[str]:
-    filled: dict[str, Any] = {"real": real, "logits": drawn.logits, "attributes": drawn.attributes, "texts": texts}
+    filled: dict[str, Any] = {"real": real, "texts": texts, "training": None if real is None else real.training}
+    filled |= {name: getattr(drawn, name) for name in ("logits", "attributes", "repeats")}
     if texts is not None:
         filled["caption_features"] = texts.features
         filled["stated"] = None if texts.truth is None else texts.stated

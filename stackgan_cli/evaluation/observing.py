@@ -37,6 +37,11 @@ class Observer:
         abilities = {"logits": Classifies, "attributes": ReadsAttributes, "caption_features": ReadsCaptions}
         return frozenset(need for need, ability in abilities.items() if isinstance(self._extractor, ability))
 
+    @property
+    def width(self) -> int:
+        """Of the features."""
+        return int(self._extractor.width)
+
     def spec(self) -> dict[str, Any]:
         """Everything of the extractor that changes the numbers.
 

@@ -42,6 +42,8 @@ class EvaluateRequest:
     """Of captions, noise and metrics. The extractor has a seed of its own, so that it is the same for every request."""
     device: str = "auto"
     precision: str = "auto"
+    report: bool = False
+    """Write a page with figures beside the results."""
 
     def __post_init__(self) -> None:
         if self.num_images is not None and self.num_images < FEWEST_PICTURES:

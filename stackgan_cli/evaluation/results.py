@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -31,6 +33,19 @@ class Measurement(Manifest):
     parts: dict[str, Measurement] = Field(default_factory=dict)
     reason: str | None = None
     """Why there is no value."""
+
+    @property
+    def shown(self) -> str:
+        """The value as people read it, its deviation beside and its interval under it; empty where there is none."""
+        if self.value is None:
+            return ""
+        form = "{:.1%}" if self.of is not None else "{:.2f}" if abs(self.value) >= 1 else "{:.4f}"
+        text = form.format(self.value)
+        if self.deviation is not None:
+            text += f" ± {form.format(self.deviation)}"
+        if self.interval is not None:
+            text += "\n{}-{}".format(*(form.format(end).rstrip("%") for end in self.interval))
+        return text
 
 
 class Row(Manifest):
@@ -74,6 +89,13 @@ class Results(Manifest):
         """Plain values, without what is not there."""
         return {"schema": self.form} | self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
+    @property
+    def key(self) -> str:
+        """What tells this protocol, with what was measured by it, apart from all others: 12 hexadecimal digits."""
+        measured = {name: [facts.component, facts.version] for name, facts in self.metrics.items()}
+        whole = json.dumps([self.protocol, measured], sort_keys=True)
+        return hashlib.sha256(whole.encode()).hexdigest()[:12]
+
     def remarks(self) -> list[str]:
         """What the numbers do not say, a sentence each."""
         left_out = [f"The metric {name!r} is left out: {why.rstrip('.')}." for name, why in self.left_out.items()]
@@ -86,8 +108,12 @@ class Results(Manifest):
         return [*self.notes, *left_out, *silent]
 
 
-def results_path(model: ModelFolder, data: str) -> Path:
-    """Where the results on a data set are kept: in the model's folder, or in the home folder for one of a package."""
+def results_path(model: ModelFolder, results: Results) -> Path:
+    """Where results are kept: in the model's folder, or in the home folder for one of a package.
+
+    Each data set has a folder there, and each protocol one within it, so that no numbers take the place of others.
+    """
     brought = model.resource
     folder = model.folder / "evaluation" if brought is None else home() / "evaluation" / brought.package / brought.name
-    return folder / data / "results.json"
+    data: str = results.protocol["data"]["name"]
+    return folder / data / results.key / "results.json"

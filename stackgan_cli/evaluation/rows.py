@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +14,7 @@ from stackgan_cli.evaluation.samples import (
     drawn_pictures,
     real_pictures,
     reordered,
+    repeated,
     texts_of,
 )
 from stackgan_cli.randomness import generator_for
@@ -29,6 +30,24 @@ if TYPE_CHECKING:
     from stackgan_cli.pipeline import Pipeline
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured, and what it was measured of."""
+
+    rows: list[Row]
+    drawn: Observation
+    """Of the last stage."""
+    real: Observation
+    """Of the test pictures."""
+    texts: Texts
+
+
+_MOST_TRAINING = 20_000
+"""Training pictures that drawings are compared with, at most."""
+_REPEATED, _DRAWINGS = 100, 4
+"""Captions that are drawn several times, and how often."""
+
+
 def measured_rows(
     pipeline: Pipeline,
     data: PreparedData,
@@ -40,7 +59,7 @@ def measured_rows(
     seed: int,
     report: Callable[[int, int], None],
     at_once: int = AT_ONCE,
-) -> list[Row]:
+) -> Measured:
     """Observe and measure, one after the other, the sets of pictures that :attr:`Results.rows` names.
 
     Args:
@@ -57,7 +76,11 @@ def measured_rows(
     texts = texts_of(split, samples)
     texts = replace(texts, features=observer.read(batched(texts.captions, at_once)))
     draw, size = generator_for(seed, "floor"), pipeline.resolution
-    tick = _counting(report, (len(pipeline.stages) + 2) * len(samples))
+    needs = frozenset(need for each in metrics for need in each.metric.needs)
+    learnt = range(min(len(data.train), _MOST_TRAINING)) if "training" in needs else ()
+    again = repeated(samples[:_REPEATED], _DRAWINGS, seed) if "repeats" in needs else ()
+    total = len(samples) * (len(pipeline.stages) + 2) + len(again) * len(pipeline.stages) + len(learnt)
+    tick = _counting(report, total)
 
     def row(
         name: str,
@@ -71,18 +94,25 @@ def measured_rows(
         return Row(pictures=name, count=len(drawn.features), metrics=said)
 
     real = observer.observe(real_pictures(split, [each.picture for each in samples], size, at_once), tick)
+    if learnt:
+        known = observer.observe(real_pictures(data.train, learnt, size, at_once), tick)
+        real = replace(real, training=known.features)
     others = torch.randint(len(data.train), (len(samples),), generator=draw).tolist()
     training = observer.observe(real_pictures(data.train, others, size, at_once), tick)
     rows = [row("real test pictures", real, None, texts), row("real training pictures", training, real, None)]
     for stage in pipeline.stages:
         drawn = observer.observe(drawn_pictures(pipeline, data, split, samples, stage, at_once), tick)
+        if again:
+            more = observer.observe(drawn_pictures(pipeline, data, split, again, stage, at_once), tick).features
+            first = drawn.features[: len(again) // (_DRAWINGS - 1)]
+            drawn = replace(drawn, repeats=torch.stack([first, *torch.split(more, len(first))], dim=1))
         rows.append(row(f"Stage-{'I' * stage}", drawn, real, texts))
     # The pictures are the same: only what depends on the captions is another number.
     readers = [each for each in metrics if each.reads_texts]
     if readers:
         shuffled = reordered(texts, torch.randperm(len(samples), generator=draw).tolist())
         rows.append(row(f"{rows[-1].pictures}, captions shuffled", drawn, real, shuffled, readers))
-    return rows
+    return Measured(rows, drawn, real, texts)
 
 
 def _counting(report: Callable[[int, int], None], total: int) -> Callable[[int], None]:

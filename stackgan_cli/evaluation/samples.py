@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -44,6 +44,15 @@ def choose_samples(split: Split, count: int, seed: int) -> list[Sample]:
     pictures = [at % len(split) for at in range(count)]
     captions = [int(lot * len(split.captions[picture])) for picture, lot in zip(pictures, lots, strict=True)]
     return [Sample(p, c, seed_of(seed, "noise", at)) for at, (p, c) in enumerate(zip(pictures, captions, strict=True))]
+
+
+def repeated(samples: Sequence[Sample], drawings: int, seed: int) -> list[Sample]:
+    """The same captions with other noise: all of them once, then once more, until each is drawn ``drawings`` times."""
+    return [
+        replace(each, seed=seed_of(seed, "more noise", number, at))
+        for number in range(1, drawings)
+        for at, each in enumerate(samples)
+    ]
 
 
 def texts_of(split: Split, samples: Sequence[Sample]) -> Texts:

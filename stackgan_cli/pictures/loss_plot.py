@@ -37,7 +37,8 @@ def draw_losses(log: Path, target: Path, title: str) -> None:
     log beyond 2 MB only every second, third ... line is read.
 
     Args:
-        log: the ``log.jsonl`` of a run; all that it holds beside the steps and the speed is a curve.
+        log: the ``log.jsonl`` of a run; all that it holds beside the steps, the speed and the size of the batches is a
+            curve.
         target: the PNG file to write.
         title: printed on top.
 
@@ -103,7 +104,8 @@ def _curves(log: Path) -> dict[str, dict[float, float]]:
             for line in islice(lines, 0, None, 1 + log.stat().st_size // _MOST_BYTES):
                 entry = _entry(line)
                 step = entry.pop("step", None)
-                entry.pop("images_per_second", None)
+                for other in ("images_per_second", "batch_size"):
+                    entry.pop(other, None)
                 for name, value in entry.items():
                     if _drawable(step) and _drawable(value):
                         curves[name][step] = value

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import json
+import os
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
@@ -10,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, PngImagePlugin
 
 from stackgan_cli.errors import DataError, UsageError
-from stackgan_cli.files import atomic_file
+from stackgan_cli.files import create_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _LONGEST_SLUG = 60
@@ -26,16 +30,25 @@ def slug(prompt: str) -> str:
     return words[:_LONGEST_SLUG].rstrip("-") or "picture"
 
 
-def free_path(folder: Path, stem: str) -> Path:
-    """Return ``folder/stem.png``, or ``stem-2.png``, ``stem-3.png`` ... where that is taken."""
-    path, number = folder / f"{stem}.png", 2
-    while path.exists():
-        path, number = folder / f"{stem}-{number}.png", number + 1
-    return path
+def save_new_png(picture: Image.Image, folder: Path, stem: str, facts: dict[str, Any] | None) -> Path:
+    """Write a picture as ``folder/stem.png``, or as ``stem-2.png``, ``stem-3.png`` ... where that is taken.
+
+    Returns:
+        Where it is; all else is as for :func:`save_png`.
+    """
+    content = _png(picture, facts)
+    for path in _names(folder, stem):
+        try:
+            create_file(path, content)
+        except FileExistsError:
+            # Another process was quicker.
+            continue
+        return path
+    raise AssertionError("there is always another number")
 
 
 def save_png(picture: Image.Image, path: Path, facts: dict[str, Any] | None) -> None:
-    """Write a picture with what made it.
+    """Write a picture with what made it; a file that is there, or comes there meanwhile, is left alone.
 
     Args:
         picture: to write.
@@ -44,15 +57,36 @@ def save_png(picture: Image.Image, path: Path, facts: dict[str, Any] | None) -> 
             ``parameters``; None writes none.
 
     Raises:
+        UsageError: there is a file of this name.
         StackganError: the file cannot be written.
     """
+    try:
+        create_file(path, _png(picture, facts))
+    except FileExistsError:
+        raise _taken(path) from None
+
+
+def _names(folder: Path, stem: str) -> Iterator[Path]:
+    """Give the names that are free, without end."""
+    for number in itertools.count(1):
+        path = folder / (f"{stem}-{number}.png" if number > 1 else f"{stem}.png")
+        if not os.path.lexists(path):
+            yield path
+
+
+def _png(picture: Image.Image, facts: dict[str, Any] | None) -> bytes:
     chunks = PngImagePlugin.PngInfo()
     if facts is not None:
         details = ", ".join(f"{key}: {value}" for key, value in facts.items() if key != "prompt")
         chunks.add_itxt("parameters", f"{facts.get('prompt', '')}\n{details}")
         chunks.add_itxt(_KEY, json.dumps(facts, ensure_ascii=False))
-    with atomic_file(path) as temporary:
-        picture.save(temporary, "PNG", pnginfo=chunks)
+    content = io.BytesIO()
+    picture.save(content, "PNG", pnginfo=chunks)
+    return content.getvalue()
+
+
+def _taken(path: Path) -> UsageError:
+    return UsageError(f"{path} exists already, and nothing is overwritten.", hint="another name, or a folder")
 
 
 def read_facts(path: Path) -> dict[str, Any]:
@@ -87,4 +121,4 @@ def check_target(output: Path, count: int) -> None:
     if count > 1:
         raise UsageError(f"{output} is one file, and there are {count} pictures.", hint="--output with a folder")
     if output.exists():
-        raise UsageError(f"{output} exists already, and nothing is overwritten.", hint="another name, or a folder")
+        raise _taken(output)

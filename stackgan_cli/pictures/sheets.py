@@ -45,6 +45,37 @@ def sheet(rows: Sequence[tuple[str, Sequence[Image.Image]]], *, side: int, acros
     return page
 
 
+def systems_sheet(
+    captions: Sequence[str], systems: Sequence[tuple[str, Sequence[Image.Image]]], *, side: int
+) -> Image.Image:
+    """Lay pictures out as papers compare systems: one row a system, one column a caption.
+
+    Args:
+        captions: the heads of the columns.
+        systems: names, each with its picture of each caption.
+        side: side in pixels that pictures are shown at.
+
+    Returns:
+        An RGB picture.
+    """
+    font = ImageFont.load_default(size=max(11, side // 11))
+    line_height = sum(font.getmetrics()) if isinstance(font, ImageFont.FreeTypeFont) else 12
+    heads = [_wrapped(caption, font, side) for caption in captions]
+    top = max(map(len, heads)) * line_height + 2 * _GAP
+    margin = round(max(font.getlength(name) for name, _ in systems)) + 2 * _GAP
+    page = Image.new("RGB", (margin + len(captions) * (side + _GAP), top + len(systems) * (side + _GAP)), _PAPER)
+    draw = ImageDraw.Draw(page)
+    for column, head in enumerate(heads):
+        place = (margin + column * (side + _GAP), _GAP)
+        draw.multiline_text(place, "\n".join(head), fill=_INK, font=font, spacing=0)
+    for row, (name, pictures) in enumerate(systems):
+        down = top + row * (side + _GAP)
+        draw.text((_GAP, down + (side - line_height) // 2), name, fill=_INK, font=font)
+        for column, picture in enumerate(pictures):
+            page.paste(_shown(picture, side), (margin + column * (side + _GAP), down))
+    return page
+
+
 def _shown(picture: Image.Image, side: int) -> Image.Image:
     if picture.width == side:
         return picture

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.components.registry import Kind, find
 from stackgan_cli.dataset.manifest import read_manifest
 from stackgan_cli.errors import DataError
+from stackgan_cli.files import only_one
 from stackgan_cli.home import DATA_MANIFEST, data_folder
 from stackgan_cli.model_finding import find_model
 from stackgan_cli.model_folder import hash_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from stackgan_cli.dataset.manifest import DataManifest
     from stackgan_cli.dataset.prepared import PreparedData
+    from stackgan_cli.model_folder import ModelFolder
     from stackgan_cli.preparing.planning import Plan
     from stackgan_cli.preparing.request import PrepareRequest
     from stackgan_cli.preparing.writing import WriteResult
@@ -62,12 +64,18 @@ def prepare(request: PrepareRequest, progress: Progress = SILENT) -> PrepareResu
         progress: told what is done and how far it is.
 
     Raises:
-        StackganError: something asked for cannot be done; what was prepared earlier stays as it was.
+        StackganError: something asked for cannot be done, or another process is at this data; what was prepared
+            earlier stays as it was.
     """
     # A slip of the pen is told now, not after minutes of reading pictures, nor after the seconds that torch takes.
     _refuse_encoders(dict.fromkeys(request.encoders or (), request.encoder_options))
     model = None if request.encoder_from is None else find_model(request.encoder_from)
     target = data_folder(request.data)
+    with only_one(target, "writing"):
+        return _prepared(request, target, model, progress)
+
+
+def _prepared(request: PrepareRequest, target: Path, model: ModelFolder | None, progress: Progress) -> PrepareResult:
     plan: Plan | None = None
     notes: tuple[str, ...] = ()
     there = _what_is_there(target, request.force)

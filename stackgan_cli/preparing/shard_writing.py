@@ -56,7 +56,7 @@ def write_shards(
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise DataError(f"{target} exists already, so it is left alone.", hint="Name a folder that does not exist yet.")
     rows = _TrainingRows(data, encoder_folder)
-    with atomic_folder(target) as folder:
+    with atomic_folder(target, new=True) as folder:
         files = write_shard_files(
             folder, rows.told(report), shard_columns(data.manifest.resolutions, rows.features), rows_per_shard
         )

@@ -17,7 +17,7 @@ from stackgan_cli.components.protocols import Fits, StandsForFeatures
 from stackgan_cli.components.storage import save_component
 from stackgan_cli.dataset.caption_features import encode_all
 from stackgan_cli.errors import DataError
-from stackgan_cli.files import atomic_folder, only_one, sweep
+from stackgan_cli.files import atomic_folder, sweep
 from stackgan_cli.model_folder import copy_component, hash_of
 from stackgan_cli.preparing.writing import with_encoder
 from stackgan_cli.randomness import seed_of
@@ -67,6 +67,8 @@ def add_encoder(
 ) -> dict[str, float]:
     """Fit a text encoder to the training split and cache its features of every caption in a folder of its own.
 
+    Whoever calls this keeps other processes away from the data.
+
     Args:
         data: the prepared data.
         bound: the encoder with its options.
@@ -81,29 +83,30 @@ def add_encoder(
         ComponentError: the encoder is broken.
     """
     assert bound.component is not None
-    with only_one(data.folder, f"another process is adding text features to {data.folder}"):
-        sweep(data.folder / "text")
-        encoder = bound.build(seed=seed_of(seed, "text encoder"))
-        measured = {}
-        if isinstance(encoder, Fits):
-            with progress.phase("Fitting") as report:
-                measured = fit(encoder, bound.described, data.train, seed=seed, report=report)
-        if isinstance(encoder, torch.nn.Module):
-            # Captions are described as they will be when the saved copy draws.
-            encoder.eval()
-        stands_for = encoder.source_features if isinstance(encoder, StandsForFeatures) else None
-        target = data.folder / "text" / folder_name(bound.component.full_name, stands_for)
-        with atomic_folder(target) as folder:
-            with blaming(bound.described, "encoding captions"):
-                _write_features(folder, encoder, stands_for, data, features, progress)
-            entry = bound.entry(learnt_options(encoder))
-            save_component(folder, entry, encoder)
-        data.manifest = with_encoder(data.folder, target.name, entry)
+    sweep(data.folder / "text")
+    encoder = bound.build(seed=seed_of(seed, "text encoder"))
+    measured = {}
+    if isinstance(encoder, Fits):
+        with progress.phase("Fitting") as report:
+            measured = fit(encoder, bound.described, data.train, seed=seed, report=report)
+    if isinstance(encoder, torch.nn.Module):
+        # Captions are described as they will be when the saved copy draws.
+        encoder.eval()
+    stands_for = encoder.source_features if isinstance(encoder, StandsForFeatures) else None
+    target = data.folder / "text" / folder_name(bound.component.full_name, stands_for)
+    with atomic_folder(target) as folder:
+        with blaming(bound.described, "encoding captions"):
+            _write_features(folder, encoder, stands_for, data, features, progress)
+        entry = bound.entry(learnt_options(encoder))
+        save_component(folder, entry, encoder)
+    data.manifest = with_encoder(data.folder, target.name, entry)
     return measured
 
 
 def add_encoder_of(model: ModelFolder, data: PreparedData, progress: Progress) -> None:
     """Take the text encoder of a model as it is, and cache its features of every caption.
+
+    Whoever calls this keeps other processes away from the data.
 
     Args:
         model: whose encoder it is.
@@ -122,21 +125,20 @@ def add_encoder_of(model: ModelFolder, data: PreparedData, progress: Progress) -
             hint="prepare with --encoder",
         )
     target = data.folder / "text" / folder_name(entry.name)
-    with only_one(data.folder, f"another process is adding text features to {data.folder}"):
-        sweep(data.folder / "text")
-        if target.is_dir():
-            if hash_of(target) == model.encoder_hash():
-                progress.say(f"The text encoder of {model.name} is there already.")
-                return
-            raise DataError(
-                f"{data.name!r} has another text encoder {entry.bare_name!r} than the model {model.name!r}.",
-                hint=f"--data with another name, for features of the encoder of {model.name}",
-            )
-        with atomic_folder(target) as folder:
-            with blaming(entry.described(Kind.TEXT_ENCODER), "encoding captions"):
-                _write_features(folder, encoder, None, data, None, progress)
-            copy_component(model.encoder_folder, folder)
-        data.manifest = with_encoder(data.folder, target.name, entry)
+    sweep(data.folder / "text")
+    if target.is_dir():
+        if hash_of(target) == model.encoder_hash():
+            progress.say(f"The text encoder of {model.name} is there already.")
+            return
+        raise DataError(
+            f"{data.name!r} has another text encoder {entry.bare_name!r} than the model {model.name!r}.",
+            hint=f"--data with another name, for features of the encoder of {model.name}",
+        )
+    with atomic_folder(target) as folder:
+        with blaming(entry.described(Kind.TEXT_ENCODER), "encoding captions"):
+            _write_features(folder, encoder, None, data, None, progress)
+        copy_component(model.encoder_folder, folder)
+    data.manifest = with_encoder(data.folder, target.name, entry)
 
 
 def _write_features(

@@ -21,8 +21,8 @@ from stackgan_cli.dataset.manifest import (
     write_manifest,
 )
 from stackgan_cli.dataset.tables import add_columns, split_columns
-from stackgan_cli.errors import DataError
-from stackgan_cli.files import only_one, resumable_folder, sweep
+from stackgan_cli.errors import DataError, StackganError
+from stackgan_cli.files import resumable_folder, sweep
 from stackgan_cli.home import DATA_MANIFEST
 from stackgan_cli.preparing.chunks import Chunk, ChunkResult, ChunkWriter, Facts, chunks_of, write_chunks
 from stackgan_cli.preparing.journal import JOURNAL, Journal
@@ -94,6 +94,11 @@ def write_prepared(plan: Plan, target: Path, found: Survey, progress: Progress) 
         _refuse_empty(plan, result)
         write_manifest(folder, _manifest(plan, found, forms, result))
         write_preview(folder, plan.seed)
+        try:
+            _refuse_other_folder(target)
+        except DataError as error:
+            # Somebody has put it there meanwhile; what is written is kept for the next try.
+            raise StackganError(error.message, "Move it away, and run the same command again.") from error
     (target / JOURNAL).unlink(missing_ok=True)
     return result
 
@@ -115,7 +120,7 @@ def add_resolutions(plan: Plan, data: PreparedData, found: Survey, progress: Pro
     forms = forms_for(found.count, plan.resolutions)
     identity = {"fingerprint": found.fingerprint, "added": plan.resolutions, "forms": forms, "files": data.files}
     identity["versions"] = [version("stackgan-cli"), plan.entry.version]
-    with resumable_folder(target) as folder, only_one(target, f"another process is adding to {target}"):
+    with resumable_folder(target) as folder:
         with Journal(folder, identity) as journal, progress.phase("Pictures", found.count) as report:
             _tell_of_earlier(journal, found, progress)
             result = _write(plan, found, folder, journal, report)

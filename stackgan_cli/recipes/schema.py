@@ -166,6 +166,7 @@ MAY_CHANGE = frozenset(
     {
         "steps",
         "epochs",
+        "batch_size",
         "draw_condition",
         "log_every",
         "sample_every",
@@ -176,4 +177,5 @@ MAY_CHANGE = frozenset(
     }
 )
 """Settings that may differ when a run goes on: how long it is (on which a learning rate that decays towards the end
-depends), how often it is written down and measured, and where its pictures lie."""
+depends), how large its batches are from then on, how often it is written down and measured, and where its pictures
+lie."""

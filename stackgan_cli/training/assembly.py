@@ -62,6 +62,8 @@ class Fitting:
     """Of the run that goes on; None for one that begins anew."""
     start: Path | None = None
     """Stage of a model whose weights the run begins with."""
+    keep: bool = True
+    """Whether what is fitted now is kept beside the data."""
     progress: Progress = SILENT
 
 
@@ -200,6 +202,7 @@ def _objective(bound: Binding, name: str, seed: int, fitting: Fitting | None) ->
             card={"data": fitting.data.fingerprint, "encoder": fitting.encoder_folder.name, "seed": seed},
             seed=seed,
             report=advance,
+            keep=fitting.keep,
         )
     return component, entry
 

@@ -1,4 +1,4 @@
-"""Checkpoints: everything a run needs to go on, written whole or not at all, checked before it is believed."""
+"""Checkpoints: everything a run needs to go on, written whole or not at all, checked to the last bit before use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import torch
 from pydantic import Field
 
-from stackgan_cli.components.storage import load_weights, read_weights, weights_of, write_tensors
+from stackgan_cli.components.storage import load_weights, read_weights, refuse_misfit, weights_of, write_tensors
 from stackgan_cli.errors import ModelError
 from stackgan_cli.files import atomic_folder
 from stackgan_cli.manifests import Manifest, checked, read_json
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 RECORD = "checkpoint.json"
 _PREFIX = "step-"
+_SLOTS = {"step", "exp_avg", "exp_avg_sq"}
+"""What Adam keeps of a weight."""
 
 
 class Rollback(Manifest):
@@ -33,6 +35,15 @@ class Rollback(Manifest):
 
     step: int
     what: str
+
+
+class BatchSpan(Manifest):
+    """A step from which on a run has had batches of one size."""
+
+    step: Annotated[int, Field(ge=0)]
+    epoch: Annotated[int, Field(ge=0)]
+    """That the step began."""
+    batch_size: Annotated[int, Field(ge=1)]
 
 
 class CheckpointRecord(Manifest):
@@ -43,10 +54,14 @@ class CheckpointRecord(Manifest):
     distance: float | None = None
     """Sliced Wasserstein distance of its pictures from real ones, where it was measured."""
     rollbacks: tuple[Rollback, ...] = ()
+    batches: tuple[BatchSpan, ...] = ()
+    """Sizes of the batches so far, in their order; empty in a record that was written when they could not change."""
     machine: str | None = None
     precision: str | None = None
     sha256: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")], str] = Field(default_factory=dict)
     """Of every file beside it."""
+    seal: str | None = None
+    """SHA-256 of everything else here; None in a record that was written before there was one."""
 
 
 def save_checkpoint(folder: Path, task: StageTask, record: CheckpointRecord) -> Path:
@@ -70,20 +85,15 @@ def save_checkpoint(folder: Path, task: StageTask, record: CheckpointRecord) -> 
             path = temporary / f"{name}.safetensors"
             write_tensors(path, tensors)
             hashes[path.name] = _hash(path)
-        whole = record.model_copy(update={"sha256": hashes}).as_json()
-        (temporary / RECORD).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+        value = record.model_copy(update={"sha256": hashes}).as_json()
+        value["seal"] = _seal(value)
+        (temporary / RECORD).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
     return target
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
     """Return where the checkpoint after ``step`` steps lies, or would lie."""
     return folder / f"{_PREFIX}{step:06d}"
-
-
-def thin_out(folder: Path, keep: int) -> None:
-    """Delete all checkpoints but the newest ``keep``."""
-    for old in _checkpoints(folder)[keep:]:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def keep_best(checkpoint: Path, best: Path) -> bool:
@@ -116,55 +126,58 @@ def distance_of(checkpoint: Path) -> float | None:
         return None
 
 
-def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
-    """Find the newest checkpoint that is whole.
+def damage_to(checkpoint: Path) -> str | None:
+    """Say what is wrong with a checkpoint's files; None where it is whole."""
+    try:
+        hashes = read_record(checkpoint).sha256
+        damaged = [name for name, digest in hashes.items() if _hash(checkpoint / name) != digest]
+    except ModelError as error:
+        return error.message.rstrip(".")
+    except OSError as error:
+        return str(error)
+    if not hashes:
+        return f"{checkpoint / RECORD} names no files"
+    return ", ".join(damaged) or None
 
-    Returns:
-        Its folder, or None; and a sentence for each newer one that is not whole.
-    """
-    complaints: list[str] = []
-    for path in _checkpoints(folder):
-        try:
-            hashes = read_record(path).sha256
-            damaged = [name for name, digest in hashes.items() if _hash(path / name) != digest]
-        except ModelError as error:
-            damaged = [error.message.rstrip(".")]
-        except OSError as error:
-            damaged = [str(error)]
-        if not damaged:
-            return path, complaints
-        complaints.append(f"The checkpoint {path} is damaged ({', '.join(damaged)}) and is passed over.")
-    return None, complaints
+
+def holds_nothing_else(folder: Path) -> bool:
+    """Whether a folder holds nothing but files of a checkpoint, and nothing that a person has put there."""
+    shown = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+    return all(name == RECORD or name.endswith(".safetensors") for name in shown)
 
 
 def read_record(path: Path) -> CheckpointRecord:
     """Read what a checkpoint says of itself.
 
     Raises:
-        ModelError: there is no record, or it is damaged or malformed.
+        ModelError: there is no record, it is malformed, or it is not what was written.
     """
-    return checked(CheckpointRecord, read_json(path / RECORD), what=str(path / RECORD))
+    value = read_json(path / RECORD)
+    record = checked(CheckpointRecord, value, what=str(path / RECORD))
+    if record.seal not in (None, _seal(value)) or (
+        path.name.startswith(_PREFIX) and path.name != checkpoint_path(path.parent, record.step).name
+    ):
+        raise ModelError(
+            f"{path / RECORD} is not what was written.", hint="Get the file again from where it came from."
+        )
+    return record
 
 
 def load_checkpoint(path: Path, task: StageTask) -> None:
-    """Put a checkpoint's state into a task.
+    """Put a checkpoint's state into a task, all of it or, where something does not fit, nothing.
 
     Raises:
-        ModelError: the state does not fit the task's networks.
+        ModelError: the state does not fit the task's networks or optimisers.
     """
-    for name, network in {**task.networks, **task.averages}.items():
-        load_weights(network, read_weights(path / f"{name}.safetensors"), what=str(path / name))
+    networks = {**task.networks, **task.averages}
+    state = {name: read_weights(path / f"{name}.safetensors") for name in (*networks, *task.optimizers)}
+    for name, network in networks.items():
+        refuse_misfit(network, state[name], what=str(path / name))
+    slots = {name: _slots(each, state[name], str(path / name)) for name, each in task.optimizers.items()}
+    for name, network in networks.items():
+        load_weights(network, state[name], what=str(path / name))
     for name, optimizer in task.optimizers.items():
-        _restore(optimizer, read_weights(path / f"{name}.safetensors"))
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    return sorted((path for path in folder.glob(f"{_PREFIX}*") if path.is_dir()), key=_step_of, reverse=True)
-
-
-def _step_of(path: Path) -> int:
-    digits = path.name.removeprefix(_PREFIX)
-    return int(digits) if digits.isdigit() else -1
+        optimizer.load_state_dict({"state": slots[name], "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def _refuse_broken(state: Mapping[str, Mapping[str, Tensor]], step: int) -> None:
@@ -187,16 +200,31 @@ def _state(task: StageTask) -> dict[str, dict[str, Tensor]]:
     return state
 
 
-def _restore(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def _slots(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], what: str) -> dict[int, dict[str, Any]]:
+    """What an optimiser remembers of each of its weights, by the weight's number.
+
+    Raises:
+        ModelError: it is of other weights, or of another kind of optimiser.
+    """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     slots: dict[int, dict[str, Any]] = {}
     for key, tensor in tensors.items():
         index, _, slot = key.partition(".")
-        like = parameters[int(index)]
+        like = parameters[int(index)] if index.isdecimal() and int(index) < len(parameters) else None
+        if like is None or slot not in _SLOTS or tensor.shape not in ((), like.shape):
+            raise ModelError(f"{what} does not fit the optimiser: {key} is {tuple(tensor.shape)}.")
         # The fused optimiser walks through memory, so a slot must lie there exactly as its parameter does.
         placed = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape and tensor.dim() else tensor
         slots.setdefault(int(index), {})[slot] = placed
-    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+    if any(set(slot) != _SLOTS for slot in slots.values()):
+        raise ModelError(f"{what} does not fit the optimiser: it remembers other things of its weights.")
+    return slots
+
+
+def _seal(record: Mapping[str, Any]) -> str:
+    """Hash of everything that a record says but the seal itself."""
+    value = {key: each for key, each in record.items() if key != "seal"}
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _hash(path: Path) -> str:

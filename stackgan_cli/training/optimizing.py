@@ -21,6 +21,14 @@ class Length:
 
     steps: int
     steps_per_epoch: int
+    first_step: int = 0
+    """That epochs are counted from, since when they have had so many steps."""
+    first_epoch: int = 0
+    """That it begins."""
+
+    def epoch(self, step: int) -> int:
+        """Return the epoch (0, 1, 2 ...) of a step."""
+        return self.first_epoch + (step - self.first_step) // self.steps_per_epoch
 
 
 def make_adam(weights: Sequence[nn.Parameter], settings: OptimizerSettings) -> torch.optim.Adam:
@@ -32,7 +40,7 @@ def learning_rate(settings: OptimizerSettings, step: int, length: Length) -> flo
     """Learning rate of one step: a function of the step alone, so that a resumed run goes on where it was."""
     rate = settings.learning_rate
     if settings.halve_every is not None:
-        rate *= 0.5 ** (step // length.steps_per_epoch // settings.halve_every)
+        rate *= 0.5 ** (length.epoch(step) // settings.halve_every)
     if settings.decay_from < 1.0:
         # Linearly to a tenth: the last pictures of a GAN tremble at the full rate.
         passed = max(0.0, (step / length.steps - settings.decay_from) / (1.0 - settings.decay_from))

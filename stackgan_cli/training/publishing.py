@@ -53,9 +53,9 @@ class Publisher:
         self._start = None
         self._words: frozenset[str] = frozenset()
         if start is not None:
-            before = start.stage_record(stage)
+            learnt = start.stage_record(stage)
             self._start = StartRecord(
-                model=start.name, generator=hash_of(start.stage_folder(stage)), steps=before.steps
+                model=start.name, generator=hash_of(start.stage_folder(stage)), steps=learnt.steps
             )
             self._words = read_vocabulary(start.folder) or frozenset()
         self._data = DataRecord(name=data.name, fingerprint=data.fingerprint)
@@ -77,6 +77,8 @@ class Publisher:
             save_text_encoder(self._folder, self._encoder_folder)
         if not (self._folder / VOCABULARY).is_file():
             write_vocabulary(self._folder, self._captions, self._words)
+        # A run that goes on need not be told again what it began with.
+        before = stage_record(self._folder, self._stage)
         record = StageRecord(
             generator=self._entries["generator"],
             recipe=self._recipe,
@@ -88,7 +90,7 @@ class Publisher:
             precision=task.machine.precision,
             condition=self._settings.draw_condition,
             stage1=hash_of(self._folder / "stage1") if self._stage == 2 else None,
-            start=self._start,
+            start=self._start or (before.start if before else None),
         )
         beside = {name: (task.networks[name], self._entries[name]) for name in task.networks if name != "generator"}
         save_stage(self._folder, self._stage, record, generator=task.averaged.network, beside=beside, data=self._data)

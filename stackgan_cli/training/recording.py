@@ -33,10 +33,12 @@ class Recorder:
     def __init__(self, folder: Path, step: int, title: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._log, self._plot, self._title = folder / "log.jsonl", folder / "losses.png", title
+        self._newest = ""
         if self._log.is_file():
             lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
             kept = [line for line in lines if line.endswith("\n") and _step_in(line) <= step]
             write_text(self._log, "".join(kept))
+            self._newest = kept[-1] if kept else ""
         self._file = self._log.open("a", encoding="utf-8")
         self._events = open_events(folder, step)
 
@@ -47,6 +49,11 @@ class Recorder:
         if self._events is not None:
             for name, value in values.items():
                 self._events.add_scalar(name, value, step)
+
+    def change(self, step: int, values: Mapping[str, float]) -> None:
+        """Write what is another from a step on, unless a process that was killed there has done so already."""
+        if self._newest != json.dumps({"step": step, **values}) + "\n":
+            self.line(step, values)
 
     def picture(self, step: int, path: Path) -> None:
         """Show a sheet of samples in TensorBoard, and the losses so far in their plot."""

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import ModelError, SettingsError
-from stackgan_cli.files import sweep
+from stackgan_cli.files import discard, is_lock, sweep
 from stackgan_cli.home import MANIFEST, model_folder, shell_name
-from stackgan_cli.model_folder import ModelFolder, hash_of, stage_record
+from stackgan_cli.model_folder import ModelFolder, checkpoints_of, hash_of, set_aside, stage_record
 from stackgan_cli.recipes.loading import check, read_toml, with_full_names
 from stackgan_cli.recipes.schema import MAY_CHANGE, StageSettings
 from stackgan_cli.training.checkpoints import (
+    BatchSpan,
     CheckpointRecord,
     Rollback,
     checkpoint_path,
+    damage_to,
+    holds_nothing_else,
     keep_best,
     load_checkpoint,
-    newest_checkpoint,
     read_record,
     save_checkpoint,
-    thin_out,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from stackgan_cli.dataset.prepared import PreparedData
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from stackgan_cli.training.watching import DivergedError
 
 MOST_ROLLBACKS = 8
+SETTINGS = "settings.toml"
+"""The file of a run that holds its settings."""
 
 
 class Trail:
@@ -46,8 +51,12 @@ class Trail:
         self.folder, self.best = run_folder / "checkpoints", run_folder / "best"
         self._run_folder, self._machine = run_folder, machine
         self.rollbacks: tuple[Rollback, ...] = ()
+        self.batches: tuple[BatchSpan, ...] = ()
+        self._before = settings_of(run_folder)
         self.newest: int | None = None
-        """Step of the newest checkpoint."""
+        """Step of the checkpoint that the run goes on from, or has written since."""
+        self._faults: dict[Path, str | None] = {}
+        """Why a checkpoint that was looked at is of no use; None for one that can be gone on from."""
 
     def sweep(self) -> None:
         """Undo what killed processes left half written in the folders of the run and of its model."""
@@ -56,22 +65,49 @@ class Trail:
             sweep(folder)
 
     def resume(self, task: StageTask) -> tuple[Path | None, list[str]]:
-        """Load the newest whole checkpoint, where there is one.
+        """Load the newest checkpoint that is whole and fits, where there is one.
 
         Returns:
-            The checkpoint, and a sentence for each newer one that is damaged.
+            The checkpoint, and a sentence for each newer one that is passed over.
 
         Raises:
-            ModelError: it does not fit the task's networks.
+            ModelError: there are whole ones, but not one of them fits the task's networks.
         """
-        path, complaints = newest_checkpoint(self.folder)
-        if path is not None:
-            self._load(path, task)
-        return path, complaints
+        self._faults.clear()
+        complaints, misfit = [], None
+        for path in checkpoints_of(self._run_folder).values():
+            if damage := self._fault(path):
+                complaints.append(f"The checkpoint {path} is damaged ({damage}) and is passed over.")
+                continue
+            try:
+                self._load(path, task)
+            except ModelError as error:
+                misfit = misfit or error
+                self._faults[path] = error.message
+                complaints.append(f"The checkpoint {path} does not fit and is passed over: {error.message}")
+            else:
+                return path, complaints
+        if misfit is not None:
+            # What was trained is not lost by beginning anew in its place.
+            misfit.hint = "the components that it was trained with, or --restart to begin anew beside it"
+            raise misfit
+        return None, complaints
 
-    def changes_since(self, checkpoint: Path) -> list[str]:
+    def changes_since(self, checkpoint: Path, settings: StageSettings) -> list[str]:
         """Say what the run went on with so far that is another now."""
-        record = read_record(checkpoint)
+        return [*self._changes_of_batches(settings), *self._changes_of_machine(read_record(checkpoint))]
+
+    def _changes_of_batches(self, settings: StageSettings) -> Iterator[str]:
+        *_, before, now = (None, *self.batches)
+        if before is not None and now is not None and now.step == self.newest:
+            yield (
+                f"The batch size was {before.batch_size:,} and is {now.batch_size:,} from here on:"
+                f" step {now.step + 1:,} begins epoch {now.epoch + 1:,}."
+            )
+        if self._before is not None and self._before.stream != settings.stream:
+            yield f"The shards were at {self._before.stream} and are at {settings.stream} now."
+
+    def _changes_of_machine(self, record: CheckpointRecord) -> list[str]:
         pairs = [
             ("precision", record.precision, self._machine.precision),
             ("machine", record.machine, self._machine.name),
@@ -82,6 +118,24 @@ class Trail:
             if before not in (None, now)
         ]
 
+    def take_up(self, step: int, batch_size: int, pictures: int) -> BatchSpan:
+        """Go on from a step with batches of a size; another size than before begins an epoch, wherever the last one is.
+
+        Returns:
+            The span that the step lies in.
+        """
+        before = batch_size if self._before is None else self._before.batch_size
+        spans = self.batches or (BatchSpan(step=0, epoch=0, batch_size=before),)
+        last = spans[-1]
+        if last.batch_size != batch_size:
+            steps = max(1, pictures // last.batch_size)
+            epoch = last.epoch + math.ceil((step - last.step) / steps)
+            # A size that no step was trained with is forgotten.
+            spans = tuple(span for span in spans if span.step < step)
+            spans = (*spans, BatchSpan(step=step, epoch=epoch, batch_size=batch_size))
+        self.batches = spans
+        return spans[-1]
+
     def roll_back(self, task: StageTask, broken: DivergedError) -> bool:
         """Go back to the newest checkpoint, and go on with half the learning rate.
 
@@ -90,9 +144,8 @@ class Trail:
         """
         self.rollbacks = (*self.rollbacks, Rollback(step=broken.step, what=broken.what))
         after = self.rollbacks
-        path, _ = newest_checkpoint(self.folder)
-        if path is not None:
-            self._load(path, task)
+        self.batches = ()
+        path, _ = self.resume(task)
         self.rollbacks = after
         return path is not None
 
@@ -102,7 +155,9 @@ class Trail:
         return float(0.5 ** len(self.rollbacks))
 
     def save(self, task: StageTask, step: int, distance: float | None, keep: int) -> None:
-        """Write a checkpoint unless it is there, keep the best one, and delete those that are too many.
+        """Write a checkpoint unless it is there, keep the best one, and delete whole ones that are too many.
+
+        What the run has passed over, and what a person has put there, is neither counted nor deleted.
 
         Raises:
             DivergedError: a weight is no finite number.
@@ -113,13 +168,17 @@ class Trail:
                 step=step,
                 distance=distance,
                 rollbacks=self.rollbacks,
+                batches=self.batches,
                 machine=self._machine.name,
                 precision=self._machine.precision,
             )
-            save_checkpoint(self.folder, task, record)
+            self._make_way(checkpoint_path(self.folder, step))
+            self._faults[save_checkpoint(self.folder, task, record)] = None
             self.newest = step
         self.keep_best()
-        thin_out(self.folder, keep)
+        for old in self._good(up_to=step)[keep:]:
+            if holds_nothing_else(old):
+                discard(old)
 
     def keep_best(self) -> None:
         """Keep the newest checkpoint as the best one, if it is; a killed process may not have come to this."""
@@ -128,15 +187,31 @@ class Trail:
 
     def with_last_good(self, error: StackganError) -> StackganError:
         """Add to an error which checkpoint the run can go on from."""
-        path, _ = newest_checkpoint(self.folder)
-        error.message += f" The last good checkpoint is {path}." if path else " There is no checkpoint yet."
+        good = self._good()
+        error.message += f" The last good checkpoint is {good[0]}." if good else " There is no checkpoint yet."
         return error
+
+    def _good(self, up_to: int | None = None) -> list[Path]:
+        """Checkpoints that can be gone on from, the newest first."""
+        there = checkpoints_of(self._run_folder).items()
+        return [path for step, path in there if (up_to is None or step <= up_to) and self._fault(path) is None]
+
+    def _fault(self, path: Path) -> str | None:
+        if path not in self._faults:
+            self._faults[path] = damage_to(path)
+        return self._faults[path]
+
+    def _make_way(self, path: Path) -> None:
+        """Set aside what has the name of a new checkpoint and is more than a damaged one."""
+        if path.exists() and not (holds_nothing_else(path) and damage_to(path)):
+            set_aside(path)
 
     def _load(self, path: Path, task: StageTask) -> None:
         record = read_record(path)
         load_checkpoint(path, task)
         self.newest = record.step
         self.rollbacks = record.rollbacks
+        self.batches = record.batches
 
 
 def refuse_other_data(folder: Path, data: PreparedData, encoder_folder: Path, stage: int) -> None:
@@ -155,7 +230,8 @@ def refuse_other_data(folder: Path, data: PreparedData, encoder_folder: Path, st
                 hint="--name for a new model, or train-stage1 with --restart (the old one is kept beside it)",
             )
         return
-    if folder.exists() and {path.name for path in folder.iterdir()} - {"training", "text_encoder"}:
+    there = {path.name for path in folder.iterdir() if not is_lock(path)} if folder.exists() else set()
+    if there - {"training", "text_encoder"}:
         raise ModelError(
             f"{folder} exists already and is no model, so it is left alone.",
             hint="--name with a name, or with the path of a folder that does not exist yet",
@@ -210,6 +286,16 @@ def _plain(value: Any) -> str:
     return "not set" if value is None else str(value)
 
 
+def settings_of(run_folder: Path) -> StageSettings | None:
+    """The settings that a run had last; None where there is no run.
+
+    Raises:
+        SettingsError: the file that holds them is damaged.
+    """
+    path = run_folder / SETTINGS
+    return check(StageSettings, read_toml(path), what=f"{path}") if path.is_file() else None
+
+
 def refuse_other_settings(run_folder: Path, stage: int, settings: StageSettings, recipe: str) -> None:
     """Refuse settings that differ from those that a run began with, but for those that may.
 
@@ -222,12 +308,13 @@ def refuse_other_settings(run_folder: Path, stage: int, settings: StageSettings,
     Raises:
         SettingsError: listing what was and what is now.
     """
-    path = run_folder / "settings.toml"
-    if not path.is_file():
+    earlier = settings_of(run_folder)
+    if earlier is None:
         return
-    before = with_full_names(check(StageSettings, read_toml(path), what=f"{path}"), stage).model_dump()
-    now = settings.model_dump()
-    changed = [key for key in now if key not in MAY_CHANGE and before[key] != now[key]]
+    before, now = with_full_names(earlier, stage).model_dump(), settings.model_dump()
+    # Shards may move; but a stream has another order than the prepared data's own table.
+    moved = {"stream"} if before["stream"] and now["stream"] else set()
+    changed = [key for key in now if key not in MAY_CHANGE | moved and before[key] != now[key]]
     if changed:
         record = stage_record(run_folder.parent.parent, stage)
         lines = [line for key in changed for line in _differences(key, before[key], now[key])]

@@ -27,6 +27,7 @@ from stackgan_cli.training.publishing import Publisher
 from stackgan_cli.training.recording import Recorder
 from stackgan_cli.training.resuming import (
     MOST_ROLLBACKS,
+    SETTINGS,
     Trail,
     refuse_other_data,
     refuse_other_settings,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from stackgan_cli.progress import Progress
     from stackgan_cli.ranks import Ranks
     from stackgan_cli.recipes.schema import StageSettings
+    from stackgan_cli.training.given import GivenOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +71,9 @@ class TrainingRun:
         folder: of the model.
         options: device, precision, ranks and the like.
         recipe: name of the recipe, for the record.
+        given: what the run was asked for, for the record.
         restart: set an earlier run of this stage aside and begin anew.
-        dry_run: with ``restart``, leave the earlier run where it is; nothing of the new one may be saved.
+        trial: read only; nothing is written, renamed or deleted, so that it harms no run that is on its way.
         start: a model whose weights the run begins with, where it does not go on from a checkpoint.
         progress: told what a person should know.
 
@@ -90,13 +93,15 @@ class TrainingRun:
         folder: Path,
         options: RunOptions,
         recipe: str,
+        given: GivenOptions | None = None,
         restart: bool = False,
-        dry_run: bool = False,
+        trial: bool = False,
         start: ModelFolder | None = None,
         progress: Progress = SILENT,
     ) -> None:
         self.stage, self.settings, self.data, self.folder, self.options = stage, settings, data, folder, options
         self.recipe, self._progress, self._start = recipe, progress, start
+        self._writes, self._given = options.ranks.main and not trial, given
         self.losses: dict[str, float] = {}
         """As they were read last."""
         self.images_per_second = 0.0
@@ -111,17 +116,16 @@ class TrainingRun:
             if stage == 2:
                 refuse_other_stage1(folder)
         self.batches, self._widths = build_batches(settings, data, self._encoder_folder, options.machine, options.ranks)
-        self.length = Length(
-            settings.steps or (settings.epochs or 0) * self.batches.steps_per_epoch, self.batches.steps_per_epoch
-        )
-        self._assembled = self._assemble(restart)
+        self.length = self._length()
+        self._assembled = self._assemble(restart, keep=not trial)
         self.task = self._begin()
         self.samples = Samples(data, self._encoder_folder, settings)
         self._watch = LossWatch(lambda losses: mean_over_ranks(losses, options.ranks))
-        if restart and not dry_run and options.ranks.main:
+        if restart and self._writes:
             # Only now, when the new run is known to be able to begin.
             self._set_aside()
         self._trail = Trail(self.run_folder, options.machine)
+        self.step = self._take_up(0) if restart and trial else self._resume()
         self._publisher = Publisher(
             folder,
             stage,
@@ -133,7 +137,6 @@ class TrainingRun:
             entries=self._assembled.entries,
             start=start,
         )
-        self.step = 0 if restart and dry_run else self._resume()
 
     @property
     def steps(self) -> int:
@@ -259,7 +262,7 @@ class TrainingRun:
             name: sum(weight.numel() for weight in network.parameters()) for name, network in self.task.networks.items()
         }
 
-    def _assemble(self, restart: bool) -> StageAssembly:
+    def _assemble(self, restart: bool, *, keep: bool = True) -> StageAssembly:
         stage1 = None
         if self.stage == 2:
             model = ModelFolder(self.folder)
@@ -269,6 +272,7 @@ class TrainingRun:
             self._encoder_folder,
             None if restart else self.run_folder,
             None if self._start is None else self._start.stage_folder(self.stage),
+            keep,
             self._progress,
         )
         return assemble(self.settings, self.stage, self._widths, stage1, fitting)
@@ -285,27 +289,44 @@ class TrainingRun:
         """Open the run's records for writing, on the main rank."""
         if not self.options.ranks.main:
             return None
-        write_text(self.run_folder / "settings.toml", to_toml(self.settings))
+        write_text(self.run_folder / SETTINGS, to_toml(self.settings))
+        if self._given is not None:
+            self._given.write(self.run_folder)
         keep_objectives(self._assembled, self.run_folder)
-        return Recorder(self.run_folder, self.step, f"{self.folder.name}, Stage-{'I' * self.stage}")
+        recorder = Recorder(self.run_folder, self.step, f"{self.folder.name}, Stage-{'I' * self.stage}")
+        if self._trail.batches[-1].step == self.step > 0:
+            recorder.change(self.step, {"batch_size": self.settings.batch_size})
+        return recorder
 
     def _resume(self) -> int:
-        if self.options.ranks.main:
+        if self._writes:
             self._trail.sweep()
         path, complaints = self._trail.resume(self.task)
         self.task.rate_scale = self._trail.rate_scale
         for complaint in complaints:
             self._progress.say(complaint)
-        step = self._trail.newest or 0
+        step = self._take_up(self._trail.newest or 0)
         if path is not None and step < self.steps:
             self._progress.say(f"Going on from step {step:,} of {self.steps:,} ({path}).")
-            for change in self._trail.changes_since(path):
+            for change in self._trail.changes_since(path, self.settings):
                 self._progress.say(change)
             if self.stage == 1 and (self.folder / "stage2").is_dir():
                 self._progress.say(
                     "Stage-II was trained on the Stage-I so far; afterwards: train-stage2 with --restart."
                 )
         return step
+
+    def _take_up(self, step: int) -> int:
+        """Count epochs, and the steps of the whole run, with batches of the size that they have from a step on."""
+        span = self._trail.take_up(step, self.settings.batch_size, self.batches.pictures)
+        self.batches.epochs.begin(span.step, span.epoch)
+        self.length = self.task.length = self._length()
+        return step
+
+    def _length(self) -> Length:
+        epochs = self.batches.epochs
+        steps = self.settings.steps or epochs.end_of(self.settings.epochs or 0)
+        return Length(steps, epochs.steps, epochs.first_step, epochs.first)
 
     def _roll_back(self, broken: DivergedError) -> None:
         """Go back to the last good checkpoint, or to the beginning, and go on with half the learning rate."""
@@ -320,10 +341,11 @@ class TrainingRun:
         # Nobody reads a checkpoint before the main rank has finished writing it.
         self.options.ranks.any(False)
         if trail.roll_back(self.task, broken):
-            self.step = trail.newest or 0
+            self.step = self._take_up(trail.newest or 0)
         else:
             self._assembled = self._assemble(restart=False)
-            self.task, self.step = self._begin(), 0
+            self.task = self._begin()
+            self.step = self._take_up(0)
             self.make_ready()
         self.task.rate_scale = trail.rate_scale
         self._progress.say(
@@ -332,7 +354,8 @@ class TrainingRun:
 
     def _set_aside(self) -> None:
         paths = [self.folder] if self.stage == 1 else [self.run_folder, self.folder / "stage2"]
+        if self.stage == 2:
+            # First of all, so that whoever draws meanwhile does not look for it.
+            forget_stage(self.folder, 2)
         for aside in filter(None, map(set_aside, paths)):
             self._progress.say(f"The earlier run is kept as {aside}.")
-        if self.stage == 2:
-            forget_stage(self.folder, 2)

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from stackgan_cli.components.key_values import parse_option
 from stackgan_cli.errors import SettingsError, UsageError
 from stackgan_cli.home import MANIFEST
 from stackgan_cli.model_finding import find_model
 from stackgan_cli.model_folder import ModelFolder, hash_of, stage_record
-from stackgan_cli.recipes.loading import check, load_recipe, read_toml, stage_settings, with_full_names
-from stackgan_cli.recipes.schema import StageSettings
+from stackgan_cli.recipes.loading import load_recipe, stage_settings, with_full_names
+from stackgan_cli.training.given import GivenOptions, given_before, with_later
+from stackgan_cli.training.resuming import SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from stackgan_cli.dataset.prepared import PreparedData
-    from stackgan_cli.recipes.schema import Recipe
+    from stackgan_cli.recipes.schema import Recipe, StageSettings
     from stackgan_cli.training.train import TrainRequest
 
 _ENLARGED = 4
@@ -43,17 +45,19 @@ _OF_BOTH_STAGES = (
 class SettledRun:
     """Everything that a run is made with."""
 
-    recipe: str
-    """Its name or path."""
-    encoder: str | None
-    """Of the data: the folder or the name of the text encoder; None for the first one."""
     settings: StageSettings
+    given: GivenOptions
+    """What was asked for, now, before, and of the model's Stage-I."""
     notes: list[str] = field(default_factory=list)
     """What was taken from elsewhere than the recipe, for people."""
 
 
 def settle(request: TrainRequest, data: PreparedData, folder: Path) -> SettledRun:
-    """Settle recipe, text encoder and settings: what was asked for, over what the model has, over what suits the data.
+    """Settle recipe, text encoder and settings.
+
+    What is asked for now lies over what the run was asked for before, that over what its Stage-I was asked for, that
+    over the recipe, which is the one of the model so far, or the one that suits the data. Where no recipe is named, a
+    run goes on with its settings as they are, whatever has become of its recipe since.
 
     Args:
         request: what was asked for.
@@ -66,22 +70,41 @@ def settle(request: TrainRequest, data: PreparedData, folder: Path) -> SettledRu
     """
     if request.changes.get("steps") is not None and request.changes.get("epochs") is not None:
         raise UsageError("--steps and --epochs both say how long to train.", hint="one of the two")
+    run = folder / "training" / f"stage{request.stage}"
+    before = None if request.restart or not (run / SETTINGS).is_file() else given_before(run)
+    later = {key: value for key, value in request.changes.items() if value is not None}
+    later |= dict(map(parse_option, request.settings))
     model = None
     if (folder / MANIFEST).is_file() and not (request.restart and request.stage == 1):
         model = ModelFolder(folder)
-    name, recipe = _recipe(request, data, folder, model)
-    taken = _taken_from_stage1(recipe, folder) if request.stage == 2 and model is not None else {}
-    asked = {key: value for key, value in request.changes.items() if value is not None}
-    settings = stage_settings(recipe, request.stage, {**taken, **asked}, request.settings)
-    encoder, notes = _encoder(request, recipe, data, model)
-    if request.stage == 2 and model is not None and request.recipe is None:
-        shared = [f"{key} {value}" for key, value in taken.items() if key not in asked]
-        notes.insert(0, f"As its Stage-I, with {', '.join([f'the recipe {name}', *shared])}.")
-    if not _says_resolution(request):
-        side, note = _side(settings.resolution, recipe, data, model if request.stage == 2 else None)
-        settings = settings.model_copy(update={"resolution": side})
-        notes += [note] if note else []
-    return SettledRun(name, encoder, with_full_names(settings, request.stage), notes)
+    stage1 = given_before(folder / "training" / "stage1") if request.stage == 2 and model is not None else None
+    encoder: str | None
+    notes: list[str] = []
+    if before is not None and request.recipe is None:
+        name, given = before.recipe, with_later(before.settings, later)
+        settings = stage_settings(load_recipe(str(run / SETTINGS), request.stage), request.stage, later, ())
+        encoder = request.encoder or before.encoder
+    else:
+        name, recipe = _recipe(request, data, folder, model)
+        given, notes = _given(recipe, name, later, before, stage1)
+        settings = stage_settings(recipe, request.stage, given, ())
+        if "resolution" not in given and not str(request.recipe).endswith(".toml"):
+            side, note = _side(settings.resolution, recipe, data, model if request.stage == 2 else None)
+            if note is not None:
+                notes.append(note)
+                given["resolution"] = side
+            settings = settings.model_copy(update={"resolution": side})
+        encoder, words = _encoder(request, recipe, data, model)
+        notes += words
+    precision = next((each.precision for each in (before, stage1) if each is not None), "auto")
+    asked = GivenOptions(
+        recipe=name,
+        encoder=data.encoder_folder(encoder).name,
+        settings=given,
+        precision=precision if request.precision == "auto" else request.precision,
+        start=request.start or (before.start if before else None),
+    )
+    return SettledRun(with_full_names(settings, request.stage), asked, notes)
 
 
 def _recipe(request: TrainRequest, data: PreparedData, folder: Path, model: ModelFolder | None) -> tuple[str, Recipe]:
@@ -101,19 +124,23 @@ def _recipe(request: TrainRequest, data: PreparedData, folder: Path, model: Mode
         ) from error
 
 
-def _taken_from_stage1(recipe: Recipe, folder: Path) -> dict[str, Any]:
-    """Settings that were changed for the model's Stage-I and hold for its Stage-II too.
+def _given(
+    recipe: Recipe, name: str, later: dict[str, Any], before: GivenOptions | None, stage1: GivenOptions | None
+) -> tuple[dict[str, Any], list[str]]:
+    """Settings asked for over the recipe, and what to say of those that come from the Stage-I of the model.
 
-    Smaller batches are taken over as well, because what made them smaller is still there.
+    A smaller batch than the recipe's is taken from there as well, because what made it smaller is still there.
     """
-    path = folder / "training" / "stage1" / "settings.toml"
-    if recipe.stage1 is None or recipe.stage2 is None or not path.is_file():
-        return {}
-    stage1 = check(StageSettings, read_toml(path), what=str(path))
-    changed = {key: value for key in _OF_BOTH_STAGES if (value := getattr(stage1, key)) != getattr(recipe.stage1, key)}
-    if stage1.batch_size < min(recipe.stage1.batch_size, recipe.stage2.batch_size):
-        changed["batch_size"] = stage1.batch_size
-    return changed
+    given = with_later(before.settings, later) if before is not None and before.recipe == name else dict(later)
+    if stage1 is None:
+        return given, []
+    taken = {key: stage1.settings[key] for key in _OF_BOTH_STAGES if key in stage1.settings and key not in given}
+    batch = stage1.settings.get("batch_size")
+    if isinstance(batch, int) and "batch_size" not in given and recipe.stage2 and batch < recipe.stage2.batch_size:
+        taken["batch_size"] = batch
+    same = [f"the recipe {name}"] if stage1.recipe == name else []
+    words = ", ".join([*same, *(f"{key} {value}" for key, value in taken.items())])
+    return {**taken, **given}, [f"As its Stage-I, with {words}."] if words else []
 
 
 def _encoder(
@@ -136,14 +163,6 @@ def _encoder(
     if recipe.encoder is None or recipe.encoder in (found, entry.name, entry.bare_name):
         return found, []
     return found, [f"The recipe suits {recipe.encoder}; the data's own text encoder is used: {found}."]
-
-
-def _says_resolution(request: TrainRequest) -> bool:
-    """Whether a person named the resolution, on the command line or in a recipe of their own."""
-    if request.recipe is not None and request.recipe.endswith(".toml"):
-        return True
-    keys = [key for key, value in request.changes.items() if value is not None]
-    return "resolution" in [*keys, *(each.partition("=")[0].strip() for each in request.settings)]
 
 
 def _side(of_recipe: int, recipe: Recipe, data: PreparedData, model: ModelFolder | None) -> tuple[int, str | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,10 +16,11 @@ from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import version_note
 from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.errors import StackganError
+from stackgan_cli.files import only_one
 from stackgan_cli.home import existing_data, model_folder
 from stackgan_cli.machine import choose_machine, missing_compiler
 from stackgan_cli.model_finding import find_model, refuse_folder_of_package
-from stackgan_cli.model_folder import ModelFolder, stage_record
+from stackgan_cli.model_folder import ModelFolder, checkpoints_of, stage_record
 from stackgan_cli.progress import SILENT
 from stackgan_cli.ranks import LostRankError, join_ranks, leave_ranks
 from stackgan_cli.training.run import RunOptions, TrainingRun
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from stackgan_cli.machine import Machine
     from stackgan_cli.progress import Progress
     from stackgan_cli.ranks import Ranks
+    from stackgan_cli.training.given import GivenOptions
 
 
 _STEPS = 3
@@ -42,7 +45,8 @@ _LONGEST_SENTENCE = 200
 class TrainRequest:
     """What to train, on what, and how.
 
-    Whatever is None is settled by what the model has already, then by the recipe, and the recipe by the data.
+    Whatever is None is settled by what the run was asked for before, where it goes on, else by what the model has
+    already, then by the recipe, and the recipe by the data.
     """
 
     stage: Literal[1, 2]
@@ -96,7 +100,8 @@ def train(
 ) -> TrainResult:
     """Train a stage as asked for, from the start or from where an earlier run stopped.
 
-    Under ``torchrun`` every process calls this; the main one writes.
+    Under ``torchrun`` every process calls this; the main one writes. No two runs train one model at a time, not even
+    its two stages: the second stands on the first.
 
     Args:
         request: what was asked for.
@@ -104,11 +109,12 @@ def train(
         stopping: asked after every step; where it says yes, the run saves and ends, and the same request goes on.
 
     Raises:
-        StackganError: something asked for cannot be done.
+        StackganError: something asked for cannot be done, or another process is training this model.
     """
     ranks = join_ranks()
     try:
-        trained = _trained(request, ranks, progress if ranks.main else SILENT, stopping)
+        with ExitStack() as held:
+            trained = _trained(request, ranks, progress if ranks.main else SILENT, stopping, held)
     except LostRankError:
         # The group is broken, and leaving it would wait for whoever is gone.
         raise
@@ -120,8 +126,10 @@ def train(
     return trained
 
 
-def _trained(request: TrainRequest, ranks: Ranks, progress: Progress, stopping: Callable[[], bool]) -> TrainResult:
-    run = ranks.in_turn(lambda: _run(request, ranks, progress))
+def _trained(
+    request: TrainRequest, ranks: Ranks, progress: Progress, stopping: Callable[[], bool], held: ExitStack
+) -> TrainResult:
+    run = ranks.in_turn(lambda: _run(request, ranks, progress, held))
     found = None
     if request.dry_run:
         found = _plan(run)
@@ -148,28 +156,32 @@ def _sentence(captions: Sequence[str]) -> str:
     return chosen if len(chosen) <= _LONGEST_SENTENCE else chosen[:_LONGEST_SENTENCE].rpartition(" ")[0] or "a picture"
 
 
-def _run(request: TrainRequest, ranks: Ranks, progress: Progress) -> TrainingRun:
+def _run(request: TrainRequest, ranks: Ranks, progress: Progress, held: ExitStack) -> TrainingRun:
     data = PreparedData(existing_data(request.data))
     folder = model_folder(request.name or data.name)
     refuse_folder_of_package(folder)
+    if ranks.main and not request.dry_run:
+        held.enter_context(only_one(folder, "training"))
     settled = settle(request, data, folder)
+    given = settled.given
     for note in settled.notes:
         progress.say(note)
-    machine = choose_machine(request.device, request.precision, ranks.local_rank if ranks.count > 1 else None)
+    machine = choose_machine(request.device, given.precision, ranks.local_rank if ranks.count > 1 else None)
     compiled, graphs = _compiler(request, machine, progress)
-    for note in _version_notes(data, data.encoder_folder(settled.encoder), folder):
+    for note in _version_notes(data, data.encoder_folder(given.encoder), folder):
         progress.warn(note)
     return TrainingRun(
         request.stage,
         settled.settings,
         data,
-        encoder=settled.encoder,
+        encoder=given.encoder,
         folder=folder,
         options=RunOptions(machine=machine, ranks=ranks, on_nan=request.on_nan, compile=compiled, cuda_graphs=graphs),
-        recipe=settled.recipe,
+        recipe=given.recipe,
+        given=given,
         restart=request.restart,
-        dry_run=request.dry_run,
-        start=None if request.start is None else find_model(request.start),
+        trial=request.dry_run,
+        start=_start(request, given, folder),
         progress=progress,
     )
 
@@ -186,6 +198,14 @@ def _version_notes(data: PreparedData, encoder_folder: Path, folder: Path) -> li
     if stage_record(folder, 1) is not None:
         notes += ModelFolder(folder).version_notes(training=True)
     return list(dict.fromkeys(filter(None, notes)))
+
+
+def _start(request: TrainRequest, given: GivenOptions, folder: Path) -> ModelFolder | None:
+    """The model whose weights the run begins with; one that was named earlier matters until there is a checkpoint."""
+    name = request.start
+    if name is None and not checkpoints_of(folder / "training" / f"stage{request.stage}"):
+        name = given.start
+    return None if name is None else find_model(name)
 
 
 def _compiler(request: TrainRequest, machine: Machine, progress: Progress) -> tuple[bool, bool]:

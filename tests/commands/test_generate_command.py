@@ -69,6 +69,26 @@ def test_nothing_is_ever_overwritten(generate: Callable[..., Any], tmp_path: Pat
     assert target.read_bytes() == before
 
 
+def test_a_file_that_comes_while_a_picture_is_drawn_is_left_alone(
+    generate: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stackgan_cli.pipeline import Pipeline
+
+    target, real = tmp_path / "mine.png", Pipeline.draw_all
+
+    def raced(*arguments: Any, **more: Any) -> Any:
+        for drawn in real(*arguments, **more):
+            target.write_text("another's")
+            yield drawn
+
+    monkeypatch.setattr(Pipeline, "draw_all", raced)
+    done = generate("a bird", "-o", target)
+    assert done.code == 2
+    assert done.says("exists already, and nothing is overwritten")
+    assert target.read_text() == "another's"
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".partial"] == []
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -24,13 +24,25 @@ def test_training_streams_from_shards_without_the_table_that_they_came_from(
     (home / "data" / "birds" / "text" / "hashed-words" / "train.safetensors").unlink()
     trained = train_tiny(1, "--stream", shards, *OFTEN)
     assert trained.code == 0, trained.err
-    # A run that streams goes on from its stream alone.
-    other = train_tiny(1, "--steps", 8)
-    assert other.code == 3
-    assert other.says("stream")
-    again = train_tiny(1, "--stream", shards, "--steps", 8)
+    again = train_tiny(1, "--steps", 7)
     assert again.code == 0, again.err
-    assert again.says("Going on from step 6 of 8")
+    assert again.says("Going on from step 6 of 7")
+    moved = shards.rename(tmp_path / "elsewhere")
+    lost = train_tiny(1, "--steps", 8)
+    assert lost.code == 3
+    assert lost.says("shards", "cannot be read")
+    again = train_tiny(1, "--stream", moved, "--steps", 8)
+    assert again.code == 0, again.err
+    assert again.says("Going on from step 7 of 8", f"The shards were at {shards} and are at {moved} now.")
+
+
+def test_a_run_that_began_on_a_table_does_not_go_on_with_a_stream_of_another_order(
+    stackgan: Callable[..., Any], train_tiny: Callable[..., Any], model: Path, tmp_path: Path
+) -> None:
+    assert stackgan("prepare", "--data", "birds", "--shards", tmp_path / "shards").code == 0
+    done = train_tiny(1, "--stream", tmp_path / "shards", "--steps", 8)
+    assert done.code == 3
+    assert done.says("stream was None", "--restart")
 
 
 def test_a_place_without_shards_is_named(train_tiny: Callable[..., Any], home: Path, tmp_path: Path) -> None:

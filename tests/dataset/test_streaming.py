@@ -21,7 +21,7 @@ from stackgan_cli.dataset.batches import Batch
 from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.dataset.shards import ShardFeature, ShardsIndex, read_shards_index, shard_columns
 from stackgan_cli.dataset.streaming import StreamedBatches
-from stackgan_cli.errors import DataError, SettingsError
+from stackgan_cli.errors import DataError, SettingsError, StackganError
 from stackgan_cli.manifests import write_json
 from stackgan_cli.pictures.decoding import encode_picture
 from stackgan_cli.preparing.shard_writing import write_shard_files, write_shards
@@ -417,6 +417,14 @@ def test_shards_are_written_the_same_again_and_never_over_something_else(made_on
         write_shards(data, folder, tmp_path / "one")
     with pytest.raises(SettingsError, match="0 pictures"):
         write_shards(data, folder, tmp_path / "third", rows_per_shard=0)
+
+    def raced(*_: object) -> None:
+        (tmp_path / "third").mkdir(exist_ok=True)
+        (tmp_path / "third" / "notes.txt").write_text("mine")
+
+    with pytest.raises(StackganError, match="exists by now"):
+        write_shards(data, folder, tmp_path / "third", report=raced)
+    assert [path.name for path in (tmp_path / "third").iterdir()] == ["notes.txt"]
 
 
 def test_features_that_do_not_belong_to_the_captions_are_not_written(made_once: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_sentences_ask_for_what_a_drawn_bird_can_be_and_for_all_of_it() -> None:
     asked: Counter[str] = Counter()
     for each in sentences:
         assert each["asks"], each
-        assert set(each) <= {"prompt", "asks", "contradiction", "hard"}, each
+        assert set(each) <= {"prompt", "asks", "contradiction"}, each
         asks = each["asks"]
         assert all(value in VALUES[name] for name, value in asks.items()), each
         if {"pose", "background"} <= set(asks):

@@ -38,7 +38,7 @@ WORDS = {
         **dict.fromkeys(("leaves", "leafy", "foliage"), "leaves"),
         **dict.fromkeys(("water", "sea", "ocean", "lake", "pond"), "water"),
         **dict.fromkeys(("grass", "grassy", "meadow", "lawn"), "grass"),
-        **dict.fromkeys(("snow", "snowy"), "snow"),
+        **dict.fromkeys(("snow", "snowy", "snowing", "snows"), "snow"),
         **dict.fromkeys(("sand", "sandy", "beach", "desert"), "sand"),
     },
 }
@@ -50,6 +50,18 @@ PARTS = {
     "tail_colour": "tail|tailed",
 }
 COLOUR = "|".join((*COLOURS, "grey"))
+SHADES = {
+    **dict.fromkeys(("grey", "silver", "ashen"), "gray"),
+    **dict.fromkeys(("scarlet", "crimson"), "red"),
+    **dict.fromkeys(("azure", "sapphire"), "blue"),
+    **dict.fromkeys(("chocolate", "chestnut"), "brown"),
+    "emerald": "green",
+    "golden": "yellow",
+    "tangerine": "orange",
+    "ebony": "black",
+    "ivory": "white",
+    "rosy": "pink",
+}
 MARKED = "plain|striped|barred|stripy|banded|spotted|speckled|dotted"
 # Wings that are not said to have a colour, and places that have one of their own.
 ASIDE = (
@@ -75,8 +87,10 @@ def claimed(text: str) -> dict[str, set[str]]:
 
 
 def coloured(text: str) -> str:
-    """The caption without what says nothing of the colour of a part."""
-    return re.sub(ASIDE, "", text.lower())
+    """The caption without what says nothing of the colour of a part, and each colour as it is called in the data."""
+    text = re.sub(r"\bfrom (?:head|beak|top) to (?:tail|bottom)\b", "all over", re.sub(ASIDE, "", text.lower()))
+    plain = re.sub(r"[a-z]+", lambda word: SHADES.get(word[0], word[0]), text)
+    return re.sub(rf"\b({COLOUR}) feathers on (?:its )?(\w+)", r"\1 \2", plain)
 
 
 @pytest.fixture(scope="module")

@@ -262,9 +262,9 @@ MOMENTS = {
     "before a checkpoint has its name": r"os.rename \S*partial \S*/step-000006",
     "between a checkpoint and the best one": r"open \S*/step-000008/checkpoint.json",
     "while the best one is linked": r"os.link \S*/step-000002/generator.safetensors",
-    "between the two renames of the best one": r"os.rename \S*partial \S*/best",
-    "while an old checkpoint is deleted": r"os.rmdir \S*/step-000002",
-    "between the two renames of the model": r"os.rename \S*partial /birds/stage",
+    "before the best one is replaced": r"os.rename \S*partial \S*/best",
+    "while an old checkpoint is deleted": r"os.rmdir \S*step-000002",
+    "before the model is replaced": r"os.rename \S*partial /birds/stage",
     "between the model and its manifest": r"os.rename \S*partial /birds/stackgan.json",
     "between the last checkpoint and the model": r"os.mkdir /birds/.stage\S*partial",
 }
@@ -290,9 +290,9 @@ def assert_survives(killed: Ended, home: Path, stage: int, straight: Straight, g
 FAST = {
     "between two files of a checkpoint",
     "between a checkpoint and the best one",
-    "between the two renames of the best one",
+    "before the best one is replaced",
     "while an old checkpoint is deleted",
-    "between the two renames of the model",
+    "before the model is replaced",
     "between the last checkpoint and the model",
 }
 

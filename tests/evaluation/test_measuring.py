@@ -44,7 +44,16 @@ def measured(named: bool = True) -> Any:
 
 def test_all_that_are_installed_are_asked_unless_some_are_named(brightness: Callable[..., None]) -> None:
     brightness()
-    built_in = ["attribute-accuracy", "frechet-distance", "inception-score", "r-precision"]
+    built_in = [
+        "attribute-accuracy",
+        "coverage",
+        "diversity",
+        "frechet-distance",
+        "inception-score",
+        "kernel-distance",
+        "novelty",
+        "r-precision",
+    ]
     assert [each.name for each in choose_metrics()[0]] == [*built_in, "brightness"]
     named = choose_metrics(["brightness", "frechet-distance", "light-meter:brightness"])[0]
     assert [each.name for each in named] == ["brightness", "frechet-distance"]
@@ -120,10 +129,12 @@ def test_a_metric_may_have_nothing_to_say(brightness: Callable[..., None]) -> No
 
 def test_what_cannot_be_measured_is_left_out_with_a_word_or_refused_where_it_is_named() -> None:
     chosen, left_out = applicable(choose_metrics()[0], frozenset({"real", "texts", "attributes"}))
-    assert [each.name for each in chosen] == ["frechet-distance"]
+    assert [each.name for each in chosen] == ["coverage", "frechet-distance", "kernel-distance"]
     assert left_out == {
         "attribute-accuracy": "it needs data that says which attributes each caption states",
+        "diversity": "it needs several drawings of one caption",
         "inception-score": "it needs an extractor that classifies pictures",
+        "novelty": "it needs the training pictures",
         "r-precision": "it needs an extractor that reads captions",
     }
     assert applicable(choose_metrics()[0], frozenset(METRIC_NEEDS))[1] == {}

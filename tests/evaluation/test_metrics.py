@@ -8,13 +8,24 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torchmetrics.image.kid import KernelInceptionDistance
 
 from stackgan_cli.components.protocols import Observation, Texts
 from stackgan_cli.evaluation.metrics.attribute_accuracy import AttributeAccuracy
+from stackgan_cli.evaluation.metrics.coverage import Coverage
+from stackgan_cli.evaluation.metrics.diversity import Diversity
 from stackgan_cli.evaluation.metrics.frechet_distance import FrechetDistance
+from stackgan_cli.evaluation.metrics.given_features import GivenFeatures
 from stackgan_cli.evaluation.metrics.inception_score import InceptionScore
+from stackgan_cli.evaluation.metrics.kernel_distance import KernelDistance
+from stackgan_cli.evaluation.metrics.novelty import Novelty
 from stackgan_cli.evaluation.metrics.r_precision import RPrecision
 from stackgan_cli.evaluation.metrics.shares import wilson_interval
+
+PRDC = {
+    3: {"precision": 0.94, "recall": 0.305, "density": 1.8988888888888886, "coverage": 0.7525},
+    5: {"precision": 0.97, "recall": 0.4275, "density": 1.9866666666666668, "coverage": 0.8825},
+}
 
 
 def distance(real: Tensor, drawn: Tensor) -> float:
@@ -64,6 +75,102 @@ def test_the_frechet_distance_of_a_set_to_itself_is_nothing() -> None:
     assert math.isfinite(distance(few, features))
     assert distance(few, features + 10) > 500
     assert "reason" in FrechetDistance().measure(Observation(few[:1]), Observation(few[:1]), None, 0)
+
+
+def kernel(real: Tensor, drawn: Tensor) -> dict[str, Any]:
+    return KernelDistance().measure(Observation(drawn), Observation(real), None, 0)
+
+
+@pytest.mark.filterwarnings("ignore:Metric:UserWarning")
+def test_the_kernel_distance_is_that_of_torchmetrics() -> None:
+    torch.manual_seed(2)
+    real, drawn = torch.randn(1200, 24).abs(), (torch.randn(1200, 24) * 1.2 + 0.1).abs()
+    theirs = KernelInceptionDistance(GivenFeatures(24), subsets=1, subset_size=1200).set_dtype(torch.float64)
+    theirs.update(real.double(), real=True)
+    theirs.update(drawn.double(), real=False)
+    assert kernel(real, drawn)["value"] == pytest.approx(float(theirs.compute()[0]), abs=1e-12)
+    assert kernel(drawn, real)["value"] == pytest.approx(kernel(real, drawn)["value"], abs=1e-12)
+
+
+def test_the_deviation_of_the_kernel_distance_is_how_far_it_strays() -> None:
+    torch.manual_seed(3)
+    found = [kernel(torch.randn(200, 8), torch.randn(150, 8) + 0.7) for _ in range(200)]
+    strays = torch.tensor([each["value"] for each in found]).std()
+    told = torch.tensor([each["deviation"] for each in found]).square().mean().sqrt()
+    assert float(told) == pytest.approx(float(strays), rel=0.2)
+    alike = [kernel(torch.randn(60, 8), torch.randn(60, 8))["value"] for _ in range(100)]
+    # It is unbiased: nothing on the average, and as often below as above.
+    assert 20 < sum(value < 0 for value in alike) < 80
+    assert "reason" in kernel(torch.randn(2, 8), torch.randn(50, 8))
+
+
+def covered(real: Tensor, drawn: Tensor, neighbours: int = 5) -> dict[str, float]:
+    found = Coverage(neighbours=neighbours).measure(Observation(drawn), Observation(real), None, 0)
+    assert found["value"] == found["parts"]["coverage"]["value"]
+    return {name: part["value"] for name, part in found["parts"].items()}
+
+
+@pytest.mark.parametrize(("neighbours", "expected"), PRDC.items())
+def test_coverage_and_its_parts_are_those_of_prdc(neighbours: int, expected: dict[str, float]) -> None:
+    # compute_prdc of the package prdc 0.2 on the same numbers.
+    random = np.random.default_rng(7)
+    real, drawn = random.normal(size=(400, 16)), random.normal(size=(300, 16)) * 0.8 + 0.3
+    drawn[:20] = drawn[20:40]
+    found = covered(torch.from_numpy(real), torch.from_numpy(drawn), neighbours)
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_coverage_tells_few_things_drawn_well_from_many() -> None:
+    torch.manual_seed(4)
+    real, again, wide = torch.randn(1500, 8), torch.randn(1500, 8), 5 * torch.randn(1500, 8)
+    alike = covered(real, again)
+    assert alike["coverage"] == pytest.approx(1 - 2**-5, abs=0.03)
+    assert alike["density"] == pytest.approx(1.0, abs=0.05)
+    one = covered(real, real[:1].repeat(1500, 1) + 1e-4 * torch.randn(1500, 8))
+    assert one["precision"] == 1.0
+    assert one["coverage"] < 0.02
+    assert covered(real, wide)["precision"] < 0.1 < covered(real, wide)["recall"]
+    assert set(covered(real, again + 100).values()) == {0.0}
+    # Far from nothing, and so near each other that float32 could not tell them apart.
+    assert covered(real + 1000, again + 1000) == pytest.approx(alike, abs=0.01)
+    assert "reason" in Coverage().measure(Observation(real[:5]), Observation(again), None, 0)
+
+
+def novelty(drawn: Tensor, real: Tensor, training: Tensor) -> dict[str, Any]:
+    return Novelty().measure(Observation(drawn), Observation(real, training=training), None, 0)
+
+
+def test_what_is_learnt_by_heart_is_not_new() -> None:
+    torch.manual_seed(6)
+    training, test, fresh = torch.randn(800, 6), torch.randn(300, 6), torch.randn(500, 6)
+    new = novelty(fresh, test, training)
+    assert new["value"] == pytest.approx(1.0, abs=0.1)
+    assert new["parts"]["close"]["value"] < 0.03
+    copied = novelty(training[:500], test, training)
+    assert copied["value"] < 1e-6
+    assert copied["parts"]["close"]["value"] == 1.0
+    half = novelty(torch.cat([training[:250], fresh[:250]]), test, training)
+    assert half["parts"]["close"]["value"] == pytest.approx(0.5, abs=0.03)
+    assert novelty(training[:500] + 0.01 * torch.randn(500, 6), test, training)["value"] < 0.1
+    assert "reason" in novelty(fresh, training[:300], training)
+
+
+def diversity(repeats: Tensor) -> dict[str, Any]:
+    return Diversity().measure(Observation(repeats[:, 0], repeats=repeats), None, None, 0)
+
+
+def test_a_model_that_ignores_its_noise_has_no_diversity_and_one_that_ignores_its_caption_all() -> None:
+    torch.manual_seed(8)
+    captions, noise = torch.randn(200, 1, 6), torch.randn(200, 4, 6)
+    assert diversity(captions.expand(-1, 4, -1))["value"] == 0.0
+    assert diversity(noise)["value"] == pytest.approx(1.0, abs=0.05)
+    # Distances of normal vectors grow with the root of their variance: 0.5^2 of 1 + 0.5^2.
+    part = diversity(captions + 0.5 * noise)
+    assert part["value"] == pytest.approx((0.25 / 1.25) ** 0.5, abs=0.03)
+    assert 0 < part["deviation"] < 0.03
+    assert part["captions"] == 200
+    for nothing in (captions[:1].expand(1, 4, 6), captions, torch.ones(5, 3, 6)):
+        assert diversity(nothing).keys() == {"reason"}
 
 
 def test_a_score_goes_from_one_to_the_number_of_values() -> None:
@@ -134,6 +241,21 @@ def test_r_precision_goes_from_chance_to_one() -> None:
     draw = torch.Generator().manual_seed(1)
     chance = ranked(torch.randn(600, 32, generator=draw), torch.randn(600, 32, generator=draw))
     assert chance["interval"][0] < 0.01 < chance["interval"][1] < 0.04
+
+
+def test_captions_that_are_true_of_the_picture_are_no_distractors_and_similar_ones_are_harder() -> None:
+    # 120 captions of 12 colours: those of one colour are all true of each other's pictures, and look alike.
+    colours = torch.arange(120) % 12
+    truth = [{"colour": str(int(colour))} for colour in colours]
+    features = torch.eye(12)[colours]
+    known: dict[str, Any] = {"truth": truth, "stated": [["colour"]] * 120}
+    assert ranked(features, features, candidates=50, **known)["value"] == 1.0
+    assert ranked(features, features, candidates=50)["value"] < 0.6
+    # A picture of colour 1 that looks like colour 0 most: only the captions closest to its own tell.
+    near = torch.eye(12) + 0.5 * torch.eye(12).roll(1, 1)
+    confused = ranked(near[colours], near[(colours + 1) % 12], candidates=11, **known)
+    assert confused["parts"]["similar"]["value"] <= confused["value"]
+    assert ranked(near[colours] + 0.2, near[colours], candidates=11, **known)["parts"]["similar"]["value"] == 1.0
 
 
 def test_r_precision_by_hand() -> None:

@@ -33,7 +33,7 @@ def rows_of(
         seed=0,
         report=(lambda done, total: told.append((done, total))) if told is not None else lambda done, total: None,
         at_once=at_once,
-    )
+    ).rows
 
 
 def values(rows: list[Row], metric: str) -> dict[str, float | None]:
@@ -68,6 +68,7 @@ def test_attributes_are_right_where_the_picture_is_and_by_chance_under_shuffled_
 
 
 def test_captions_are_told_apart_beside_their_own_pictures_alone(colours: SimpleNamespace) -> None:
+    colours.split.stated = None
     # Around the middle, colours have directions of their own (but for greys), and the cosine tells them apart.
     for ability in ("features", "caption_features"):
         setattr(colours.extractor, ability, partial(_centred, getattr(colours.extractor, ability)))
@@ -172,3 +173,22 @@ def test_captions_without_known_attributes_are_left_alone(colours: SimpleNamespa
     assert texts is not None
     assert texts.stated is None
     assert texts.truth is not None
+
+
+def test_training_pictures_and_more_drawings_are_looked_at_where_a_metric_asks_for_them(
+    colours: SimpleNamespace,
+) -> None:
+    spy, told = Spy("real", "training", "repeats"), []
+    rows = rows_of(colours, [chosen(spy)], count=20, told=told)
+    assert [row.pictures for row in rows if row.metrics] == ["Stage-I", "Stage-II"]
+    learnt = len(colours.data.train)
+    # Twenty captions are drawn three times more in both stages.
+    assert told[-1] == (80 + 2 * 60 + learnt, 80 + 2 * 60 + learnt)
+    drawn, real, _ = spy.shown[-1]
+    assert real is not None
+    assert real.training is not None
+    assert len(real.training) == learnt
+    assert drawn.repeats is not None
+    assert drawn.repeats.shape == (20, 4, 3)
+    assert torch.equal(drawn.repeats[:, 0], drawn.features)
+    assert torch.equal(drawn.repeats[:, 3], drawn.features)

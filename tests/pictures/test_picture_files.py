@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from stackgan_cli.errors import DataError, StackganError, UsageError
-from stackgan_cli.pictures.picture_files import check_target, free_path, read_facts, save_png, slug
+from stackgan_cli.pictures.picture_files import check_target, read_facts, save_new_png, save_png, slug
 
 PICTURE = Image.new("RGB", (8, 8), "red")
 
@@ -29,9 +31,25 @@ def test_prompts_become_names_that_every_file_system_takes(prompt: str, expected
 
 def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
     for expected in ("bird.png", "bird-2.png", "bird-3.png"):
-        path = free_path(tmp_path, "bird")
-        assert path.name == expected
-        path.touch()
+        assert save_new_png(PICTURE, tmp_path, "bird", None).name == expected
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["with hard links", "without"])
+def test_pictures_written_at_once_never_overwrite_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError
+
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    with ThreadPoolExecutor(8) as pool:
+        paths = list(pool.map(lambda seed: save_new_png(PICTURE.copy(), tmp_path, "bird", {"seed": seed}), range(64)))
+    assert [read_facts(path)["seed"] for path in paths] == list(range(64))
+    assert len(list(tmp_path.iterdir())) == 64
+    with pytest.raises(UsageError, match="nothing is overwritten"):
+        save_png(PICTURE, paths[5], None)
+    assert read_facts(paths[5])["seed"] == 5
 
 
 def test_facts_come_back_and_other_tools_find_the_prompt(tmp_path: Path) -> None:

@@ -54,8 +54,9 @@ def killed(source: Path, tmp_path: Path, empty_home: Path) -> Path:
     program.write_text(KILLED_LATER)
     done = subprocess.run([sys.executable, program, *arguments(source)], check=False, capture_output=True, timeout=120)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    (work,) = (empty_home / "data").iterdir()
-    assert work.name.startswith(".")
+    assert all(path.name.startswith(".") for path in (empty_home / "data").iterdir())
+    work = empty_home / "data" / ".mine.partial"
+    assert work.is_dir()
     return work
 
 
@@ -136,9 +137,7 @@ def test_workers_end_with_a_killed_prepare(source: Path, empty_home: Path) -> No
 
 
 def test_two_at_once_are_told_apart(stackgan: Callable[..., Any], source: Path, empty_home: Path) -> None:
-    work = empty_home / "data" / ".mine.partial"
-    work.mkdir(parents=True)
-    with only_one(work, "a test holds it"):
+    with only_one(empty_home / "data" / "mine", "writing"):
         refused = stackgan(*arguments(source))
     assert refused.code == 1
     assert refused.says("Another process is writing", "Wait until it has ended")
@@ -238,6 +237,6 @@ def test_unfinished_features_are_swept_before_the_next(
 ) -> None:
     assert stackgan(*arguments(source)).code == 0
     text = empty_home / "data" / "mine" / "text"
-    (text / ".char-cnn-rnn.x.partial").mkdir()
+    (text / ".char-cnn-rnn.a1b2c3d4.partial").mkdir()
     assert stackgan("prepare", "--data", "mine", "--encoder", "hashed-words", "--encoder-option", "width=64").code == 0
     assert [path.name for path in text.iterdir()] == ["hashed-words"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,11 +17,15 @@ from stackgan_cli.components.protocols import CAPTION_NEEDS, Observation, Texts
 from stackgan_cli.components.results import metric_fault
 
 _PICTURES, _WIDTH, _CLASSES = 128, 8, 4
+_MEMBERS = ("logits", "attributes", "repeats", "training")
 _COLOURS = ("red", "blue", "yellow", "white")
 
 
 def _observed(*, fitting: bool) -> Observation:
-    """Random pictures: those that fit :func:`_texts` and the real ones, or others that have nothing to do with them."""
+    """Random pictures: those that fit :func:`_texts` and the real ones, or others that have nothing to do with them.
+
+    Of a caption, drawings that fit differ, and the others hardly.
+    """
     kinds = torch.arange(_PICTURES) % _CLASSES
     seen = kinds if fitting else (kinds + 1) % _CLASSES
     features = drawn(21, _PICTURES, _WIDTH)
@@ -28,6 +33,9 @@ def _observed(*, fitting: bool) -> Observation:
         features if fitting else drawn(22, _PICTURES, _WIDTH) + 5,
         logits=drawn(23, _PICTURES, _CLASSES) + 8 * torch.eye(_CLASSES)[seen],
         attributes={"colour": [_COLOURS[kind] for kind in seen.tolist()]},
+        repeats=drawn(24, _PICTURES // 8, 4, _WIDTH) * (1.0 if fitting else 0.01)
+        + drawn(25, _PICTURES // 8, 1, _WIDTH),
+        training=drawn(26, _PICTURES, _WIDTH),
     )
 
 
@@ -55,12 +63,16 @@ class _MetricRun:
         needs = self.metric.needs
 
         def shown(observed: Observation) -> Observation:
-            kept = {name: getattr(observed, name) for name in ("logits", "attributes") if name in needs}
+            kept = {name: getattr(observed, name) for name in _MEMBERS if name in needs}
             return Observation(observed.features, **kept)
 
         real = shown(_observed(fitting=True)) if "real" in needs else None
         words = (texts or _texts()) if needs & CAPTION_NEEDS else None
-        result = self.metric.measure(shown(_observed(fitting=fitting)), real, words, 5)
+        pictures = shown(_observed(fitting=fitting))
+        if "training" in needs and not fitting:
+            # What learnt the training pictures by heart.
+            pictures = replace(pictures, features=drawn(26, _PICTURES, _WIDTH))
+        result = self.metric.measure(pictures, real, words, 5)
         require(isinstance(result, Mapping), f"measure returns {type(result).__name__} instead of a mapping")
         found: Mapping[str, Any] = result
         return found
@@ -109,5 +121,5 @@ def check_metric(notebook: Notebook, subject: Subject) -> None:
     notebook.run("one seed, one result", run.repeats)
     if "texts" in run.metric.needs and not run.metric.needs & {"stated", "caption_features"}:
         notebook.run("texts without features", run.bare_texts)
-    if run.metric.needs & {"real", *CAPTION_NEEDS}:
+    if run.metric.needs & {"real", "repeats", *CAPTION_NEEDS}:
         notebook.run("better is better", run.better)

@@ -81,6 +81,10 @@ class Observation:
     """(pictures, values) float32."""
     attributes: Mapping[str, Sequence[str]] | None = None
     """For each attribute, its value on each picture."""
+    repeats: Tensor | None = None
+    """(captions, drawings, width) float32: several drawings of each of some captions, with other noise."""
+    training: Tensor | None = None
+    """(pictures, width) float32: with the real pictures that others are compared with, those that were trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +110,13 @@ METRIC_NEEDS: Mapping[str, str] = {
     "texts": "the captions of the pictures",
     "stated": "data that says which attributes each caption states",
     "caption_features": "an extractor that reads captions",
+    "training": "the training pictures",
+    "repeats": "several drawings of one caption",
 }
-"""What a metric may need, each with a few words for whoever does not have it. All but ``attributes`` and ``stated``
-name what they fill: ``real``, ``Observation.logits``, ``texts``, ``Texts.features``; ``attributes`` fills
-``Observation.attributes``, and ``stated`` both ``Texts.truth`` and ``Texts.stated``."""
+"""What a metric may need, each with a few words for whoever does not have it. They name what they fill: ``real``,
+``texts``, and members of the :class:`Observation` of what was drawn, but for three: ``training`` is a member of that of
+the real pictures, ``caption_features`` fills ``Texts.features``, and ``stated`` both ``Texts.truth`` and
+``Texts.stated``."""
 
 CAPTION_NEEDS = frozenset({"texts", "stated", "caption_features"})
 """Those of them that have to do with captions."""

@@ -22,9 +22,10 @@ _TIE = 1e-7
 class RPrecision:
     """R-precision (Xu et al. 2018, section 4): share of pictures whose caption is the closest of many by cosine.
 
-    Each picture's caption is ranked among captions of other classes that read differently, drawn at random from those
-    that are measured with it. A caption that shares the first place with others counts as their part of one, so that
-    an extractor which tells nothing apart scores by chance.
+    Each picture's caption is ranked among captions of other classes that read differently and, where the data knows
+    what captions state, are not true of the picture's too: drawn at random from those that are measured with it and, as
+    the part ``similar``, those that are the closest to it. A caption that shares the first place with others counts as
+    their part of one, so that an extractor which tells nothing apart scores by chance.
 
     Args:
         candidates: captions to rank for each picture, its own among them.
@@ -42,18 +43,49 @@ class RPrecision:
         assert texts is not None
         assert texts.features is not None
         pictures, captions = (normalize(each.double(), dim=1) for each in (drawn.features, texts.features))
-        first: dict[str, int] = {}
-        wording = torch.tensor([first.setdefault(caption, at) for at, caption in enumerate(texts.captions)])
-        classes = wording if texts.classes is None else torch.tensor(list(texts.classes))
+        mismatched = _Mismatched(texts)
         draw = generator_for(seed, "mismatched captions")
-        right = 0.0
+        among_random = among_similar = 0.0
         for at, picture in enumerate(pictures):
-            others = ((wording != wording[at]) & (classes != classes[at])).nonzero()[:, 0]
+            others = mismatched.of(at)
             if len(others) < self.candidates - 1:
                 return {"reason": f"{self.candidates} captions of different classes are ranked, and there are too few"}
+            own = captions[at] @ picture
             chosen = others[torch.randperm(len(others), generator=draw)[: self.candidates - 1]]
-            right += _first_place(captions[at] @ picture, captions[chosen] @ picture)
-        return {**share(right, len(pictures)), "candidates": self.candidates}
+            among_random += _first_place(own, captions[chosen] @ picture)
+            similar = others[(captions[others] @ captions[at]).topk(self.candidates - 1).indices]
+            among_similar += _first_place(own, captions[similar] @ picture)
+        parts = {"similar": share(among_similar, len(pictures))}
+        return {**share(among_random, len(pictures)), "parts": parts, "candidates": self.candidates}
+
+
+class _Mismatched:
+    """Finds captions that do not belong to a picture.
+
+    Args:
+        texts: the captions, and what is known of their pictures.
+    """
+
+    def __init__(self, texts: Texts) -> None:
+        first: dict[str, int] = {}
+        self._wording = torch.tensor([first.setdefault(caption, at) for at, caption in enumerate(texts.captions)])
+        self._classes = self._wording if texts.classes is None else torch.tensor(list(texts.classes))
+        self._truth = self._stated = torch.zeros(len(texts.captions), 0)
+        if texts.truth is not None and texts.stated is not None:
+            names = sorted({name for row in texts.truth for name in row})
+            numbers: dict[tuple[str, str | None], int] = {}
+            self._truth = torch.tensor(
+                [[numbers.setdefault((name, row.get(name)), len(numbers)) for name in names] for row in texts.truth]
+            )
+            self._stated = torch.tensor([[name in row for name in names] for row in texts.stated])
+
+    def of(self, at: int) -> Tensor:
+        """Places of the captions that do not fit the picture of the caption at a place."""
+        other = (self._wording != self._wording[at]) & (self._classes != self._classes[at])
+        if self._truth.shape[1]:
+            # Whatever another caption states may happen to be true of this one's picture.
+            other &= ((self._truth != self._truth[at]) & self._stated).any(1)
+        return other.nonzero()[:, 0]
 
 
 def _first_place(own: Tensor, others: Tensor) -> float:

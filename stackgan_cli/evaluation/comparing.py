@@ -1,0 +1,162 @@
+"""Several models on the same captions with the same noise, and how sure their differences are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import Field
+
+from stackgan_cli.errors import UsageError
+from stackgan_cli.evaluation.evaluate import Evaluation
+from stackgan_cli.evaluation.results import Measurement, MetricFacts
+from stackgan_cli.evaluation.samples import drawn_pictures, reordered
+from stackgan_cli.files import atomic_file
+from stackgan_cli.home import home
+from stackgan_cli.manifests import Manifest, write_json
+from stackgan_cli.model_finding import place_of_model
+from stackgan_cli.pictures.picture_files import slug
+from stackgan_cli.pictures.pixels import to_pictures
+from stackgan_cli.pictures.sheets import systems_sheet
+from stackgan_cli.progress import SILENT
+from stackgan_cli.randomness import generator_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from PIL import Image
+
+    from stackgan_cli.components.protocols import Observation
+    from stackgan_cli.evaluation.measuring import ChosenMetric
+    from stackgan_cli.evaluation.request import EvaluateRequest
+    from stackgan_cli.evaluation.rows import Measured
+    from stackgan_cli.progress import Progress
+
+_REPLICATES = 100
+"""Times that the captions are drawn anew to tell how sure a difference is."""
+_SHOWN, _SIDE = 8, 128
+"""Captions of the figure, and side in pixels of its pictures."""
+_OF_ALL = frozenset({"repeats", "training"})
+"""Needs of metrics whose numbers are of no single caption, so that they cannot be paired."""
+
+
+class Difference(Manifest):
+    """How much larger a number is than the first model's."""
+
+    value: float
+    interval: tuple[float, float]
+    """95 %, by a paired bootstrap over captions (Efron and Tibshirani 1993): both models' numbers of the same ones."""
+
+
+class ComparedModel(Manifest):
+    """One of the models."""
+
+    model: str
+    stages: dict[str, int]
+    metrics: dict[str, Measurement]
+    """Of its last stage."""
+    against_first: dict[str, Difference] = Field(default_factory=dict)
+    """By metric; empty for the first model, and without metrics that cannot be paired."""
+    notes: list[str] = Field(default_factory=list)
+
+
+class Comparison(Manifest):
+    """Numbers of several models, and everything that they depend on."""
+
+    protocol: dict[str, Any]
+    extractor: dict[str, Any]
+    metrics: dict[str, MetricFacts]
+    models: list[ComparedModel]
+
+
+def compare(request: EvaluateRequest, models: Sequence[str], progress: Progress = SILENT) -> tuple[Comparison, Path]:
+    """Measure models by the same extractor on the same captions with the same seeds.
+
+    Args:
+        request: what to measure by; its ``model`` is not looked at.
+        models: names or folders, the one that others are compared with first.
+        progress: told how it goes.
+
+    Returns:
+        The comparison, and the folder in the home folder that it was written to: ``comparison.json`` and
+        ``comparison.png``, one row a model and one column a caption.
+
+    Raises:
+        UsageError: fewer than two models.
+        StackganError: as of :func:`~stackgan_cli.evaluation.evaluate.evaluate`.
+    """
+    if len(models) < 2:
+        raise UsageError("A comparison takes two models or more.", hint="stackgan evaluate --data DATA --compare A B")
+    folders = [place_of_model(model).open() for model in models]
+    evaluation = Evaluation(request, progress)
+    compared: list[ComparedModel] = []
+    pictures: list[tuple[str, list[Image.Image]]] = []
+    first: Measured | None = None
+    protocol: dict[str, Any] = {}
+    for folder in folders:
+        progress.say(f"Measuring the model {folder.name} ({folder.folder}).")
+        pipeline = evaluation.pipeline(folder)
+        measured = evaluation.measured(pipeline, progress)
+        results = evaluation.results(pipeline, measured)
+        row = next(each for each in results.rows if each.pictures == f"Stage-{'I' * pipeline.stages[-1]}")
+        stages = {str(stage): steps for stage, steps in results.protocol["stages"].items()}
+        against = {} if first is None else _differences(evaluation.metrics, first, measured, request.seed)
+        compared.append(
+            ComparedModel(
+                model=folder.name, stages=stages, metrics=row.metrics, against_first=against, notes=results.notes
+            )
+        )
+        protocol = protocol or {key: value for key, value in results.protocol.items() if key not in ("model", "stages")}
+        first = first or measured
+        samples = evaluation.samples[:_SHOWN]
+        batches = drawn_pictures(pipeline, evaluation.data, evaluation.split, samples, pipeline.stages[-1])
+        pictures.append((folder.name, [picture for batch in batches for picture in to_pictures(batch)]))
+    comparison = Comparison(
+        protocol=protocol,
+        extractor=dict(evaluation.fitted.card),
+        metrics={each.name: each.facts for each in evaluation.metrics},
+        models=compared,
+    )
+    captions = [evaluation.split.captions[each.picture][each.caption] for each in evaluation.samples[:_SHOWN]]
+    target = home() / "evaluation" / "comparisons" / evaluation.data.name / "-".join(slug(name) for name, _ in pictures)
+    write_json(target / "comparison.json", comparison.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+    with atomic_file(target / "comparison.png") as temporary:
+        systems_sheet(captions, pictures, side=_SIDE).save(temporary, "PNG")
+    return comparison, target
+
+
+def _differences(metrics: Sequence[ChosenMetric], first: Measured, other: Measured, seed: int) -> dict[str, Difference]:
+    found = {}
+    count = len(first.drawn.features)
+    draw = generator_for(seed, "bootstrap")
+    orders = [torch.randint(count, (count,), generator=draw).tolist() for _ in range(_REPLICATES)]
+    for metric in metrics:
+        if metric.metric.needs & _OF_ALL:
+            continue
+        whole = _value(metric, other, None, seed), _value(metric, first, None, seed)
+        again = [(_value(metric, other, order, seed), _value(metric, first, order, seed)) for order in orders]
+        told = torch.tensor([ours - theirs for ours, theirs in again if ours is not None and theirs is not None])
+        if whole[0] is not None and whole[1] is not None and len(told) == len(orders):
+            low, high = told.double().quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+            found[metric.name] = Difference(value=whole[0] - whole[1], interval=(low, high))
+    return found
+
+
+def _value(metric: ChosenMetric, measured: Measured, order: Sequence[int] | None, seed: int) -> float | None:
+    """What a metric says of drawings, or of some of them by their places."""
+    drawn, texts = measured.drawn, measured.texts
+    if order is not None:
+        drawn, texts = _picked(drawn, order), reordered(texts, order)
+    found = metric.measure(drawn, measured.real, texts, seed)
+    return None if found is None else found.value
+
+
+def _picked(observed: Observation, order: Sequence[int]) -> Observation:
+    places = torch.tensor(order)
+    logits = None if observed.logits is None else observed.logits[places]
+    attributes = observed.attributes
+    if attributes is not None:
+        attributes = {name: [values[at] for at in order] for name, values in attributes.items()}
+    return replace(observed, features=observed.features[places], logits=logits, attributes=attributes)

@@ -1,0 +1,136 @@
+"""The page of a report: one file that needs nothing else, and its figures as pictures beside it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stackgan_cli.evaluation.report.figures import all_figures
+from stackgan_cli.files import atomic_file, write_text
+from stackgan_cli.pictures.sheets import sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from PIL import Image
+
+    from stackgan_cli.evaluation.report.figures import Figure, Scene
+    from stackgan_cli.evaluation.results import Measurement, Results
+    from stackgan_cli.evaluation.rows import Measured
+
+PAGE, FIGURES = "report.html", "figures"
+_SIDE = 128
+"""Side in pixels of a picture in a figure's own file; on the page a picture is as large as it was drawn."""
+_QUALITY = 88
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Numbers by line and column, as text."""
+
+    title: str
+    columns: Sequence[str]
+    lines: Sequence[tuple[str, Sequence[str]]]
+
+
+def write_report(folder: Path, results: Results, scene: Scene) -> Path:
+    """Draw the figures and write them beside the results, each as its own PNG and all on one page.
+
+    Args:
+        folder: that the results are in.
+        results: numbers, and everything that they depend on.
+        scene: what the figures are drawn from.
+
+    Returns:
+        The page, which links to nothing outside of itself.
+    """
+    from jinja2 import Environment, PackageLoader
+
+    figures = all_figures(scene)
+    (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+    for figure in figures:
+        with atomic_file(folder / FIGURES / f"{figure.name}.png") as temporary:
+            sheet([(row.caption, row.pictures) for row in figure.rows], side=_SIDE, across=_across(figure)).save(
+                temporary, "PNG"
+            )
+    pages = Environment(loader=PackageLoader("stackgan_cli.evaluation.report", "."), autoescape=True)
+    pages.filters["data"] = _data
+    page = pages.get_template("page.html.j2").render(
+        results=results,
+        tables=[_headline(results), *_parts(results)],
+        confusions=_confusions(scene.measured),
+        figures=figures,
+        curves=_curves(scene),
+    )
+    write_text(folder / PAGE, page)
+    return folder / PAGE
+
+
+def _across(figure: Figure) -> int:
+    """Captions beside each other in a figure's file."""
+    return 4 if len(figure.rows[0].pictures) == 1 else 1
+
+
+def _headline(results: Results) -> _Table:
+    arrows = {"lower": "↓", "higher": "↑"}
+    lines = [
+        (f"{facts.title} {arrows[facts.better]}", [_shown(row.metrics.get(name)) for row in results.rows])
+        for name, facts in results.metrics.items()
+    ]
+    return _Table("Numbers", [row.pictures for row in results.rows], lines)
+
+
+def _parts(results: Results) -> list[_Table]:
+    """A table for each metric that says something of single things."""
+    tables = []
+    for name, facts in results.metrics.items():
+        rows = {row.pictures: row.metrics[name] for row in results.rows if name in row.metrics}
+        parts = dict.fromkeys(part for measured in rows.values() for part in measured.parts)
+        lines = [(part.replace("_", " "), [_shown(each.parts.get(part)) for each in rows.values()]) for part in parts]
+        if lines:
+            tables.append(_Table(f"{facts.title[0].upper()}{facts.title[1:]}, one by one", list(rows), lines))
+    return tables
+
+
+def _confusions(measured: Measured) -> list[_Table]:
+    """For each attribute, what was asked for by what is seen, in counts; only what captions state counts."""
+    seen, texts = measured.drawn.attributes, measured.texts
+    if seen is None or texts.truth is None or texts.stated is None:
+        return []
+    tables = []
+    for name, found in seen.items():
+        pairs = [
+            (truth[name], value)
+            for truth, stated, value in zip(texts.truth, texts.stated, found, strict=True)
+            if name in stated
+        ]
+        values = sorted({value for pair in pairs for value in pair})
+        counts = {pair: pairs.count(pair) for pair in set(pairs)}
+        lines = [(asked, [str(counts.get((asked, value), "")) for value in values]) for asked in values]
+        if lines:
+            tables.append(_Table(name.replace("_", " "), values, lines))
+    return tables
+
+
+def _curves(scene: Scene) -> Mapping[str, str]:
+    """By stage, the plot of its losses where the model's folder has one."""
+    found = {}
+    for stage in scene.pipeline.stages:
+        path = scene.pipeline.model.folder / "training" / f"stage{stage}" / "losses.png"
+        if path.is_file():
+            found[f"Stage-{'I' * stage}"] = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+    return found
+
+
+def _shown(measured: Measurement | None) -> str:
+    return "" if measured is None else measured.shown
+
+
+def _data(picture: Image.Image) -> str:
+    """The picture within a page."""
+    file = io.BytesIO()
+    picture.save(file, "WEBP", quality=_QUALITY)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()

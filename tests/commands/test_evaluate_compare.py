@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+SMALL = {"width": 8, "channels": 4, "input_side": 32, "epochs": 1, "count": 40}
+
+
+@pytest.fixture
+def compare(stackgan: Callable[..., Any], model: Path) -> Callable[..., Any]:
+    """``stackgan evaluate --compare`` with a small extractor and few pictures, on the data ``birds``."""
+    options = [part for name, value in SMALL.items() for part in ("--extractor-option", f"{name}={value}")]
+
+    def called(*arguments: object) -> Any:
+        return stackgan("evaluate", "--data", "birds", "--num-images", 24, *options, "--compare", *arguments)
+
+    return called
+
+
+def test_models_are_compared_on_the_same_captions_and_noise(compare: Callable[..., Any], model: Path) -> None:
+    twin, blank = model.parent / "twin", model.parent / "blank"
+    for copy in (twin, blank):
+        shutil.copytree(model, copy)
+    weights = blank / "stage2" / "model.safetensors"
+    save_file({name: tensor * 0 for name, tensor in load_file(weights).items()}, weights)
+    done = compare("birds", "twin", "blank", "--json")
+    assert done.code == 0, done.err
+    first, same, other = done.json["models"]
+    assert [each["model"] for each in (first, same, other)] == ["birds", "twin", "blank"]
+    assert "against_first" not in first
+    assert same["metrics"] == first["metrics"]
+    # A model does not differ from itself, and surely not by chance.
+    assert same["against_first"].keys() >= {"frechet-distance", "attribute-accuracy", "coverage"}
+    assert all(each["value"] == 0 and each["interval"] == [0, 0] for each in same["against_first"].values())
+    difference = other["against_first"]["frechet-distance"]
+    assert difference["value"] == pytest.approx(
+        other["metrics"]["frechet-distance"]["value"] - first["metrics"]["frechet-distance"]["value"]
+    )
+    low, high = difference["interval"]
+    assert low < high
+    # Those that are of all drawings of a caption, or of all training pictures, are told without a difference.
+    assert "diversity" in other["metrics"]
+    assert "diversity" not in other["against_first"]
+    (folder,) = (model.parent.parent / "evaluation" / "comparisons" / "birds").iterdir()
+    assert json.loads((folder / "comparison.json").read_text()) == done.json
+    with Image.open(folder / "comparison.png") as figure:
+        figure.load()
+        assert figure.width > 8 * 128
+        assert figure.height > 3 * 128
+
+
+def test_the_table_has_a_column_for_each_model_and_names_need_the_option(
+    compare: Callable[..., Any], stackgan: Callable[..., Any], model: Path
+) -> None:
+    done = compare("birds", "birds")
+    assert done.code == 0, done.err
+    assert "+0 (+0 to +0)" in " ".join(done.out.replace("│", " ").split())
+    alone = compare("birds")
+    assert alone.code == 2
+    assert alone.says("two models or more")
+    unasked = stackgan("evaluate", "birds", "--data", "birds")
+    assert unasked.code == 2
+    assert unasked.says("--compare, or --model birds")
