@@ -44,6 +44,10 @@ class SettingsError(StackganError):
     exit_code = 3
 
 
+class MissingOptionError(SettingsError):
+    """A component cannot be built by its name alone: it needs an option that nobody but its user can give, as a path."""
+
+
 class ComponentError(StackganError):
     """A named component is unknown, broken, or given options it does not take."""
 

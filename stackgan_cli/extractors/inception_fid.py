@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from stackgan_cli.components.storage import load_weights
-from stackgan_cli.errors import DataError, SettingsError
+from stackgan_cli.errors import DataError, MissingOptionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ class InceptionFid(nn.Module):
         weights: path of the public file (see the module).
 
     Raises:
-        SettingsError: no path was given.
+        MissingOptionError: no path was given.
         DataError: there is no such file, or it holds something else.
     """
 
@@ -54,7 +54,7 @@ class InceptionFid(nn.Module):
     def __init__(self, *, weights: str = "") -> None:
         super().__init__()
         if not weights:
-            raise SettingsError(
+            raise MissingOptionError(
                 "The extractor 'inception-fid' needs its public weights, which do not come with this package.",
                 hint=f"--extractor-option weights=PATH, a copy of {PUBLIC_FILE} as pytorch-fid publishes it",
             )

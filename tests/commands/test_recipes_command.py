@@ -92,7 +92,7 @@ def test_no_help_names_recipes_which_are_listed_by_a_command(stackgan: Stackgan)
 
 
 def test_names_are_completed_without_torch() -> None:
-    program = "import sys; from stackgan_cli.commands.options import complete_recipe as names; print(*names())"
+    program = "import sys; from stackgan_cli.commands.completing import complete_recipe as names; print(*names())"
     done = subprocess.run(
         [sys.executable, "-c", f"{program}; print({{'torch', 'numpy', 'pydantic'}} & set(sys.modules))"],
         capture_output=True, text=True, check=True,

@@ -152,8 +152,12 @@ def test_nothing_is_added_from_a_source_that_has_changed(
 
 
 def test_several_encoders_are_named_where_training_would_take_another(
-    stackgan: Callable[..., Any], captioned_folder: Callable[..., Path]
+    stackgan: Callable[..., Any],
+    captioned_folder: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     small = ("--encoder-option", "fit_steps=1", "--encoder-option", "channels=8")
     prepare = ("prepare", "--data", "it is mine/data", "--resolution", 16)
     first = stackgan(*prepare, "--source", captioned_folder(4), "--encoder", "char-cnn-rnn", *small)

@@ -48,7 +48,7 @@ def test_options_that_were_given_once_need_not_be_given_again(
     assert losses(home) == expected
     other = stackgan("train-stage1", "--data", "birds", "--steps", 6, "--set", "kl_weight=0.25")
     assert other.code == 3
-    assert other.says("kl_weight was 0.5 and is now 0.25.")
+    assert other.says("kl_weight was 0.5 and is now 0.25")
     # What is begun anew owes nothing to what was asked for before.
     anew = train_tiny(1, "--steps", 6, "--set", "kl_weight=0.25", "--restart", "--dry-run", "--json")
     assert (anew.code, anew.json["from_step"]) == (0, 0)

@@ -16,7 +16,7 @@ from stackgan_cli.components.conformance.isolation import import_quietly, isolat
 from stackgan_cli.components.conformance.samples import TEXT_WIDTH, WORD_WIDTH
 from stackgan_cli.components.conformance.subject import Check, Notebook, Subject, UnmetError, require
 from stackgan_cli.components.registry import find
-from stackgan_cli.errors import ComponentError, StackganError
+from stackgan_cli.errors import ComponentError, MissingOptionError, StackganError
 
 _NETWORK_SIZES = [{"resolution": side} for side in (32, 64, 128, 256)]
 _SIZES: Mapping[Kind, Sequence[Mapping[str, int]]] = {
@@ -179,7 +179,10 @@ def _check_command(command: Callable[..., Any]) -> str:
 
 
 def _sized(notebook: Notebook, subject: Subject, host: Mapping[str, object] | None) -> Subject | None:
-    """Build once, at the first size that the factory accepts and small where it can be; None where it accepts none."""
+    """Build once, at the first size that the factory accepts and small where it can be.
+
+    None where it accepts none, or needs an option that was not given.
+    """
     widths = {"text_width": TEXT_WIDTH, "word_width": WORD_WIDTH} if subject.kind in _SIZES else {}
     sizes: Sequence[Mapping[str, object]] = [{}] if host is not None else _SIZES.get(subject.kind, [{"seed": 0}])
     first: StackganError | None = None
@@ -189,6 +192,9 @@ def _sized(notebook: Notebook, subject: Subject, host: Mapping[str, object] | No
             candidate = replace(subject, host=given, options={**small, **subject.options})
             try:
                 candidate.build()
+            except MissingOptionError as error:
+                notebook.note("builds", True, f"only with --option, so nothing else was checked: {error.message}")
+                return None
             except StackganError as error:
                 first = first or error
                 continue
