@@ -45,7 +45,7 @@ class SettingsError(StackganError):
 
 
 class MissingOptionError(SettingsError):
-    """A component cannot be built by its name alone: it needs an option that nobody but its user can give, as a path."""
+    """A component cannot be built by its name alone: it needs an option that only its user can give, as a path."""
 
 
 class ComponentError(StackganError):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from stackgan_cli.errors import DataError
 from stackgan_cli.model_folder import hash_of, save_stage, save_text_encoder, stage_record
 from stackgan_cli.model_manifest import DataRecord, StageRecord, StartRecord
 from stackgan_cli.vocabulary import FILE as VOCABULARY
@@ -58,8 +60,7 @@ class Publisher:
                 model=start.name, generator=hash_of(start.stage_folder(stage)), steps=learnt.steps
             )
             self._words = read_vocabulary(start.folder) or frozenset()
-        self._data = DataRecord(name=data.name, fingerprint=data.fingerprint)
-        self._captions = data.train.captions
+        self._data, self._prepared = DataRecord(name=data.name, fingerprint=data.fingerprint), data
 
     @property
     def published(self) -> int | None:
@@ -76,7 +77,9 @@ class Publisher:
         if not (self._folder / "text_encoder").is_dir():
             save_text_encoder(self._folder, self._encoder_folder)
         if not (self._folder / VOCABULARY).is_file():
-            write_vocabulary(self._folder, self._captions, self._words)
+            # A run on streamed shards needs no table of the data, and then knows no words.
+            with suppress(DataError):
+                write_vocabulary(self._folder, self._prepared.train.captions, self._words)
         # A run that goes on need not be told again what it began with.
         before = stage_record(self._folder, self._stage)
         record = StageRecord(

@@ -42,7 +42,7 @@ def test_a_run_that_began_on_a_table_does_not_go_on_with_a_stream_of_another_ord
     assert stackgan("prepare", "--data", "birds", "--shards", tmp_path / "shards").code == 0
     done = train_tiny(1, "--stream", tmp_path / "shards", "--steps", 8)
     assert done.code == 3
-    assert done.says("stream was None", "--restart")
+    assert done.says("stream was not set", "--restart")
 
 
 def test_a_place_without_shards_is_named(train_tiny: Callable[..., Any], home: Path, tmp_path: Path) -> None:
