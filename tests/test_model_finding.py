@@ -125,7 +125,7 @@ def test_nothing_is_written_into_a_package(stackgan: Stackgan, bring: Bring, hom
     )
     measured = stackgan("evaluate", "--data", "birds", "--model", "flowers", *small)
     assert measured.code == 0, measured.err
-    (results,) = (home / "evaluation" / "stackgan-flowers" / "flowers" / "birds").iterdir()
+    (results,) = (home / "evaluation" / "stackgan-flowers" / "flowers" / "birds").rglob("results.json")
     assert json.loads(results.read_text())["protocol"]["model"] == "stackgan-flowers:flowers"
     assert files(folder) == before
 
