@@ -103,7 +103,7 @@ def test_two_ranks_compute_what_one_does(stackgan: Callable[..., Any], home: Pat
         code, _, err = ended(started(arguments(2, "shared", 1, recipe)))
         assert code == 0, err
         folders = checkpoint(home, "alone", 2, 1), checkpoint(home, "shared", 2, 1)
-        # A tiny batch-norm makes much of float32's rounding in gradients; statistics of half a batch would show in losses.
+        # A tiny batch makes much of rounding in gradients; statistics of half of it would show in the losses.
         assert farthest(*folders, "discriminator") < 0.05
         one, other = losses(home, "alone", 2)[0], losses(home, "shared", 2)[0]
         for name in ("discriminator", "kl"):
