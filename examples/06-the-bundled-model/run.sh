@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # The bundled model again, from nothing: hours on two cores, two minutes with STACKGAN_TOY=1.
 . "$(dirname "${BASH_SOURCE[0]}")/../place.sh"
+# The other examples have drawn-birds of another size.
+export STACKGAN_HOME="$place/home-of-06"
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 data=(--reader-option count=12000 --encoder words --encoder-option fit_steps=4000 --encoder-option picture_every=16)
 shapes1=(--steps 6000) shapes2=(--steps 4500) stage1=(--steps 1500) stage2=(--steps 1500) judge=() few=()
