@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -16,6 +17,9 @@ import pytest
 from PIL import Image
 
 SIDES = {1: 16, 2: 64}
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it puts in the background so; the tests of interrupts, and what they start, are to hear them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 BROKEN_SITE = Path(__file__).parent / "broken_plugins" / "site"
 
 
