@@ -91,8 +91,8 @@ def _tell(beginning: str, message: str) -> None:
         err.print(f"{beginning}{escape(message)}", soft_wrap=True)
         return
     words, mark, command = message.rpartition(_COMMAND)
-    if message.startswith("stackgan ") or not mark or len(message) + 10 <= err.width:
-        whole = message.startswith("stackgan ")
+    whole = message.startswith("stackgan ")
+    if whole or not mark or len(message) + 10 <= err.width:
         err.print(f"{beginning}{escape(message)}", soft_wrap=whole, overflow="ignore", crop=False)
         return
     err.print(f"{beginning}{escape(words)}:", overflow="ignore", crop=False)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stackgan_cli.evaluation.comparing import ComparedModel
-    from stackgan_cli.evaluation.results import Measurement, Results
+    from stackgan_cli.evaluation.results import Results
 
-_ARROWS = {"lower": "↓", "higher": "↑"}
-"""Which way is better."""
+_METRIC = "metric (↑ ↓ better)"
+"""Heading of the first column."""
 EPILOG = """Examples:
 
 stackgan evaluate --data drawn-birds
@@ -33,49 +33,64 @@ stackgan evaluate --data drawn-birds --compare bundled drawn-birds
 stackgan evaluate --data drawn-birds --metric attribute-accuracy --extractor-option width=128"""
 
 
+Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL...", help="Models to compare.", show_default=False)]
+Compare = Annotated[
+    bool, typer.Option("--compare", help="Compare the models that are named, on the same captions with the same noise.")
+]
+Measured = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="Name or folder of a model.",
+        autocompletion=complete_model,
+        show_default="named as the data, else what generate would draw with",
+    ),
+]
+NumImages = Annotated[
+    int | None,
+    typer.Option(
+        "--num-images", "-n", min=FEWEST_PICTURES, help="Pictures to draw.", show_default="one per test picture"
+    ),
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        help="Metric to measure; repeatable.",
+        autocompletion=complete_metric,
+        show_default="all that are installed and apply",
+    ),
+]
+Extractor = Annotated[
+    str | None,
+    typer.Option(
+        "--extractor", help="Feature extractor.", autocompletion=complete_extractor, show_default="what suits the data"
+    ),
+]
+ExtractorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--extractor-option",
+        metavar="KEY=VALUE",
+        help="Option of the feature extractor; repeatable.",
+        show_default=False,
+    ),
+]
+EvaluationSeed = Annotated[int, typer.Option("--seed", min=0, help="Seed of captions and noise.")]
+Report = Annotated[bool, typer.Option("--report", help="Write a page with figures, report.html, beside the results.")]
+
+
 def evaluate(
     data: Data,
-    models: Annotated[
-        list[str] | None, typer.Argument(metavar="MODEL...", help="Models to compare.", show_default=False)
-    ] = None,
-    compare: Annotated[
-        bool,
-        typer.Option("--compare", help="Compare the models that are named, on the same captions with the same noise."),
-    ] = False,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Name or folder of a model.",
-            autocompletion=complete_model,
-            show_default="named as the data, else what generate would draw with",
-        ),
-    ] = None,
-    num_images: Annotated[
-        int | None,
-        typer.Option(
-            "--num-images", "-n", min=FEWEST_PICTURES, help="Pictures to draw.", show_default="one per test picture"
-        ),
-    ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Metric to measure; repeatable.",
-            autocompletion=complete_metric,
-            show_default="all that are installed and apply",
-        ),
-    ] = None,
-    extractor: Annotated[
-        str | None,
-        typer.Option(help="Feature extractor.", autocompletion=complete_extractor, show_default="what suits the data"),
-    ] = None,
-    extractor_option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Option of the feature extractor; repeatable.", show_default=False),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of captions and noise.")] = 0,
-    report: Annotated[
-        bool, typer.Option("--report", help="Write a page with figures, report.html, beside the results.")
-    ] = False,
+    models: Models = None,
+    compare: Compare = False,
+    model: Measured = None,
+    num_images: NumImages = None,
+    metric: Metrics = None,
+    extractor: Extractor = None,
+    extractor_option: ExtractorOption = None,
+    seed: EvaluationSeed = 0,
+    report: Report = False,
     device: Device = "auto",
     precision: Precision = "auto",
     json: Json = False,
@@ -115,6 +130,7 @@ def evaluate(
 def _compare(request: EvaluateRequest, models: Sequence[str], *, json: bool) -> None:
     from stackgan_cli.console import ConsoleProgress, print_json, table
     from stackgan_cli.evaluation.comparing import compare
+    from stackgan_cli.evaluation.tables import metric_name
 
     progress = ConsoleProgress()
     comparison, folder = compare(request, models, progress)
@@ -123,16 +139,18 @@ def _compare(request: EvaluateRequest, models: Sequence[str], *, json: bool) -> 
         print_json(comparison.model_dump(mode="json", by_alias=True, exclude_defaults=True))
         return
     rows = [
-        [f"{facts.title} {_ARROWS[facts.better]}", *(_beside(model, name) for model in comparison.models)]
+        [metric_name(facts), *(_beside(model, name) for model in comparison.models)]
         for name, facts in comparison.metrics.items()
     ]
     title = f"{comparison.protocol['generated']:,} pictures of the same captions, with the same noise"
-    table(title, ["metric (↑ ↓ better)", *(model.model for model in comparison.models)], rows)
+    table(title, [_METRIC, *(model.model for model in comparison.models)], rows)
 
 
 def _beside(model: ComparedModel, metric: str) -> str:
     """A number, and under it its distance from the first model's with the interval."""
-    text = _cell(model.metrics.get(metric))
+    from stackgan_cli.evaluation.tables import shown
+
+    text = shown(model.metrics.get(metric))
     if (difference := model.against_first.get(metric)) is not None:
         low, high = difference.interval
         text += f"\n{difference.value:+.4g} ({low:+.4g} to {high:+.4g})"
@@ -141,30 +159,12 @@ def _beside(model: ComparedModel, metric: str) -> str:
 
 def _show(results: Results) -> None:
     from stackgan_cli.console import table
+    from stackgan_cli.evaluation.tables import headline, single_things
 
     protocol = results.protocol
     extractor = str(protocol["extractor"].get("sha256", ""))[:12]
     title = f"{protocol['generated']:,} pictures, seed {protocol['seed']}, extractor {extractor}".rstrip()
-    rows = [
-        [f"{facts.title} {_ARROWS[facts.better]}", *(_cell(row.metrics.get(name)) for row in results.rows)]
-        for name, facts in results.metrics.items()
-    ]
-    table(title, ["metric (↑ ↓ better)", *(row.pictures for row in results.rows)], rows)
-    for name, facts in results.metrics.items():
-        _show_parts(facts.title, {row.pictures: row.metrics[name] for row in results.rows if name in row.metrics})
-
-
-def _show_parts(title: str, measured: dict[str, Measurement]) -> None:
-    """Show what a metric says of single things, a column for each set of pictures."""
-    from stackgan_cli.console import table
-
-    names = dict.fromkeys(part for each in measured.values() for part in each.parts)
-    if names:
-        rows = [
-            [name.replace("_", " "), *(_cell(each.parts.get(name)) for each in measured.values())] for name in names
-        ]
-        table(f"{title[0].upper()}{title[1:]}, one by one", ["what", *measured], rows)
-
-
-def _cell(measured: Measurement | None) -> str:
-    return "" if measured is None else measured.shown
+    whole = headline(results)
+    table(title, [_METRIC, *whole.columns], [[name, *cells] for name, cells in whole.lines])
+    for part in single_things(results):
+        table(part.title, ["what", *part.columns], [[name, *cells] for name, cells in part.lines])

@@ -93,7 +93,7 @@ def compare(request: EvaluateRequest, models: Sequence[str], progress: Progress 
     evaluation = Evaluation(request, progress)
     compared: list[ComparedModel] = []
     pictures: list[tuple[str, list[Image.Image]]] = []
-    first: Measured | None = None
+    bootstrap: _Bootstrap | None = None
     protocol: dict[str, Any] = {}
     for folder in folders:
         progress.say(f"Measuring the model {folder.name} ({folder.folder}).")
@@ -102,14 +102,14 @@ def compare(request: EvaluateRequest, models: Sequence[str], progress: Progress 
         results = evaluation.results(pipeline, measured)
         row = next(each for each in results.rows if each.pictures == f"Stage-{'I' * pipeline.stages[-1]}")
         stages = {str(stage): steps for stage, steps in results.protocol["stages"].items()}
-        against = {} if first is None else _differences(evaluation.metrics, first, measured, request.seed)
+        against = {} if bootstrap is None else bootstrap.differences(measured)
         compared.append(
             ComparedModel(
                 model=folder.name, stages=stages, metrics=row.metrics, against_first=against, notes=results.notes
             )
         )
         protocol = protocol or {key: value for key, value in results.protocol.items() if key not in ("model", "stages")}
-        first = first or measured
+        bootstrap = bootstrap or _Bootstrap(evaluation.metrics, measured, request.seed)
         samples = evaluation.samples[:_SHOWN]
         batches = drawn_pictures(pipeline, evaluation.data, evaluation.split, samples, pipeline.stages[-1])
         pictures.append((folder.name, [picture for batch in batches for picture in to_pictures(batch)]))
@@ -127,21 +127,40 @@ def compare(request: EvaluateRequest, models: Sequence[str], progress: Progress 
     return comparison, target
 
 
-def _differences(metrics: Sequence[ChosenMetric], first: Measured, other: Measured, seed: int) -> dict[str, Difference]:
-    found = {}
-    count = len(first.drawn.features)
-    draw = generator_for(seed, "bootstrap")
-    orders = [torch.randint(count, (count,), generator=draw).tolist() for _ in range(_REPLICATES)]
-    for metric in metrics:
-        if metric.metric.needs & _OF_ALL:
-            continue
-        whole = _value(metric, other, None, seed), _value(metric, first, None, seed)
-        again = [(_value(metric, other, order, seed), _value(metric, first, order, seed)) for order in orders]
-        told = torch.tensor([ours - theirs for ours, theirs in again if ours is not None and theirs is not None])
-        if whole[0] is not None and whole[1] is not None and len(told) == len(orders):
-            low, high = told.double().quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-            found[metric.name] = Difference(value=whole[0] - whole[1], interval=(low, high))
-    return found
+class _Bootstrap:
+    """Numbers of the first model on captions that are drawn anew, again and again, to hold those of others against.
+
+    Args:
+        metrics: that can be asked of some captions alone.
+        first: the first model.
+        seed: of the draws and of the metrics.
+    """
+
+    def __init__(self, metrics: Sequence[ChosenMetric], first: Measured, seed: int) -> None:
+        self._metrics = [each for each in metrics if not each.metric.needs & _OF_ALL]
+        self._seed, count = seed, len(first.drawn.features)
+        draw = generator_for(seed, "bootstrap")
+        drawn = (torch.randint(count, (count,), generator=draw).tolist() for _ in range(_REPLICATES))
+        self._orders: list[list[int] | None] = [None, *drawn]
+        self._first = self._values(first)
+
+    def differences(self, other: Measured) -> dict[str, Difference]:
+        """By metric, how much larger the other model's number is."""
+        found = {}
+        for name, values in self._values(other).items():
+            pairs = zip(values, self._first[name], strict=True)
+            told = [ours - theirs for ours, theirs in pairs if ours is not None and theirs is not None]
+            if len(told) == len(self._orders):
+                whole, again = told[0], torch.tensor(told[1:]).double()
+                low, high = again.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+                found[name] = Difference(value=whole, interval=(low, high))
+        return found
+
+    def _values(self, measured: Measured) -> dict[str, list[float | None]]:
+        """By metric, what it says of all drawings, and then of those of every draw of captions."""
+        return {
+            each.name: [_value(each, measured, order, self._seed) for order in self._orders] for each in self._metrics
+        }
 
 
 def _value(metric: ChosenMetric, measured: Measured, order: Sequence[int] | None, seed: int) -> float | None:

@@ -34,19 +34,6 @@ class Measurement(Manifest):
     reason: str | None = None
     """Why there is no value."""
 
-    @property
-    def shown(self) -> str:
-        """The value as people read it, its deviation beside and its interval under it; empty where there is none."""
-        if self.value is None:
-            return ""
-        form = "{:.1%}" if self.of is not None else "{:.2f}" if abs(self.value) >= 1 else "{:.4f}"
-        text = form.format(self.value)
-        if self.deviation is not None:
-            text += f" ± {form.format(self.deviation)}"
-        if self.interval is not None:
-            text += "\n{}-{}".format(*(form.format(end).rstrip("%") for end in self.interval))
-        return text
-
 
 class Row(Manifest):
     """One set of pictures."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -82,17 +83,7 @@ def measured_rows(
     total = len(samples) * (len(pipeline.stages) + 2) + len(again) * len(pipeline.stages) + len(learnt)
     tick = _counting(report, total)
 
-    def row(
-        name: str,
-        drawn: Observation,
-        real: Observation | None,
-        beside: Texts | None,
-        asked: Sequence[ChosenMetric] = metrics,
-    ) -> Row:
-        found = {each.name: each.measure(drawn, real, beside, seed) for each in asked}
-        said = {name: measured for name, measured in found.items() if measured is not None}
-        return Row(pictures=name, count=len(drawn.features), metrics=said)
-
+    row = partial(_row, metrics=metrics, seed=seed)
     real = observer.observe(real_pictures(split, [each.picture for each in samples], size, at_once), tick)
     if learnt:
         known = observer.observe(real_pictures(data.train, learnt, size, at_once), tick)
@@ -103,16 +94,36 @@ def measured_rows(
     for stage in pipeline.stages:
         drawn = observer.observe(drawn_pictures(pipeline, data, split, samples, stage, at_once), tick)
         if again:
-            more = observer.observe(drawn_pictures(pipeline, data, split, again, stage, at_once), tick).features
-            first = drawn.features[: len(again) // (_DRAWINGS - 1)]
-            drawn = replace(drawn, repeats=torch.stack([first, *torch.split(more, len(first))], dim=1))
+            more = observer.observe(drawn_pictures(pipeline, data, split, again, stage, at_once), tick)
+            drawn = _with_repeats(drawn, more)
         rows.append(row(f"Stage-{'I' * stage}", drawn, real, texts))
     # The pictures are the same: only what depends on the captions is another number.
     readers = [each for each in metrics if each.reads_texts]
     if readers:
         shuffled = reordered(texts, torch.randperm(len(samples), generator=draw).tolist())
-        rows.append(row(f"{rows[-1].pictures}, captions shuffled", drawn, real, shuffled, readers))
+        rows.append(row(f"{rows[-1].pictures}, captions shuffled", drawn, real, shuffled, metrics=readers))
     return Measured(rows, drawn, real, texts)
+
+
+def _row(
+    name: str,
+    drawn: Observation,
+    real: Observation | None,
+    texts: Texts | None,
+    *,
+    metrics: Sequence[ChosenMetric],
+    seed: int,
+) -> Row:
+    """What metrics say of one set of pictures; those that do not concern it are missing."""
+    found = {each.name: each.measure(drawn, real, texts, seed) for each in metrics}
+    said = {name: measured for name, measured in found.items() if measured is not None}
+    return Row(pictures=name, count=len(drawn.features), metrics=said)
+
+
+def _with_repeats(drawn: Observation, more: Observation) -> Observation:
+    """Put further drawings of the first captions, as :func:`repeated` orders them, beside the first drawing of each."""
+    first = drawn.features[: len(more.features) // (_DRAWINGS - 1)]
+    return replace(drawn, repeats=torch.stack([first, *torch.split(more.features, len(first))], dim=1))
 
 
 def _counting(report: Callable[[int, int], None], total: int) -> Callable[[int], None]:

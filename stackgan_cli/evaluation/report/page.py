@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import dataclass
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from stackgan_cli.evaluation.report.figures import all_figures
+from stackgan_cli.evaluation.tables import Table, headline, single_things
 from stackgan_cli.files import atomic_file, write_text
 from stackgan_cli.pictures.sheets import sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from PIL import Image
 
     from stackgan_cli.evaluation.report.figures import Figure, Scene
-    from stackgan_cli.evaluation.results import Measurement, Results
+    from stackgan_cli.evaluation.results import Results
     from stackgan_cli.evaluation.rows import Measured
 
 PAGE, FIGURES = "report.html", "figures"
 _SIDE = 128
 """Side in pixels of a picture in a figure's own file; on the page a picture is as large as it was drawn."""
 _QUALITY = 88
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """Numbers by line and column, as text."""
-
-    title: str
-    columns: Sequence[str]
-    lines: Sequence[tuple[str, Sequence[str]]]
 
 
 def write_report(folder: Path, results: Results, scene: Scene) -> Path:
@@ -60,7 +52,7 @@ def write_report(folder: Path, results: Results, scene: Scene) -> Path:
     pages.filters["data"] = _data
     page = pages.get_template("page.html.j2").render(
         results=results,
-        tables=[_headline(results), *_parts(results)],
+        tables=[headline(results), *single_things(results)],
         confusions=_confusions(scene.measured),
         figures=figures,
         curves=_curves(scene),
@@ -74,44 +66,22 @@ def _across(figure: Figure) -> int:
     return 4 if len(figure.rows[0].pictures) == 1 else 1
 
 
-def _headline(results: Results) -> _Table:
-    arrows = {"lower": "↓", "higher": "↑"}
-    lines = [
-        (f"{facts.title} {arrows[facts.better]}", [_shown(row.metrics.get(name)) for row in results.rows])
-        for name, facts in results.metrics.items()
-    ]
-    return _Table("Numbers", [row.pictures for row in results.rows], lines)
-
-
-def _parts(results: Results) -> list[_Table]:
-    """A table for each metric that says something of single things."""
-    tables = []
-    for name, facts in results.metrics.items():
-        rows = {row.pictures: row.metrics[name] for row in results.rows if name in row.metrics}
-        parts = dict.fromkeys(part for measured in rows.values() for part in measured.parts)
-        lines = [(part.replace("_", " "), [_shown(each.parts.get(part)) for each in rows.values()]) for part in parts]
-        if lines:
-            tables.append(_Table(f"{facts.title[0].upper()}{facts.title[1:]}, one by one", list(rows), lines))
-    return tables
-
-
-def _confusions(measured: Measured) -> list[_Table]:
+def _confusions(measured: Measured) -> list[Table]:
     """For each attribute, what was asked for by what is seen, in counts; only what captions state counts."""
     seen, texts = measured.drawn.attributes, measured.texts
     if seen is None or texts.truth is None or texts.stated is None:
         return []
     tables = []
     for name, found in seen.items():
-        pairs = [
+        counts = Counter(
             (truth[name], value)
             for truth, stated, value in zip(texts.truth, texts.stated, found, strict=True)
             if name in stated
-        ]
-        values = sorted({value for pair in pairs for value in pair})
-        counts = {pair: pairs.count(pair) for pair in set(pairs)}
-        lines = [(asked, [str(counts.get((asked, value), "")) for value in values]) for asked in values]
+        )
+        values = sorted({value for pair in counts for value in pair})
+        lines = [(asked, [str(counts[asked, value] or "") for value in values]) for asked in values]
         if lines:
-            tables.append(_Table(name.replace("_", " "), values, lines))
+            tables.append(Table(name.replace("_", " "), values, lines))
     return tables
 
 
@@ -123,10 +93,6 @@ def _curves(scene: Scene) -> Mapping[str, str]:
         if path.is_file():
             found[f"Stage-{'I' * stage}"] = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
     return found
-
-
-def _shown(measured: Measurement | None) -> str:
-    return "" if measured is None else measured.shown
 
 
 def _data(picture: Image.Image) -> str:
