@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import textwrap
 import threading
@@ -12,20 +13,44 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.markup import escape
+from rich.segment import Segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
-    from rich.console import RenderableType
+    from rich.console import ConsoleOptions, RenderableType
     from rich.live import Live
     from rich.progress import Progress, TaskID
+    from rich.text import Text
 
     from stackgan_cli.errors import StackganError
     from stackgan_cli.progress import Report
 
-out = Console(highlight=False, soft_wrap=True, emoji=False)
-err = Console(stderr=True, highlight=False, emoji=False)
+_COMMANDING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that a terminal obeys, that turn the direction of what follows, or that are half a character."""
+
+
+def harmless(text: str) -> str:
+    """Write characters that a terminal would obey as JSON escapes them, such as ``\\u001b``; tabs and line ends stay."""
+    return _COMMANDING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+class _HarmlessConsole(Console):
+    """Shows what files, captions and names hold, and never obeys it; only Rich itself commands the terminal."""
+
+    def render_str(self, text: str, **keywords: Any) -> Text:
+        """Turn words into text, in which what is written out takes its room."""
+        return super().render_str(harmless(text), **keywords)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Give the pieces of whatever is shown: everything on its way to the terminal comes through here."""
+        for piece in super().render(renderable, options):
+            yield piece if piece.control else Segment(harmless(piece.text), piece.style)
+
+
+out: Console = _HarmlessConsole(highlight=False, soft_wrap=True, emoji=False)
+err: Console = _HarmlessConsole(stderr=True, highlight=False, emoji=False)
 
 PLAIN_LINE_SECONDS = 30.0
 _COMMAND = ": stackgan "
@@ -86,7 +111,9 @@ def _tell(beginning: str, message: str) -> None:
 
     A command, which ends a message, is never broken, so that it can be copied: where the line is full it stands on the
     next one, for the terminal to wrap. A word that is longer than the line, such as a path, is not broken either.
+    Line ends within it, which only a stranger's name can hold, cannot feign another message.
     """
+    message = _on_one_line(message)
     if not err.is_terminal:
         err.print(f"{beginning}{escape(message)}", soft_wrap=True)
         return
@@ -99,15 +126,19 @@ def _tell(beginning: str, message: str) -> None:
     err.print(f"  stackgan {escape(command)}", soft_wrap=True)
 
 
+def _on_one_line(text: str) -> str:
+    return " ".join(text.splitlines()) if len(text.splitlines()) > 1 else text
+
+
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     """Print a table of results on stdout; cells are turned into strings, numbers are aligned to the right."""
     from rich.table import Table
 
     cells = [list(row) for row in rows]
-    shown = Table(title=title, title_justify="left", title_style="bold")
+    shown = Table(title=escape(title), title_justify="left", title_style="bold")
     for position, column in enumerate(columns):
         numeric = bool(cells) and all(isinstance(row[position], int | float) for row in cells)
-        shown.add_column(column, justify="right" if numeric else "left")
+        shown.add_column(escape(column), justify="right" if numeric else "left")
     for row in cells:
         shown.add_row(*(escape(str(cell)) for cell in row))
     out.print(shown)
@@ -115,9 +146,9 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> 
 
 def page(title: str, facts: Iterable[Sequence[Any]]) -> None:
     """Print facts on stdout, each with what it is called before it: a line each in a pipe, wrapped on a terminal."""
-    rows = [(str(name), str(value)) for name, value in facts]
+    rows = [(_on_one_line(harmless(str(name))), _on_one_line(harmless(str(value)))) for name, value in facts]
     width = max((len(name) for name, _ in rows), default=0)
-    out.print(f"[bold]{escape(title)}[/bold]")
+    out.print(f"[bold]{escape(_on_one_line(title))}[/bold]")
     for name, value in rows:
         start = f"  {name:<{width}}  "
         lines = [value]
@@ -149,7 +180,7 @@ class ProgressReport:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
             self._bar = Progress(
-                TextColumn("[bold]{task.description}"),
+                TextColumn("{task.description}", style="bold", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[rate]}"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 
 import pytest
@@ -112,3 +113,52 @@ def test_long_silences_are_explained(capsys: pytest.CaptureFixture[str]) -> None
     with console.patience("Loading ...", after=60):
         pass
     assert capsys.readouterr().err == ""
+
+
+HOSTILE = "\x1b]0;title\x07\x1b[2J\x9b31m\rover\u202egnp.exe\u2028\ud83d"
+
+
+def show_everywhere(words: str) -> None:
+    """Show words in every way that there is."""
+    for tell in (console.say, console.warn, lambda words: console.suggest("stackgan", words)):
+        tell(words)
+    console.show_error(DataError(words, hint=words))
+    console.table(words, [words, "number"], [[words, 1]])
+    console.page(words, [[words, words]])
+    console.out.out(words)
+    with console.ProgressReport(words, 3, unit=words) as bar:
+        bar.update(1, words=words)
+        with bar.aside():
+            console.out.print(words, markup=False)
+
+
+def test_a_terminal_obeys_nothing_that_a_stranger_wrote(
+    terminal: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_everywhere("bird")
+    harmless = set(terminal.getvalue()) | set(capsys.readouterr().out)
+    terminal.seek(0)
+    terminal.truncate()
+    show_everywhere(HOSTILE)
+    seen = terminal.getvalue()
+    for title in ("]0;", "[2J", "\x9b", "\u202e", "\u2028"):
+        assert f"\x1b{title}" not in seen
+    # What is left are the commands that Rich itself gives for the bar.
+    assert not {each for each in set(seen) | set(capsys.readouterr().out) if not each.isprintable()} - harmless
+    assert r"\u001b]0;title\u0007" in seen
+
+
+def test_json_escapes_by_json(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print_json({"caption": HOSTILE, "umlaut": "ä"})
+    seen = capsys.readouterr().out
+    assert json.loads(seen)["caption"] == HOSTILE
+    assert all(letter.isprintable() or letter == "\n" for letter in seen)
+    assert "ä" in seen
+
+
+def test_a_name_with_line_ends_cannot_feign_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    console.show_error(DataError("No data in a\nError: the disk burns\n."))
+    console.page("a\nb", [["name", "c\nd"]])
+    seen = capsys.readouterr()
+    assert len(seen.err.splitlines()) == 1
+    assert len(seen.out.splitlines()) == 2

@@ -21,7 +21,8 @@ def _quietly(names: Callable[Given, Iterable[str]]) -> Callable[Given, list[str]
     @functools.wraps(names)
     def offered(*args: Given.args, **keywords: Given.kwargs) -> list[str]:
         try:
-            return list(dict.fromkeys(names(*args, **keywords)))
+            # What a terminal obeys is no name that anybody types.
+            return [name for name in dict.fromkeys(names(*args, **keywords)) if name.isprintable()]
         except Exception:
             return []
 

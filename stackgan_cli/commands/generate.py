@@ -237,7 +237,7 @@ def _preview(drawn: Drawn) -> None:
             above, below = (small.getpixel((column, row + half)) for half in (0, 1))
             text.append("▀", Style(color=_hex(above), bgcolor=_hex(below)))
         text.append("\n")
-    err.print(text, drawn.prompt, sep="")
+    err.print(text, Text(drawn.prompt), sep="")
 
 
 def _hex(pixel: Any) -> str:
