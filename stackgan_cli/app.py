@@ -16,6 +16,7 @@ from stackgan_cli.commands.components import app as components
 from stackgan_cli.commands.plugin_commands import PluginCommands
 from stackgan_cli.commands.recipes import app as recipes
 from stackgan_cli.errors import INTERRUPTED, StackganError
+from stackgan_cli.files import remedy
 from stackgan_cli.interrupts import INTERRUPTS
 
 HELP = """Turn a sentence into a picture with a two-stage GAN, and train one on your own captioned pictures.
@@ -161,7 +162,7 @@ def _unexpected(error: Exception) -> StackganError:
         where = f" ({error.filename})" if error.filename else ""
         return StackganError(
             f"The system refused: {error.strerror or error}{where}.",
-            hint="Check the disk, the path and its permissions.",
+            hint=remedy(error),
         )
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return StackganError("The memory is used up.", hint="--set batch_size=8, or another --device")

@@ -32,7 +32,7 @@ _COMMANDING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-
 
 
 def harmless(text: str) -> str:
-    """Write characters that a terminal would obey as JSON escapes them, such as ``\\u001b``; tabs and line ends stay."""
+    """Write out what a terminal would obey, as JSON escapes it; tabs and line ends stay."""
     return _COMMANDING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -297,10 +297,24 @@ def reach_disk(path: Path) -> None:
 
 def not_written(path: Path, error: OSError) -> StackganError:
     """Describe why something cannot be written."""
-    return StackganError(
-        f"{path} could not be written: {error.strerror or error}.",
-        hint="Check the folder's permissions, and whether the disk is full.",
-    )
+    return StackganError(f"{path} could not be written: {error.strerror or error}.", hint=remedy(error))
+
+
+def remedy(error: OSError) -> str:
+    """What to do about what the system refused."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "Make room on the disk, or choose a folder on another one."
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return "Check the permissions, or choose a folder where you may write."
+        case errno.ENAMETOOLONG:
+            return "Choose a shorter name."
+        case errno.ENOTDIR | errno.EISDIR | errno.ENOENT | errno.ELOOP:
+            return "Check the path, and what lies there."
+        case errno.EMFILE | errno.ENFILE:
+            return "Close other programs, or allow more open files (ulimit -n)."
+        case _:
+            return "Check the path, and the disk that it leads to."
 
 
 def relative_name(name: str) -> str | None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import threading
 from pathlib import Path
@@ -73,3 +75,20 @@ def test_only_what_we_left_half_written_is_swept(tmp_path: Path) -> None:
     (tmp_path / ".log.jsonl.4711.partial").touch()
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".git.old", ".notes.partial", "best"]
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [(errno.ENOSPC, "room"), (errno.EDQUOT, "room"), (errno.EACCES, "permissions"), (errno.EROFS, "permissions")],
+)
+def test_room_is_asked_for_only_where_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(StackganError, match=os.strerror(number)) as error:
+        write_text(tmp_path / "a.txt", "a")
+    assert remedy in str(error.value.hint)
+    assert ("room" in str(error.value.hint)) == (remedy == "room")

@@ -36,6 +36,7 @@ LIMIT_VARIABLE = "STACKGAN_PLUGINS"
 RESOURCE_GROUPS = ("stackgan.recipes", "stackgan.models")
 """Groups whose entries name files of a package instead of factories."""
 
+_PLUGINS_OF_OURS = ("stackgan-letter-trigrams", "stackgan-torch7")
 _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -236,9 +237,13 @@ def _missing_package(title: str, package: str, bare: str) -> ComponentError:
             f"{package!r} is not the name of a package, so there is no {title} called '{package}:{bare}'.",
             "Full names are written package:name.",
         )
+    # A model, data or a recipe may come from a stranger, who may have put a package of this name where pip finds it.
+    named = package in _PLUGINS_OF_OURS or any(f"{package}:{bare}" in word for word in sys.argv[1:])
     return ComponentError(
         f"The {title} {bare!r} comes from the package {package}, which is not installed.",
-        f"If you trust that package, install it: pip install {package}",
+        f"If you trust that package, install it: pip install {package}"
+        if named
+        else "Ask whoever made what names it where that package comes from, and install it if you trust them both.",
     )
 
 

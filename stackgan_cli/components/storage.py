@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.entries import ComponentEntry, stored_entry
 from stackgan_cli.components.protocols import HasWeights
 from stackgan_cli.components.registry import find
 from stackgan_cli.errors import ComponentError, ModelError, StackganError
+from stackgan_cli.files import not_written
 from stackgan_cli.manifests import read_json
 
 if TYPE_CHECKING:
@@ -75,10 +78,11 @@ def build_stored(kind: Kind, entry: ComponentEntry) -> Any:
     try:
         component = find(kind, entry.name)
     except ComponentError as error:
-        hint = error.hint
-        if hint and hint.endswith(f"pip install {entry.package}") and entry.version != "unknown":
-            hint = hint.removesuffix(entry.package) + f'"{entry.package}=={entry.version}"'
-        raise ComponentError(f"The model needs a component that is not here. {error.message}", hint) from error
+        raise ComponentError(
+            f"The model needs a component that is not here. {error.message} It was saved with {entry.package}"
+            f" {entry.version}.",
+            error.hint,
+        ) from error
     try:
         return component.bind(entry.shapes, entry.options).build()
     except StackganError as error:
@@ -127,8 +131,13 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
 
     try:
         save_file(dict(tensors), path, metadata=metadata)
-    except (OSError, SafetensorError) as error:
-        raise StackganError(f"{path} could not be written: {error}.", hint="Make room on the disk.") from error
+    except OSError as error:
+        raise not_written(path, error) from error
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        raise not_written(
+            path, OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))
+        ) from error
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

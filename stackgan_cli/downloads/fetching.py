@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from stackgan_cli.downloads.downloading import download
 from stackgan_cli.downloads.unpacking import is_unpacked, unpack
 from stackgan_cli.errors import DataError
+from stackgan_cli.files import remedy
 from stackgan_cli.locks import only_one
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def fetch(published: PublishedData, folder: Path, report: Callable[[str, int, in
     except OSError as error:
         raise DataError(
             f"{error.filename or folder} could not be written: {error.strerror or error}.",
-            "Check the folder's permissions, and whether the disk is full; what has come is kept.",
+            f"{remedy(error)} What has come is kept.",
         ) from error
     for part in published.by_hand:
         if not (folder / part.place).is_dir():

@@ -238,7 +238,8 @@ def test_entry_that_is_no_object_is_refused(stored: Any) -> None:
 def test_entry_of_a_missing_package_names_its_version() -> None:
     with pytest.raises(ComponentError, match="The model needs a component that is not here") as caught:
         rebuild(STAGE1, {**GOOD, "name": "nobody-has-this:painter"})
-    assert str(caught.value.hint).endswith('pip install "nobody-has-this==2.1"')
+    assert "nobody-has-this 2.1" in caught.value.message
+    assert "pip install" not in str(caught.value.hint)
 
 
 def test_other_version_is_fine_until_it_fails(painter: object) -> None:

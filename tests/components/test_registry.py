@@ -131,10 +131,19 @@ def test_name_of_another_kind_is_told_so() -> None:
         find(Kind.STAGE1_GENERATOR, "residual")
 
 
-def test_missing_package_is_named_with_the_command_that_installs_it() -> None:
+def test_missing_package_that_a_person_typed_is_named_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["stackgan", "prepare", "--encoder", "my-encoders:tiny"])
     with pytest.raises(ComponentError, match="my-encoders, which is not installed") as caught:
         find(ENCODERS, "my-encoders:tiny")
     assert str(caught.value.hint).endswith("pip install my-encoders")
+
+
+def test_nobody_is_told_to_install_what_only_a_file_names() -> None:
+    with pytest.raises(ComponentError, match="evil-parts, which is not installed") as caught:
+        find(ENCODERS, "evil-parts:tiny")
+    assert "pip" not in str(caught.value.hint)
 
 
 def test_no_command_is_offered_for_what_is_no_package_name() -> None:

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
+from safetensors import SafetensorError
 
 from stackgan_cli.components.component import Kind
 from stackgan_cli.components.registry import find
@@ -119,3 +121,17 @@ def test_a_forged_entry_is_refused(saved: Path, change: dict[str, object]) -> No
     with pytest.raises(StackganError) as error:
         load_component(Kind.STAGE1_GENERATOR, saved)
     assert error.value.exit_code in (3, 4, 5)
+
+
+def test_room_is_asked_for_only_where_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StackganError, match="No such file") as error:
+        write_tensors(tmp_path / "none" / "a.safetensors", {"a": torch.zeros(2)})
+    assert "room" not in str(error.value.hint)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", refuse)
+    with pytest.raises(StackganError, match="No space left") as error:
+        write_tensors(tmp_path / "a.safetensors", {"a": torch.zeros(2)})
+    assert "room" in str(error.value.hint)
