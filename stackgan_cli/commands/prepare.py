@@ -40,6 +40,10 @@ Reader = Annotated[
 Captions = Annotated[
     str | None, typer.Option(help="Where the captions lie, if not beside the pictures.", show_default=False)
 ]
+Encoding = Annotated[
+    str | None,
+    typer.Option(help="Encoding of captions and tables: utf-8, cp1252, shift_jis ...", show_default="told by looking"),
+]
 CaptionTemplate = Annotated[
     str | None, typer.Option(help='Captions for pictures sorted by class: "a photo of a {class}".', show_default=False)
 ]
@@ -108,6 +112,7 @@ def prepare(
     source: Source = None,
     reader: Reader = None,
     captions: Captions = None,
+    encoding: Encoding = None,
     caption_template: CaptionTemplate = None,
     image_column: ImageColumn = None,
     caption_column: CaptionColumn = None,
@@ -151,6 +156,7 @@ def prepare(
         resolutions=resolution or None,
         crop=crop,
         background=background,
+        encoding=encoding,
         limit=limit,
         seed=seed,
         download=download,

@@ -98,6 +98,8 @@ class DataManifest(Manifest):
     background: str = WHITE
     seed: Annotated[int, Field(ge=0)] = 0
     limit: Positive | None = None
+    encoding: str | None = None
+    """Encoding in which the source's texts were read, where one was chosen."""
     recipe: str = "paper"
     """Name of the recipe that suits the data."""
     extractor: str | None = None

@@ -15,11 +15,12 @@ from stackgan_cli.pictures.cropping import CropRule
 from stackgan_cli.pictures.decoding import WHITE
 from stackgan_cli.preparing.recognising import published, published_data, reader_for, reader_of_address, suited
 from stackgan_cli.progress import Phases
+from stackgan_cli.readers.encodings import read_as
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from stackgan_cli.components.protocols import DatasetReader
+    from stackgan_cli.components.protocols import DatasetReader, Example, Skipped
     from stackgan_cli.dataset.manifest import DataManifest
     from stackgan_cli.preparing.request import PrepareRequest
     from stackgan_cli.progress import Progress
@@ -44,6 +45,8 @@ class Plan:
     """At most this many pictures, chosen at random under the seed."""
     background: str = WHITE
     """Colour that lies under transparency and fills what the crop rule ``pad`` adds."""
+    encoding: str | None = None
+    """Encoding of the source's texts; None where it is told by looking."""
     recipe: str = "paper"
     """Name of the recipe that suits the data."""
     extractor: str | None = None
@@ -52,6 +55,11 @@ class Plan:
     """Text encoder that suits the data, and its options, where the reader names one."""
     first_resolutions: tuple[int, ...] = ()
     """Those that the data was first prepared for, which its fingerprint counts, where others were added since."""
+
+    def examples(self) -> Iterator[Example | Skipped]:
+        """Yield what the reader finds in the source."""
+        with read_as(self.encoding):
+            yield from self.reader.examples(self.source)
 
     @property
     def place(self) -> str:
@@ -102,6 +110,7 @@ def plan_for(request: PrepareRequest, name: str, there: DataManifest | None, pro
         background=_colour(request.background),
         seed=request.seed,
         limit=request.limit,
+        encoding=request.encoding,
         recipe=suits.recipe,
         extractor=suits.extractor,
         encoder=suits.encoder,
@@ -127,6 +136,7 @@ def earlier_plan(manifest: DataManifest) -> Plan:
         background=manifest.background,
         seed=manifest.seed,
         limit=manifest.limit,
+        encoding=manifest.encoding,
         recipe=manifest.recipe,
         extractor=manifest.extractor,
         encoder=suited(reader, source).encoder,
@@ -141,6 +151,7 @@ def _as_before(request: PrepareRequest, there: DataManifest) -> Plan:
         "background": there.background if request.background == WHITE else _colour(request.background),
         "seed": request.seed or there.seed,
         "limit": request.limit or there.limit,
+        "encoding": request.encoding or there.encoding,
     }
     return replace(
         earlier_plan(there.model_copy(update=now)),

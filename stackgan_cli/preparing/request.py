@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import UsageError
 from stackgan_cli.pictures.decoding import WHITE
+from stackgan_cli.readers.encodings import known_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +53,8 @@ class PrepareRequest:
     """Fetch the data first, where it has a public address."""
     verify: bool = False
     """Compare every byte of the source's pictures with what was prepared."""
+    encoding: str | None = None
+    """Encoding of captions and tables, such as ``cp1252``; by default told by looking."""
     shards: Path | str | None = None
     """A folder that gains the training split as shards to stream; by default none are written."""
     force: bool = False
@@ -73,6 +76,8 @@ class PrepareRequest:
             raise UsageError(
                 "A model's text encoder is taken as it is, and no other beside it.", hint="--encoder-from alone"
             )
+        if self.encoding is not None:
+            known_encoding(self.encoding)
         if self.seed < 0:
             raise UsageError(f"A seed cannot be {self.seed}.", hint="a seed of 0 or more")
 

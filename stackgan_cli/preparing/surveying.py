@@ -64,7 +64,7 @@ def survey(plan: Plan, report: Report) -> Survey:
         ComponentError: the reader gives something that is no image.
     """
     notes = _Notes(_settings(plan))
-    for item in plan.reader.examples(plan.source):
+    for item in plan.examples():
         if isinstance(item, Skipped):
             notes.left_out.take(item)
             continue
@@ -105,7 +105,7 @@ def surveyed_examples(plan: Plan, found: Survey) -> Iterator[Example | Skipped]:
         yield Skipped("the split of the source", _REDRAWN)
     digest = _settings(plan)
     fates = iter(found.fates)
-    for item in plan.reader.examples(plan.source):
+    for item in plan.examples():
         if isinstance(item, Skipped):
             yield item
             continue

@@ -28,7 +28,7 @@ def verify(plan: Plan, data: PreparedData, progress: Progress) -> None:
         DataError: some are not, or the source cannot be read.
     """
     known = {name: digest for name, digest in chain(data.train.digests(), data.test.digests()) if digest}
-    wanted = (item for item in plan.reader.examples(plan.source) if isinstance(item, Example) and item.name in known)
+    wanted = (item for item in plan.examples() if isinstance(item, Example) and item.name in known)
     changed: list[str] = []
     compared = 0
     # Hashing and reading let other threads work meanwhile.

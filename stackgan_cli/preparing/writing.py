@@ -278,6 +278,7 @@ def _manifest(plan: Plan, found: Survey, forms: Sequence[Form], result: WriteRes
         background=plan.background,
         seed=plan.seed,
         limit=plan.limit,
+        encoding=plan.encoding,
         recipe=plan.recipe,
         extractor=plan.extractor,
         pictures=_pictures(plan.resolutions, forms),

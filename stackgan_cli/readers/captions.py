@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
-import io
+import os
 import re
 import stat
-from typing import TYPE_CHECKING
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from stackgan_cli.readers.encodings import Decoded, decoded, file_encoding, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-    from typing import BinaryIO
 
     from stackgan_cli.readers.layout import Boundary
     from stackgan_cli.readers.left_out import LeftOut
@@ -23,17 +24,10 @@ MAX_LINE = 1 << 22
 _USUAL = 1 << 14
 """Bytes; few caption files are larger."""
 
-# The mark of UTF-32 begins with that of UTF-16, so it is tried first.
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_SAMPLE = 4096
-"""Bytes at the start of a file by which its encoding is told."""
-# In UTF-16 these begin a character of any alphabet from Latin to Arabic; no text in UTF-8 is full of them.
-_HIGH_BYTES = bytes(range(9))
+_SIBLINGS = 200
+"""Files beside one that is not UTF-8 that are looked at to tell what they are: a single caption is too short."""
+_NOTHING = frozenset(("", "nan", "null", "none", "<na>"))
+"""What tables have in cells that hold nothing, in any case."""
 _DAMAGE = re.compile("[ \t]*[\0\ufffd\ud800-\udfff]+[ \t]*")
 
 
@@ -41,51 +35,21 @@ class UnreadableCaptions(Exception):  # noqa: N818
     """A caption file holds no captions; the message is a short reason."""
 
 
-def text_encoding(start: bytes) -> str:
-    """Tell the encoding of a text from its first bytes.
-
-    UTF-16 and UTF-32 are known by their byte order mark. UTF-16 without one is known by the zeros, or other bytes below
-    9, that nearly every second byte is in the alphabets from Latin to Arabic. All else is taken for UTF-8.
-    """
-    for mark, name in _MARKS:
-        if start.startswith(mark):
-            return name
-    even, odd = (_share_of_high_bytes(start[first:_SAMPLE:2]) for first in (0, 1))
-    if odd > 0.75 and even < 0.1:
-        return "utf-16-le"
-    if even > 0.75 and odd < 0.1:
-        return "utf-16-be"
-    return "utf-8-sig"
-
-
-def _share_of_high_bytes(data: bytes) -> float:
-    return 1 - len(data.translate(None, _HIGH_BYTES)) / len(data) if data else 0.0
-
-
 def decode_text(data: bytes) -> str:
-    """Decode a text file, its encoding told by `text_encoding`; damage becomes U+FFFD."""
-    return data.decode(text_encoding(data), errors="replace")
+    """Decode a text file, its encoding told by `stackgan_cli.readers.encodings.decoded`; damage becomes U+FFFD."""
+    return decoded(data).text
 
 
 def bounded_lines(file: BinaryIO) -> Iterator[str | None]:
     r"""Yield the lines of a text file of any size, holding no more than one of them.
 
     Args:
-        file: the file at its start; its encoding is told by `text_encoding`, and damage becomes U+FFFD.
+        file: the file at its start; its encoding is told by its content, and damage becomes U+FFFD.
 
     Yields:
         Each line with ``\n`` for whatever ended it, or None in place of one longer than `MAX_LINE`.
     """
-    encoding = text_encoding(file.read(_SAMPLE))
-    file.seek(0)
-    text = io.TextIOWrapper(file, encoding, errors="replace", newline=None)
-    while line := text.readline(MAX_LINE + 1):
-        if len(line) <= MAX_LINE:
-            yield line
-            continue
-        while line and not line.endswith("\n"):
-            line = text.readline(MAX_LINE)
-        yield None
+    return lines_of(file, file_encoding(file)[0], MAX_LINE)
 
 
 def mended(text: str) -> tuple[str, bool]:
@@ -99,24 +63,38 @@ def text_lines(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def captions_in_lines(data: bytes) -> tuple[tuple[str, ...], bool]:
-    """Read a text with a caption on each line: the captions, stripped, and whether anything was damaged.
+def is_nothing(text: str) -> bool:
+    """Say whether text is one of those that tables and programs write where there is nothing, such as ``NaN``."""
+    return text.strip().lower() in _NOTHING
+
+
+def captions_in_lines(data: bytes | Decoded) -> tuple[tuple[str, ...], str | None]:
+    """Read a text with a caption on each line: the captions, stripped, and what is odd about it, in half a sentence.
 
     Raises:
         UnreadableCaptions: it is no text.
     """
-    text = decode_text(data)
+    text, guessed = decoded(data) if isinstance(data, bytes) else data
     if text.count("\0") * 4 > len(text):
         raise UnreadableCaptions("its caption file is not text")
     pairs = [mended(line) for line in text_lines(text)]
-    return tuple(caption for caption, _ in pairs if caption), any(damage for _, damage in pairs)
+    captions = tuple(caption for caption, _ in pairs if not is_nothing(caption))
+    return captions, oddity(any(damage for _, damage in pairs), guessed)
+
+
+def oddity(damaged: bool, guessed: str | None) -> str | None:
+    """Say what is odd about text that is kept; None where nothing is."""
+    if guessed is not None:
+        return f"kept; it is not UTF-8 and was read as {guessed} (--encoding decides otherwise)"
+    return "kept; damaged characters were read as spaces" if damaged else None
 
 
 class CaptionFiles:
-    """Reads caption files, and tells which of them were damaged."""
+    """Reads caption files, and tells which of them were damaged, or in which encoding they were."""
 
     def __init__(self, left_out: LeftOut) -> None:
         self._left_out = left_out
+        self._guessed: str | None = None
 
     def read(self, path: Path, name: str, boundary: Boundary | None = None) -> tuple[str, ...]:
         """Return the captions of a file, which messages call ``name``: its lines, stripped, without the empty ones.
@@ -125,24 +103,44 @@ class CaptionFiles:
             UnreadableCaptions: it is a link that leads out of the boundary, cannot be opened, or is empty, too large,
                 no text, or no regular file.
         """
+        captions, odd = captions_in_lines(self.text(path, boundary))
+        if not captions:
+            raise UnreadableCaptions("its caption file holds no caption")
+        if odd is not None:
+            self._left_out.add(name, "caption files", odd)
+        return captions
+
+    def text(self, path: Path, boundary: Boundary | None = None) -> Decoded:
+        """Return what a file holds, as `read` does before it looks for captions."""
         if boundary is not None and not boundary.holds(path):
             raise UnreadableCaptions("its caption file is a link that leads out of the folder")
         try:
-            # Opening a pipe would wait for somebody to write into it.
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise UnreadableCaptions("its caption file is no regular file")
-            with path.open("rb") as file:
-                # A read reserves all that it asks for.
-                data = file.read(_USUAL)
-                if len(data) == _USUAL:
-                    data += file.read(MAX_CAPTION_FILE + 1 - _USUAL)
+            data = _content(path)
         except OSError as error:
             raise UnreadableCaptions(f"its caption file cannot be opened: {error.strerror or error}") from error
         if len(data) > MAX_CAPTION_FILE:
             raise UnreadableCaptions("its caption file is larger than a megabyte")
-        captions, damaged = captions_in_lines(data)
-        if not captions:
-            raise UnreadableCaptions("its caption file holds no caption")
-        if damaged:
-            self._left_out.add(name, "caption files", "kept; damaged characters were read as spaces")
-        return captions
+        text = decoded(data, self._guessed, lambda: _beside(path))
+        self._guessed = text.guessed or self._guessed
+        return text
+
+
+def _content(path: Path) -> bytes:
+    # Opening a pipe would wait for somebody to write into it.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise UnreadableCaptions("its caption file is no regular file")
+    with path.open("rb") as file:
+        # A read reserves all that it asks for.
+        data = file.read(_USUAL)
+        return data + file.read(MAX_CAPTION_FILE + 1 - _USUAL) if len(data) == _USUAL else data
+
+
+def _beside(path: Path) -> bytes:
+    """Return the beginnings of files of the same kind in the same folder, in the order of their names."""
+    with os.scandir(path.parent) as entries:
+        names = sorted(each.name for each in entries if each.is_file(follow_symlinks=False))
+    data = []
+    for name in islice((name for name in names if Path(name).suffix == path.suffix), _SIBLINGS):
+        with (path.parent / name).open("rb") as file:
+            data.append(file.read(_USUAL))
+    return b"\n".join(data)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from stackgan_cli.readers.captions import MAX_CAPTION_FILE, mended, text_lines
+from stackgan_cli.readers.captions import MAX_CAPTION_FILE, is_nothing, mended, text_lines
 from stackgan_cli.readers.split_names import split_named
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ CAPTION_MEMBERS = (*CAPTION_COLUMNS, "title", "raw")
 CLASS_COLUMNS = ("class_name", "class", "label", "labels", "cls", "category", "species", "fine_label")
 """Columns that hold a class: the first with a name is taken, else the first with a number."""
 SPLIT_COLUMN = "split"
-_NOTHING = frozenset(("", "nan", "null", "none", "<na>"))
-"""What tables have in cells that hold nothing, in any case."""
 _NUMBER = re.compile(r"-?[0-9]+")
 _WHOLE = re.compile(r"(-?[0-9]+)\.0+")
 
@@ -236,7 +234,7 @@ def _class_name(cell: str | bytes | float) -> str | None:
 
 def _is_nothing(value: Any) -> bool:
     if isinstance(value, str):
-        return value.strip().lower() in _NOTHING
+        return is_nothing(value)
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from stackgan_cli.components.protocols import Example
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import relative_name
-from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions
+from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions, oddity
 from stackgan_cli.readers.columns import Columns
 from stackgan_cli.readers.folder.class_folders import (
     PEEK,
@@ -21,7 +21,7 @@ from stackgan_cli.readers.folder.class_folders import (
     checked_template,
     class_folders_in,
 )
-from stackgan_cli.readers.folder.metadata import NAMES, Row, Unusable, read_metadata
+from stackgan_cli.readers.folder.metadata import NAMES, Row, Unusable, guessed_encoding, read_metadata
 from stackgan_cli.readers.layout import PICTURE_SUFFIXES, LayoutReader, printable
 from stackgan_cli.readers.left_out import LeftOut
 from stackgan_cli.readers.tree import AMBIGUOUS, OUTSIDE, TextsBeside, Tree, alike, folded, position
@@ -228,6 +228,9 @@ class _Listing:
     def read(self, path: Path, columns: Columns) -> None:
         """Take up the rows of a metadata file."""
         shown = path.relative_to(self.tree.root).as_posix()
+        odd = oddity(damaged=False, guessed=guessed_encoding(path))
+        if odd is not None:
+            self.left_out.add(shown, "files", odd)
         for row in read_metadata(path, columns):
             place = f"{shown} {'row' if path.suffix == '.parquet' else 'line'} {row.line}"
             if isinstance(row, Unusable):
@@ -269,8 +272,8 @@ class _Listing:
 
     def _take(self, listed: dict[str, _Listed], name: str, row: Row, place: str) -> None:
         said = row.described
-        for oddity in said.oddities():
-            self.left_out.add(place, "rows", oddity)
+        for remark in said.oddities():
+            self.left_out.add(place, "rows", remark)
         earlier = listed.get(name)
         if earlier is None:
             listed[name] = _Listed(said.captions, said.split, said.class_name)

@@ -22,6 +22,7 @@ from stackgan_cli.readers.columns import (
     plain,
     plainly,
 )
+from stackgan_cli.readers.encodings import file_encoding
 from stackgan_cli.readers.tables import DamagedTable, Table, telling_damage
 
 if TYPE_CHECKING:
@@ -66,6 +67,14 @@ def read_metadata(path: Path, columns: Columns) -> Iterator[Row | Unusable]:
         yield from _sorted_out(read(path, columns), columns)
     except BadRow as problem:
         raise DataError(f"In {path}, {problem}.", "--caption-column with the one that is meant") from None
+
+
+def guessed_encoding(path: Path) -> str | None:
+    """Return the encoding that a table of text is read in where it is not UTF-8 and none was chosen."""
+    if path.suffix == ".parquet":
+        return None
+    with path.open("rb") as file:
+        return file_encoding(file)[1]
 
 
 def _sorted_out(items: Iterable[tuple[int, dict[str, Any] | BadRow]], columns: Columns) -> Iterator[Row | Unusable]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from stackgan_cli.components.protocols import Example
 from stackgan_cli.files import relative_name
 from stackgan_cli.pictures.decoding import UnreadablePicture
-from stackgan_cli.readers.captions import MAX_CAPTION_FILE, UnreadableCaptions, captions_in_lines, decode_text
+from stackgan_cli.readers.captions import MAX_CAPTION_FILE, UnreadableCaptions, captions_in_lines, decode_text, oddity
 from stackgan_cli.readers.columns import BadRow, Columns, class_in, class_of, plainly
 from stackgan_cli.readers.layout import PICTURE_SUFFIXES, LayoutReader, printable
 from stackgan_cli.readers.left_out import LeftOut
@@ -248,7 +248,8 @@ class _Sample:
     captions: list[str] = field(default_factory=list)
     record: Mapping[str, Any] = field(default_factory=dict)
     class_name: str | None = None
-    damaged: bool = False
+    odd: str | None = None
+    """What is odd about its captions, in half a sentence."""
     picture_fault: str | None = None
     text_fault: str | None = None
 
@@ -296,12 +297,12 @@ class _Sample:
             self.class_name = class_in(text)
         else:
             try:
-                captions, damaged = captions_in_lines(data)
+                captions, odd = captions_in_lines(data)
             except UnreadableCaptions as problem:
                 self.text_fault = str(problem)
                 return
             self.captions += captions
-            self.damaged |= damaged
+            self.odd = odd or self.odd
 
 
 def _examples(shards: list[PackedFile], left_out: LeftOut) -> Iterator[Example | Skipped]:
@@ -311,8 +312,8 @@ def _examples(shards: list[PackedFile], left_out: LeftOut) -> Iterator[Example |
             made = _example(shard, sample, sample.key in keys)
             if isinstance(made, Example):
                 keys.add(sample.key)
-                if sample.damaged:
-                    left_out.add(made.name, "keys", "kept; damaged characters were read as spaces")
+                if sample.odd is not None:
+                    left_out.add(made.name, "keys", sample.odd)
                 if sample.others:
                     left_out.add(made.name, "keys", "kept with the first of its pictures; the others were left out")
                 yield made
@@ -362,7 +363,8 @@ def _example(shard: PackedFile, sample: _Sample, repeated: bool) -> Example | st
     captions = tuple(sample.captions)
     if not captions:
         try:
-            captions, sample.damaged = Columns().captions(sample.record)
+            captions, damaged = Columns().captions(sample.record)
+            sample.odd = oddity(damaged, None)
         except BadRow as error:
             sample.text_fault = str(error)
     if sample.image is None:

@@ -164,7 +164,7 @@ def test_encodings_and_line_ends(tmp_path: Path, name: str, encoding: str, endin
 
 def test_damage_becomes_spaces_and_is_mentioned(tmp_path: Path) -> None:
     pictures(tmp_path, "a.png", "b.png")
-    (tmp_path / "metadata.csv").write_bytes(b"file_name,caption\na.png,ein gr\xfcner Vogel\nb.png,whole\n")
+    (tmp_path / "metadata.csv").write_bytes(b"file_name,caption\na.png,ein gr\xff\xfener Vogel\nb.png,whole\n")
     examples, skipped = read(tmp_path)
     assert examples["a.png"].captions == ("ein gr ner Vogel",)
     assert list(skipped) == ["metadata.csv line 2"]
