@@ -107,11 +107,8 @@ class PictureSide(nn.Module):
         self.features = frozen_features(features) if features else None
         if self.features is None:
             widths = [3, channels, 2 * channels, 10 * channels // 3, 16 * channels // 3]
-            layers: list[nn.Module] = []
-            for before, after in pairwise(widths):
-                layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
             # Parts are told by where they are, so their places are kept.
-            self.body = nn.Sequential(*layers, nn.Flatten())
+            self.body = nn.Sequential(*(_Halving(before, after) for before, after in pairwise(widths)), nn.Flatten())
             hidden = widths[-1] * (side // 16) ** 2
         else:
             self.body = nn.Sequential()
@@ -140,6 +137,23 @@ class PictureSide(nn.Module):
         if self.features is not None:
             self.features.eval()
         return self
+
+
+class _Halving(nn.Module):
+    """Half the side by a strided convolution, then a residual block that looks around each place."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.halve = nn.Sequential(
+            nn.Conv2d(channels_in, channels_out, 4, 2, 1, bias=False), nn.BatchNorm2d(channels_out), nn.ReLU()
+        )
+        self.around = nn.Sequential(
+            nn.Conv2d(channels_out, channels_out, 3, 1, 1, bias=False), nn.BatchNorm2d(channels_out)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        halved = self.halve(features)
+        return F.relu(halved + self.around(halved))
 
 
 class TextSide(nn.Module):
