@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def write_card(folder: Path, manifest: ModelManifest) -> None:
     """Write the card of a model from its manifest; the newest sample sheet of each stage is shown."""
-    encoder, data = manifest.text_encoder, manifest.data
+    encoder = manifest.text_encoder
     lines = [
         "---",
         "library_name: stackgan-cli",
@@ -26,8 +26,7 @@ def write_card(folder: Path, manifest: ModelManifest) -> None:
         "",
         f"# {folder.name}",
         "",
-        f"A StackGAN trained on {data.name} (fingerprint `{data.fingerprint[:12]}`), reading text with "
-        f"`{encoder.name}` {encoder.version}.",
+        f"A StackGAN {_origin(manifest)}, reading text with `{encoder.name}` {encoder.version}.",
         "",
         "```console",
         f'$ stackgan generate "..." --model {shlex.quote(folder.name)}',
@@ -52,6 +51,13 @@ def write_card(folder: Path, manifest: ModelManifest) -> None:
     options = {f"stage{stage}": record.generator.options for stage, record in manifest.stages.items()}
     lines += [json.dumps(options, indent=2), "```"]
     write_text(folder / "README.md", "\n".join(lines) + "\n")
+
+
+def _origin(manifest: ModelManifest) -> str:
+    files = [f"`{record.converted}`" for record in manifest.stages.values() if record.converted]
+    if files:
+        return f"converted from the published weights {' and '.join(dict.fromkeys(files))}"
+    return f"trained on {manifest.data.name} (fingerprint `{manifest.data.fingerprint[:12]}`)"
 
 
 def _row(stage: str, record: StageRecord) -> str:

@@ -7,6 +7,7 @@ this package is found in the same way.
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 GROUP = "stackgan.models"
 BUNDLED = "bundled"
 """A name that always means the model of this package, whatever else is called as that is."""
+
+
+_WEIGHTS = {".pth", ".pt", ".ckpt", ".t7", ".safetensors"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ def place_of_model(name_or_path: str | None) -> ModelPlace:
         return _last_trained() or _bundled()
     if wanted == BUNDLED:
         return _bundled()
+    _refuse_weights(wanted)
     in_package = ":" in wanted and not is_path(wanted)
     if not in_package:
         folder = model_folder(wanted)
@@ -123,6 +128,15 @@ def refuse_folder_of_package(folder: Path) -> None:
                 f"{folder} belongs to the package {each.package} {each.version}, so nothing is trained in it.",
                 hint=f"--name with a name of your own, and --from {each.full_name} to begin with its weights",
             )
+
+
+def _refuse_weights(wanted: str) -> None:
+    """Refuse a file of weights that stands where a model should."""
+    if Path(wanted).suffix.lower() in _WEIGHTS and Path(wanted).is_file():
+        raise ModelError(
+            f"{wanted} is a file of weights, and a model is a folder.",
+            hint=f"stackgan convert {shlex.quote(wanted)}, for weights of the published PyTorch code",
+        )
 
 
 def _places() -> Iterator[tuple[str, ModelPlace]]:

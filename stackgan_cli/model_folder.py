@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from stackgan_cli.components.resources import Resource
 
 STAGES = {1: Kind.STAGE1_GENERATOR, 2: Kind.STAGE2_GENERATOR}
-_TEXT_ENCODER = "text_encoder"
+TEXT_ENCODER = "text_encoder"
 _CHECKPOINT = re.compile(r"step-(\d{6,18})", re.ASCII)
 
 
@@ -153,7 +153,7 @@ class ModelFolder:
     @property
     def encoder_folder(self) -> Path:
         """Folder of the text encoder."""
-        return self.folder / _TEXT_ENCODER
+        return self.folder / TEXT_ENCODER
 
     def encoder_hash(self) -> str:
         """Hash of the text encoder's files."""
@@ -209,7 +209,7 @@ def hash_of(folder: Path) -> str:
 
 def save_text_encoder(folder: Path, encoder_folder: Path) -> None:
     """Copy a fitted text encoder from prepared data into a model folder."""
-    with atomic_folder(folder / _TEXT_ENCODER) as target:
+    with atomic_folder(folder / TEXT_ENCODER) as target:
         copy_component(encoder_folder, target)
 
 
@@ -249,7 +249,7 @@ def save_stage(
     manifest = ModelManifest(
         stages=dict(sorted(stages.items())),
         data=data,
-        text_encoder=read_entry(Kind.TEXT_ENCODER, folder / _TEXT_ENCODER),
+        text_encoder=read_entry(Kind.TEXT_ENCODER, folder / TEXT_ENCODER),
         saved=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     write_card(folder, manifest)

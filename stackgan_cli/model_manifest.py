@@ -48,6 +48,8 @@ class StageRecord(Manifest):
     """For Stage-II: the hash of the Stage-I that it was trained on."""
     start: StartRecord | None = None
     """None for a stage that began with weights drawn by lot."""
+    converted: str = ""
+    """Name of the published file that the weights were taken from; empty for a stage that was trained here."""
 
 
 class ModelManifest(Manifest):

@@ -27,7 +27,7 @@ FLOORS = (
     ("readers", "drawn_birds", "text_encoders", "generators", "discriminators", "objectives", "extractors"),
     ("dataset",),
     ("preparing",),
-    ("training", "evaluation", "pipeline"),
+    ("training", "evaluation", "pipeline", "converting"),
     ("commands",),
     ("app", "__init__", "__main__"),
 )
@@ -37,6 +37,9 @@ ORDINARY = {"folder", "matching", "words"}
 """Names of components that are ordinary words too: parts of text features and judgements, a place on the disk."""
 
 DEFAULTS = {
+    ("commands/convert.py", "port"),
+    ("converting.py", "port"),
+    ("converting.py", "precomputed"),
     ("evaluation/request.py", "domain-classifier"),
     ("preparing/prepare.py", "char-cnn-rnn"),
     ("recipes/schema.py", "gradient-penalty"),  # a table of its own in settings of earlier versions
@@ -116,7 +119,7 @@ def test_nothing_is_pickled() -> None:
         if module != "formats/restricted_pickle.py":
             assert not names & {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}, module
         # Public weights that come in no other form are read as tensors alone.
-        public = ("extractors/imagenet_lite0.py", "extractors/inception_fid.py")
+        public = ("extractors/imagenet_lite0.py", "extractors/inception_fid.py", "formats/torch_weights.py")
         loads = [each for each in called(tree, "torch.load") if module in public]
         assert all("weights_only=True" in each for each in loads), module
         assert called(tree, "torch.load") == loads, module

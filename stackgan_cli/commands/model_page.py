@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stackgan_cli.model_folder import ModelFolder
+    from stackgan_cli.model_manifest import StageRecord
 
 
 def model_facts(model: ModelFolder) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def show_model(model: ModelFolder) -> None:
     for stage in model.stages:
         rows += _stage_rows(model, stage, facts)
     rows += [
-        ["trained on", f"{facts['data']['name']} (fingerprint {facts['data']['fingerprint'][:12]})"],
+        *([["trained on", _data(facts["data"])]] if facts["data"]["fingerprint"] else []),
         ["reads text with", _component(encoder.name, encoder.version, encoder.options)],
         ["words it has met", "not known" if facts["words"] is None else f"{facts['words']:,}"],
         ["saved", facts["saved"].replace("T", " ") or "not known"],
@@ -57,12 +58,10 @@ def _stage_rows(model: ModelFolder, stage: int, facts: dict[str, Any]) -> list[l
     record, name = model.stage_record(stage), f"Stage-{'I' * stage}"
     generator = record.generator
     steps = f"{record.steps:,} of {record.of:,}" if record.of else f"{record.steps:,}"
-    rows = [
-        [name, f"{record.resolution} px, {steps} steps of {record.batch_size}"],
-        [
-            "  recipe",
-            f"{record.recipe or 'not known'}, seed {record.seed}, {record.precision or 'precision not known'}",
-        ],
+    rows = [[name, f"{record.resolution} px, {steps} steps of {record.batch_size}"], ["  recipe", _recipe(record)]]
+    if record.converted:
+        rows = [[name, f"{record.resolution} px"], ["  converted from", record.converted]]
+    rows += [
         ["  draws with", _component(generator.name, generator.version, generator.options)],
         ["  condition", "a draw from its distribution" if record.condition == "sample" else "its mean"],
     ]
@@ -73,6 +72,14 @@ def _stage_rows(model: ModelFolder, stage: int, facts: dict[str, Any]) -> list[l
     if facts["checkpoints"][str(stage)]:
         rows.append(["  checkpoints", ", ".join(facts["checkpoints"][str(stage)])])
     return rows
+
+
+def _recipe(record: StageRecord) -> str:
+    return f"{record.recipe or 'not known'}, seed {record.seed}, {record.precision or 'precision not known'}"
+
+
+def _data(data: dict[str, Any]) -> str:
+    return f"{data['name']} (fingerprint {data['fingerprint'][:12]})"
 
 
 def _component(name: str, version: str, options: Any) -> str:

@@ -58,25 +58,25 @@ class PortStage1Discriminator(MatchingDiscriminator):
         )
         initialise(self, truncated=False)
 
+    @staticmethod
+    def from_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the weights of a published discriminator of either stage to ours.
 
-def from_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights of a published discriminator of either stage to ours.
+        Args:
+            state_dict: a ``netD_epoch_last.pth``, with or without a leading ``module.``.
 
-    Args:
-        state_dict: a ``netD_epoch_last.pth``, with or without a leading ``module.``.
+        Raises:
+            ModelError: a weight that this network does not have.
+        """
+        return renamed(state_dict, RULES, what=NAME)
 
-    Raises:
-        ModelError: a weight that this network does not have.
-    """
-    return renamed(state_dict, RULES, what=NAME)
+    @staticmethod
+    def published_options(state_dict: Mapping[str, Tensor]) -> dict[str, int]:
+        """Read the options of a published discriminator of either stage, ``text_width`` among them, off its shapes.
 
-
-def published_options(state_dict: Mapping[str, Tensor]) -> dict[str, int]:
-    """Read the options of a published discriminator of either stage, ``text_width`` among them, off its shapes.
-
-    Raises:
-        ModelError: a weight that the shapes are read from is missing.
-    """
-    weights = from_published(state_dict)
-    code, joined = shape(weights, "matching.0.weight", 4, NAME)[:2]
-    return {"text_width": joined - code, "channels": shape(weights, "picture.0.weight", 4, NAME)[0]}
+        Raises:
+            ModelError: a weight that the shapes are read from is missing.
+        """
+        weights = PortStage1Discriminator.from_published(state_dict)
+        code, joined = shape(weights, "matching.0.weight", 4, NAME)[:2]
+        return {"text_width": joined - code, "channels": shape(weights, "picture.0.weight", 4, NAME)[0]}

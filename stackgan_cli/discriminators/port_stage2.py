@@ -11,10 +11,8 @@ from stackgan_cli.discriminators.layers import (
     joint_block,
     to_logit,
 )
-from stackgan_cli.discriminators.port_stage1 import from_published, published_options
+from stackgan_cli.discriminators.port_stage1 import PortStage1Discriminator
 from stackgan_cli.generators.layers import doublings, initialise, positive
-
-__all__ = ["PortStage2Discriminator", "from_published", "published_options"]
 
 NAME = "The port's Stage-II discriminator"
 
@@ -50,3 +48,6 @@ class PortStage2Discriminator(MatchingDiscriminator):
         self.matching = nn.Sequential(*joint_block(code + text_width, code, 3), to_logit(code, bias=True))
         self.realism = nn.Sequential(to_logit(code, bias=True))
         initialise(self, truncated=False)
+
+    published_options = staticmethod(PortStage1Discriminator.published_options)
+    from_published = staticmethod(PortStage1Discriminator.from_published)

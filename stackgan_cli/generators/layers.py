@@ -43,15 +43,15 @@ def doublings(resolution: int, base: int, *, least: int, what: str) -> int:
 
 
 def halved(channels: int, times: int, *, what: str) -> int:
-    """Halve a channel count, refusing counts that do not divide.
+    """Halve a channel count, rounding down as the published code does.
 
     Raises:
-        SettingsError: the result is not a whole number of at least one channel.
+        SettingsError: no channel is left.
     """
-    if channels < 1 or channels % 2**times:
+    if channels >> times < 1:
         raise SettingsError(
-            f"{what} has to halve {channels} channels {times} times, which leaves no whole number.",
-            f"Set channels so that this width is a multiple of {2**times}.",
+            f"{what} has to halve {channels} channels {times} times, which leaves none.",
+            f"Set channels so that this width is {2**times} or more.",
         )
     return channels >> times
 

@@ -19,7 +19,7 @@ from stackgan_cli.generators.layers import (
     to_picture,
     up_block,
 )
-from stackgan_cli.generators.published import UP_BLOCKS, Rules, renamed, shape, split_stages
+from stackgan_cli.generators.published import UP_BLOCKS, Rules, renamed, shape, split_stages, up_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,32 +86,34 @@ class PortStage1(nn.Module):
         features = self.blocks(features.reshape(len(features), -1, 4, 4))
         return Generated(to_picture(self.output(features)), condition.kl, condition.mean)
 
+    @staticmethod
+    def from_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the weights of a published Stage-I checkpoint, or those of Stage-I inside a Stage-II one, to ours.
 
-def from_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights of a published Stage-I checkpoint, or those of Stage-I inside a Stage-II one, to ours.
+        Args:
+            state_dict: a ``netG_epoch_N.pth`` of either stage, with or without a leading ``module.``.
 
-    Args:
-        state_dict: a ``netG_epoch_N.pth`` of either stage, with or without a leading ``module.``.
+        Raises:
+            ModelError: a weight that this network does not have.
+        """
+        inside_stage2, alone = split_stages(state_dict)
+        return renamed(inside_stage2 or alone, RULES, what=NAME)
 
-    Raises:
-        ModelError: a weight that this network does not have.
-    """
-    inside_stage2, alone = split_stages(state_dict)
-    return renamed(inside_stage2 or alone, RULES, what=NAME)
+    @staticmethod
+    def published_options(state_dict: Mapping[str, Tensor]) -> dict[str, int]:
+        """Read the options of a published Stage-I generator, ``text_width`` among them, off the shapes of its weights.
 
-
-def published_options(state_dict: Mapping[str, Tensor]) -> dict[str, int]:
-    """Read the options of a published Stage-I generator, ``text_width`` among them, off the shapes of its weights.
-
-    Raises:
-        ModelError: a weight that the shapes are read from is missing.
-    """
-    weights = from_published(state_dict)
-    double_condition, text_width = shape(weights, "augmentation.linear.weight", 2, NAME)
-    outputs, inputs = shape(weights, "project.0.weight", 2, NAME)
-    return {
-        "text_width": text_width,
-        "channels": outputs // (16 * 8),
-        "condition_width": double_condition // 2,
-        "z_width": inputs - double_condition // 2,
-    }
+        Raises:
+            ModelError: a weight that the shapes are read from is missing.
+        """
+        weights = PortStage1.from_published(state_dict)
+        inside_stage2, alone = split_stages(state_dict)
+        double_condition, text_width = shape(weights, "augmentation.linear.weight", 2, NAME)
+        outputs, inputs = shape(weights, "project.0.weight", 2, NAME)
+        return {
+            "text_width": text_width,
+            "resolution": 4 * 2 ** up_blocks(inside_stage2 or alone),
+            "channels": outputs // (16 * 8),
+            "condition_width": double_condition // 2,
+            "z_width": inputs - double_condition // 2,
+        }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stackgan_cli.generators.layers import ConditioningAugmentation, RefiningNetwork
-from stackgan_cli.generators.published import UP_BLOCKS, Rules, renamed, shape, split_stages
+from stackgan_cli.generators.published import UP_BLOCKS, Rules, renamed, shape, split_stages, up_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ class PortStage2(RefiningNetwork):
     """Refines a Stage-I picture, as the paper's network does but for conditioning augmentation, widths and beginning.
 
     The Stage-I generator that published checkpoints hold inside is none of this network's business: see
-    :func:`stackgan_cli.generators.port_stage1.from_published`.
+    :meth:`stackgan_cli.generators.port_stage1.PortStage1.from_published`.
 
     Args:
         text_width: width of the sentence vector.
@@ -67,30 +67,34 @@ class PortStage2(RefiningNetwork):
         )
         self.initialise(truncated=False)
 
+    @staticmethod
+    def from_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the weights of a published Stage-II generator to ours, leaving out the Stage-I generator inside it.
 
-def from_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights of a published Stage-II generator to ours, leaving out the Stage-I generator inside it.
+        Args:
+            state_dict: a ``netG_epoch_N.pth`` of Stage-II, with or without a leading ``module.``.
 
-    Args:
-        state_dict: a ``netG_epoch_N.pth`` of Stage-II, with or without a leading ``module.``.
+        Raises:
+            ModelError: a weight that this network does not have.
+        """
+        return renamed(split_stages(state_dict)[1], RULES, what=NAME)
 
-    Raises:
-        ModelError: a weight that this network does not have.
-    """
-    return renamed(split_stages(state_dict)[1], RULES, what=NAME)
+    @staticmethod
+    def published_options(state_dict: Mapping[str, Tensor]) -> dict[str, int]:
+        """Read the options of a published Stage-II generator, ``text_width`` among them, off the shapes of its weights.
 
-
-def published_options(state_dict: Mapping[str, Tensor]) -> dict[str, int]:
-    """Read the options of a published Stage-II generator, ``text_width`` among them, off the shapes of its weights.
-
-    Raises:
-        ModelError: a weight that the shapes are read from is missing.
-    """
-    weights = from_published(state_dict)
-    double_condition, text_width = shape(weights, "augmentation.linear.weight", 2, NAME)
-    return {
-        "text_width": text_width,
-        "channels": shape(weights, "encoder.0.weight", 4, NAME)[0],
-        "condition_width": double_condition // 2,
-        "residual_blocks": len({name.split(".")[1] for name in weights if name.startswith("residual.")}),
-    }
+        Raises:
+            ModelError: a weight that the shapes are read from is missing.
+        """
+        weights = PortStage2.from_published(state_dict)
+        stage1, rest = split_stages(state_dict)
+        side = 4 * 2 ** up_blocks(stage1)
+        double_condition, text_width = shape(weights, "augmentation.linear.weight", 2, NAME)
+        return {
+            "text_width": text_width,
+            "channels": shape(weights, "encoder.0.weight", 4, NAME)[0],
+            "condition_width": double_condition // 2,
+            "resolution": side // 4 * 2 ** up_blocks(rest),
+            "input_resolution": side,
+            "residual_blocks": len({name.split(".")[1] for name in weights if name.startswith("residual.")}),
+        }

@@ -49,6 +49,11 @@ def split_stages(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], d
     return stage1, rest
 
 
+def up_blocks(state_dict: Mapping[str, Tensor]) -> int:
+    """Count the up-blocks of one published generator, by its published names."""
+    return len({found[0] for name in state_dict if (found := re.match(r"(?:module\.)?upsample\d+", name))})
+
+
 def shape(weights: Mapping[str, Tensor], name: str, dimensions: int, what: str) -> tuple[int, ...]:
     """Give the shape of one weight.
 

@@ -6,19 +6,19 @@ Weights have the names of the public PyTorch conversion, so that published encod
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stackgan_cli.components.protocols import TextFeatures
-from stackgan_cli.errors import SettingsError
+from stackgan_cli.errors import ModelError, SettingsError
 from stackgan_cli.text_encoders.characters import ALPHABET, characters, coverage
 from stackgan_cli.text_encoders.joint_embedding import Settings, fit_joint_embedding, unset_linear
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from stackgan_cli.components.protocols import FittingData
 
@@ -194,6 +194,33 @@ class CharCnnRnn(nn.Module):
         """
         self.begin(torch.Generator().manual_seed(seed))
         return fit_joint_embedding(self, data, self.settings, seed=seed, report=report)
+
+    @staticmethod
+    def published_options(state_dict: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Read the options of an encoder in the naming of the public PyTorch conversion off its shapes.
+
+        Raises:
+            ModelError: the weights are another network's.
+        """
+        sizes = {name: tuple(weight.shape) for name, weight in CharCnnRnn.from_published(state_dict).items()}
+        gated = "rnn.i2h_update.weight" in sizes
+        try:
+            (channels, *_), (last, *_), (width, _) = (
+                sizes[f"{layer}.weight"] for layer in ("conv2", "conv3", "emb_proj")
+            )
+        except (KeyError, ValueError):
+            raise ModelError(
+                "These are no weights of char-cnn-rnn: conv2, conv3 and emb_proj are not among them.",
+                hint="the .pth file of a public PyTorch conversion of that encoder",
+            ) from None
+        shape = Shape(narrow=last != channels, pooled=not gated, gated=gated)
+        variant = next((name for name, known in VARIANTS.items() if known == shape), "")
+        return {"variant": variant, "width": width, "channels": channels}
+
+    @staticmethod
+    def from_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Give the weights of a public PyTorch conversion, which have these names already."""
+        return {name.removeprefix("module."): weight for name, weight in state_dict.items()}
 
 
 class GatedRecurrence(nn.Module):

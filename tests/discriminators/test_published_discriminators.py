@@ -9,7 +9,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from stackgan_cli.components.protocols import TextFeatures
-from stackgan_cli.discriminators import port_stage1, port_stage2
 from stackgan_cli.discriminators.paper_stage1 import PaperStage1Discriminator
 from stackgan_cli.discriminators.paper_stage2 import PaperStage2Discriminator
 from stackgan_cli.discriminators.port_stage1 import PortStage1Discriminator
@@ -32,16 +31,16 @@ def near(ours: Tensor, theirs: Tensor) -> None:
 @torch.no_grad()
 def test_the_port_computes_the_published_functions() -> None:
     weights = load_file(GOLDEN / "netD_stage1.safetensors")
-    assert port_stage1.published_options(weights) == {"text_width": 16, "channels": 4}
-    network = PortStage1Discriminator(**port_stage1.published_options(weights)).eval()
-    network.load_state_dict(port_stage1.from_published(weights))
+    assert PortStage1Discriminator.published_options(weights) == {"text_width": 16, "channels": 4}
+    network = PortStage1Discriminator(**PortStage1Discriminator.published_options(weights)).eval()
+    network.load_state_dict(PortStage1Discriminator.from_published(weights))
     [judgement] = network(golden("stage1_image"), [TextFeatures(golden("stage1_mu"))])
     near(judgement.matching.sigmoid(), golden("stage1_matching_probability"))
     assert judgement.realism is None
 
     weights = load_file(GOLDEN / "netD_stage2.safetensors")
-    network = PortStage2Discriminator(**port_stage2.published_options(weights)).eval()
-    network.load_state_dict(port_stage2.from_published(weights))
+    network = PortStage2Discriminator(**PortStage2Discriminator.published_options(weights)).eval()
+    network.load_state_dict(PortStage2Discriminator.from_published(weights))
     [judgement] = network(golden("stage2_image"), [TextFeatures(golden("stage2_mu"))])
     near(judgement.matching.sigmoid(), golden("stage2_matching_probability"))
     near(judgement.realism.sigmoid(), golden("stage2_realism_probability"))

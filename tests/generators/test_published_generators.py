@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from torch import Tensor, nn
 
 from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.errors import ModelError, SettingsError
-from stackgan_cli.generators import port_stage1, port_stage2
 from stackgan_cli.generators.paper_stage1 import PaperStage1
 from stackgan_cli.generators.paper_stage2 import PaperStage2
 from stackgan_cli.generators.port_stage1 import PortStage1
@@ -28,9 +26,9 @@ def golden(name: str) -> Tensor:
     return torch.from_numpy(np.load(GOLDEN / "expected.npz")[name])
 
 
-def rebuilt(network: type[nn.Module], module: ModuleType, weights: dict[str, Tensor]) -> nn.Module:
-    built = network(**module.published_options(weights)).eval()
-    built.load_state_dict(module.from_published(weights))
+def rebuilt(network: type[PortStage1 | PortStage2], weights: dict[str, Tensor]) -> nn.Module:
+    built = network(**network.published_options(weights)).eval()
+    built.load_state_dict(network.from_published(weights))
     return built
 
 
@@ -40,7 +38,7 @@ def near(ours: Tensor, theirs: Tensor) -> None:
 
 @torch.no_grad()
 def test_stage1_of_the_port_computes_the_published_function() -> None:
-    network = rebuilt(PortStage1, port_stage1, load_file(GOLDEN / "netG_stage1.safetensors"))
+    network = rebuilt(PortStage1, load_file(GOLDEN / "netG_stage1.safetensors"))
     noise = torch.cat([golden("noise"), torch.zeros(3, 16)], dim=1)
     result = network(noise, TextFeatures(golden("text")))
     near(result.images, golden("stage1_image"))
@@ -52,10 +50,10 @@ def test_stage1_of_the_port_computes_the_published_function() -> None:
 def test_stage2_of_the_port_computes_the_published_function_and_holds_its_stage1() -> None:
     weights = {f"module.{name}": weight for name, weight in load_file(GOLDEN / "netG_stage2.safetensors").items()}
     text = TextFeatures(golden("text"))
-    stage1 = rebuilt(PortStage1, port_stage1, weights)
+    stage1 = rebuilt(PortStage1, weights)
     sketch = stage1(torch.cat([golden("noise"), torch.zeros(3, 16)], dim=1), text).images
     near(sketch, golden("stage2_stage1_image"))
-    stage2 = rebuilt(PortStage2, port_stage2, weights)
+    stage2 = rebuilt(PortStage2, weights)
     result = stage2(sketch, torch.zeros(3, stage2.noise_width), text)
     near(result.images, golden("stage2_image"))
     near(result.condition, golden("stage2_mu"))
@@ -65,8 +63,9 @@ def test_stage2_of_the_port_computes_the_published_function_and_holds_its_stage1
 def test_published_options_are_those_of_the_checkpoint() -> None:
     weights = load_file(GOLDEN / "netG_stage2.safetensors")
     expected = {"text_width": 1024, "channels": 4, "condition_width": 16}
-    assert port_stage1.published_options(weights) == {**expected, "z_width": 100}
-    assert port_stage2.published_options(weights) == {**expected, "residual_blocks": 2}
+    assert PortStage1.published_options(weights) == {**expected, "z_width": 100, "resolution": 64}
+    sides = {"resolution": 256, "input_resolution": 64}
+    assert PortStage2.published_options(weights) == {**expected, **sides, "residual_blocks": 2}
 
 
 class Published(nn.Module):
@@ -103,7 +102,7 @@ def test_stage1_of_the_port_equals_a_second_construction(training: bool) -> None
         if name.endswith(("mean", "var")):
             nn.init.uniform_(statistics, 0.5, 1.5)
     old = {name: weight for name, weight in theirs.state_dict().items() if "num_batches" not in name}
-    ours = rebuilt(PortStage1, port_stage1, old).train(training)
+    ours = rebuilt(PortStage1, old).train(training)
     noise, epsilon, text = torch.randn(5, 9), torch.randn(5, 6), torch.randn(5, 20)
     expected = theirs(noise, epsilon, text)
     assert expected.std() > 0.05
@@ -192,9 +191,9 @@ def test_stage2_refuses_sizes_that_it_cannot_have(network: type[nn.Module], opti
 
 def test_a_checkpoint_of_another_network_is_refused() -> None:
     with pytest.raises(ModelError, match="h_net1"):
-        port_stage1.from_published({"h_net1.fc.0.weight": torch.zeros(1)})
+        PortStage1.from_published({"h_net1.fc.0.weight": torch.zeros(1)})
     with pytest.raises(ModelError, match="missing"):
-        port_stage1.published_options({"img.0.weight": torch.zeros(3, 2, 3, 3)})
+        PortStage1.published_options({"img.0.weight": torch.zeros(3, 2, 3, 3)})
 
 
 @pytest.mark.parametrize("network", STAGE1 + STAGE2)

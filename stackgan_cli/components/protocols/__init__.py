@@ -26,6 +26,7 @@ from stackgan_cli.components.protocols.networks import (
     Judgement,
     Stage1Generator,
     Stage2Generator,
+    TakesPublished,
 )
 from stackgan_cli.components.protocols.objectives import (
     Augments,
@@ -91,6 +92,7 @@ __all__ = [
     "Stage2Generator",
     "StandsForFeatures",
     "SuitsSources",
+    "TakesPublished",
     "TextEncoder",
     "TextFeatures",
     "Texts",

@@ -10,10 +10,10 @@ reads what lies between two layers of one should subclass it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -121,4 +121,28 @@ class Discriminator(Protocol):
 
         Returns:
             One judgement for each of ``texts``, in their order.
+        """
+
+
+@runtime_checkable
+class TakesPublished(Protocol):
+    """The factory of a network, or of a text encoder, that takes the weights which its authors published.
+
+    ``stackgan convert`` asks the components of a recipe for it.
+    """
+
+    @staticmethod
+    def published_options(state_dict: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Read the factory's parameters off published weights, what the host gives otherwise among them.
+
+        Raises:
+            ModelError: the weights are another network's.
+        """
+
+    @staticmethod
+    def from_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Give published weights the names that they have here, and leave out those of other networks.
+
+        Raises:
+            ModelError: the weights are another network's.
         """
