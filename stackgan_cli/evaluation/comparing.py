@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,6 +9,7 @@ from pydantic import Field
 
 from stackgan_cli.errors import UsageError
 from stackgan_cli.evaluation.evaluate import Evaluation
+from stackgan_cli.evaluation.real_pictures import picked
 from stackgan_cli.evaluation.results import Measurement, MetricFacts
 from stackgan_cli.evaluation.samples import drawn_pictures, reordered
 from stackgan_cli.files import atomic_file
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from stackgan_cli.components.protocols import Observation
     from stackgan_cli.evaluation.measuring import ChosenMetric
     from stackgan_cli.evaluation.request import EvaluateRequest
     from stackgan_cli.evaluation.rows import Measured
@@ -167,15 +166,6 @@ def _value(metric: ChosenMetric, measured: Measured, order: Sequence[int] | None
     """What a metric says of drawings, or of some of them by their places."""
     drawn, texts = measured.drawn, measured.texts
     if order is not None:
-        drawn, texts = _picked(drawn, order), reordered(texts, order)
+        drawn, texts = picked(drawn, order), reordered(texts, order)
     found = metric.measure(drawn, measured.real, texts, seed)
     return None if found is None else found.value
-
-
-def _picked(observed: Observation, order: Sequence[int]) -> Observation:
-    places = torch.tensor(order)
-    logits = None if observed.logits is None else observed.logits[places]
-    attributes = observed.attributes
-    if attributes is not None:
-        attributes = {name: [values[at] for at in order] for name, values in attributes.items()}
-    return replace(observed, features=observed.features[places], logits=logits, attributes=attributes)

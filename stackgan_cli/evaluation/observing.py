@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from stackgan_cli.components.component import blaming, talk_on_stderr
-from stackgan_cli.components.protocols import Classifies, Observation, ReadsAttributes, ReadsCaptions
+from stackgan_cli.components.protocols import Classifies, Observation, Observes, ReadsAttributes, ReadsCaptions
 from stackgan_cli.components.results import attributes_fault, refuse, table_fault
+from stackgan_cli.evaluation.samples import AT_ONCE, batched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 class Observer:
     """A feature extractor at work.
+
+    It is always shown as many pictures, or captions, at once: rounding depends on the size of a batch, so that what is
+    described would otherwise depend on how its batches were made.
 
     Args:
         extractor: fitted, in evaluation mode.
@@ -56,19 +60,19 @@ class Observer:
 
         Args:
             batches: uint8 (batch, 3, size, size); each is made when it is its turn.
-            report: told the size of each batch that is done.
+            report: told how many more are done, again and again.
 
         Raises:
             ComponentError: the extractor fails, or answers in another form than it should.
         """
         parts: list[Observation] = []
-        for pictures in batches:
+        for pictures in _cut_alike(batches):
             parts.append(self._look(pictures))
             report(len(pictures))
         with self._asked("describing pictures"):
             return _joined(parts)
 
-    def read(self, batches: Iterable[Sequence[str]]) -> Tensor | None:
+    def read(self, captions: Sequence[str]) -> Tensor | None:
         """Describe captions: (captions, width) float32; None where the extractor reads none.
 
         Raises:
@@ -77,24 +81,38 @@ class Observer:
         if not isinstance(self._extractor, ReadsCaptions):
             return None
         parts = []
-        for captions in batches:
+        for part in batched(captions):
             with self._asked("describing captions"):
-                found, width = self._extractor.caption_features(list(captions)), self._extractor.width
-            parts.append(self._table(found, "features of captions", len(captions), width))
+                found = self._extractor.caption_features([*part, *[part[-1]] * (AT_ONCE - len(part))])
+                width = self._extractor.width
+            parts.append(self._table(found, "features of captions", AT_ONCE, width)[: len(part)])
         return torch.cat(parts)
 
     def _look(self, pictures: Tensor) -> Observation:
-        extractor, count = self._extractor, len(pictures)
+        count = len(pictures)
         with self._asked("describing pictures"):
-            features, width = extractor.features(pictures), extractor.width
-            logits = extractor.logits(pictures) if isinstance(extractor, Classifies) else None
-            attributes = extractor.attributes(pictures) if isinstance(extractor, ReadsAttributes) else None
-        if attributes is not None:
-            refuse(self._described, attributes_fault(attributes, count))
+            found, width = (
+                self._seen(torch.cat([pictures, *[pictures[-1:]] * (AT_ONCE - count)])),
+                self._extractor.width,
+            )
+        if found.attributes is not None:
+            refuse(self._described, attributes_fault(found.attributes, AT_ONCE))
+        attributes = found.attributes
         return Observation(
-            self._table(features, "features", count, width),
-            None if logits is None else self._table(logits, "logits", count),
-            attributes,
+            self._table(found.features, "features", AT_ONCE, width)[:count],
+            None if found.logits is None else self._table(found.logits, "logits", AT_ONCE)[:count],
+            None if attributes is None else {name: values[:count] for name, values in attributes.items()},
+        )
+
+    def _seen(self, pictures: Tensor) -> Observation:
+        """What the extractor says, in one pass where it can."""
+        extractor = self._extractor
+        if isinstance(extractor, Observes):
+            return extractor.observe(pictures)
+        return Observation(
+            extractor.features(pictures),
+            extractor.logits(pictures) if isinstance(extractor, Classifies) else None,
+            extractor.attributes(pictures) if isinstance(extractor, ReadsAttributes) else None,
         )
 
     @contextmanager
@@ -105,6 +123,22 @@ class Observer:
     def _table(self, found: Tensor, what: str, count: int, width: int | None = None) -> Tensor:
         refuse(self._described, table_fault(found, what, count, width))
         return found.detach().float().cpu()
+
+
+def _cut_alike(batches: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Cut batches of any sizes into such as are looked at; only the last one may be smaller."""
+    waiting: list[Tensor] = []
+    for pictures in batches:
+        waiting.append(pictures)
+        if sum(map(len, waiting)) >= AT_ONCE:
+            *whole, rest = torch.split(torch.cat(waiting), AT_ONCE)
+            waiting = [rest]
+            yield from whole
+            if len(rest) == AT_ONCE:
+                waiting = []
+                yield rest
+    if waiting:
+        yield torch.cat(waiting)
 
 
 def _joined(parts: Sequence[Observation]) -> Observation:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from stackgan_cli.evaluation.real_pictures import RealPictures
 from stackgan_cli.evaluation.results import Row
 from stackgan_cli.evaluation.samples import (
     AT_ONCE,
-    batched,
     drawn_pictures,
-    real_pictures,
     reordered,
     repeated,
     texts_of,
@@ -75,7 +74,7 @@ def measured_rows(
         at_once: pictures in a batch; changes no number.
     """
     texts = texts_of(split, samples)
-    texts = replace(texts, features=observer.read(batched(texts.captions, at_once)))
+    texts = replace(texts, features=observer.read(texts.captions))
     draw, size = generator_for(seed, "floor"), pipeline.resolution
     needs = frozenset(need for each in metrics for need in each.metric.needs)
     learnt = range(min(len(data.train), _MOST_TRAINING)) if "training" in needs else ()
@@ -84,12 +83,13 @@ def measured_rows(
     tick = _counting(report, total)
 
     row = partial(_row, metrics=metrics, seed=seed)
-    real = observer.observe(real_pictures(split, [each.picture for each in samples], size, at_once), tick)
+    known_pictures = RealPictures(data, observer, size)
+    real = known_pictures.observe(split, [each.picture for each in samples], tick)
     if learnt:
-        known = observer.observe(real_pictures(data.train, learnt, size, at_once), tick)
+        known = known_pictures.observe(data.train, learnt, tick)
         real = replace(real, training=known.features)
     others = torch.randint(len(data.train), (len(samples),), generator=draw).tolist()
-    training = observer.observe(real_pictures(data.train, others, size, at_once), tick)
+    training = known_pictures.observe(data.train, others, tick)
     rows = [row("real test pictures", real, None, texts), row("real training pictures", training, real, None)]
     for stage in pipeline.stages:
         drawn = observer.observe(drawn_pictures(pipeline, data, split, samples, stage, at_once), tick)

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from stackgan_cli.components.protocols import Observation
 from stackgan_cli.errors import DataError
 from stackgan_cli.randomness import generator_for, seed_of
 from stackgan_cli.text_encoders.hashed_words import HashedWords
@@ -52,9 +53,9 @@ class DomainClassifier(nn.Module):
         captions: whether it reads captions; likewise.
     """
 
-    logits: Callable[[Tensor], Tensor]
+    logits: Callable[[Tensor], Tensor | None]
     """There only where it has heads: (batch, values) logits of the one with the most values."""
-    attributes: Callable[[Tensor], dict[str, list[str]]]
+    attributes: Callable[[Tensor], Mapping[str, Sequence[str]] | None]
     """There only where it has heads: for each, the likeliest value of each of uint8 pictures."""
     caption_features: Callable[[Sequence[str]], Tensor]
     """There only where it reads captions: (captions, width) float32."""
@@ -101,23 +102,26 @@ class DomainClassifier(nn.Module):
         return features, [head(F.relu(features)) for head in self.heads]
 
     @torch.no_grad()
-    def features(self, pictures: Tensor) -> Tensor:
-        """(batch, width) float32 features of uint8 pictures (batch, 3, side, side)."""
-        features: Tensor = self(pictures)[0].float()
-        return features
-
-    @torch.no_grad()
-    def _logits(self, pictures: Tensor) -> Tensor:
-        logits: Tensor = self(pictures)[1][self._widest()].float()
-        return logits
-
-    @torch.no_grad()
-    def _attributes(self, pictures: Tensor) -> dict[str, list[str]]:
-        logits = self(pictures)[1]
-        return {
+    def observe(self, pictures: Tensor) -> Observation:
+        """Features, and where it has heads logits and attributes, of uint8 pictures (batch, 3, side, side)."""
+        features, logits = self(pictures)
+        if not self.labels:
+            return Observation(features.float())
+        attributes = {
             name: [values[index] for index in scores.argmax(dim=1).tolist()]
             for (name, values), scores in zip(self.labels.items(), logits, strict=True)
         }
+        return Observation(features.float(), logits[self._widest()].float(), attributes)
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """(batch, width) float32 features of uint8 pictures (batch, 3, side, side)."""
+        return self.observe(pictures).features
+
+    def _logits(self, pictures: Tensor) -> Tensor | None:
+        return self.observe(pictures).logits
+
+    def _attributes(self, pictures: Tensor) -> Mapping[str, Sequence[str]] | None:
+        return self.observe(pictures).attributes
 
     @torch.no_grad()
     def _caption_features(self, captions: Sequence[str]) -> Tensor:

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from stackgan_cli.components.protocols import Observation
 from stackgan_cli.components.storage import load_weights
 from stackgan_cli.errors import DataError, MissingOptionError
 
@@ -64,10 +65,15 @@ class InceptionFid(nn.Module):
         self.requires_grad_(False).eval()
 
     @torch.no_grad()
+    def observe(self, pictures: Tensor) -> Observation:
+        """Features and logits of uint8 pictures (batch, 3, size, size)."""
+        pooled: Tensor = self.network(pictures)
+        return Observation(pooled, F.linear(pooled, self.network.fc.weight))
+
+    @torch.no_grad()
     def features(self, pictures: Tensor) -> Tensor:
         """(batch, 2048) float32 pooled features of uint8 pictures (batch, 3, size, size)."""
-        found: Tensor = self.network(pictures)
-        return found
+        return self.observe(pictures).features
 
     @torch.no_grad()
     def logits(self, pictures: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,8 +80,9 @@ def _red(level: int) -> str:
 
 
 @pytest.fixture
-def colours() -> SimpleNamespace:
+def colours(tmp_path: Path) -> SimpleNamespace:
     """Test pictures of all 64 combinations of four levels, training pictures of one colour, and what draws them."""
     test = ColourSplit("test", list(product(LEVELS, repeat=3)))
-    data = SimpleNamespace(train=ColourSplit("train", [(90, 100, 110)] * 5), test=test)
+    train = ColourSplit("train", [(90, 100, 110)] * 5)
+    data = SimpleNamespace(train=train, test=test, folder=tmp_path / "colours", fingerprint="colours")
     return SimpleNamespace(data=data, split=test, pipeline=ColourPipeline(), extractor=ColourExtractor())

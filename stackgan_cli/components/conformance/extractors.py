@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from stackgan_cli.components.conformance.modules import check_weights, fit, same
 from stackgan_cli.components.conformance.samples import CAPTIONS
 from stackgan_cli.components.conformance.subject import Notebook, Subject, accept, require, whole_number
-from stackgan_cli.components.protocols import Classifies, Fits, ReadsAttributes, ReadsCaptions
+from stackgan_cli.components.protocols import Classifies, Fits, Observation, Observes, ReadsAttributes, ReadsCaptions
 from stackgan_cli.components.results import attributes_fault, table_fault
 
 BATCH = 3
@@ -77,6 +77,20 @@ class _ExtractorRun:
         return ", ".join(found)
 
     @torch.no_grad()
+    def observation(self) -> None:
+        pictures = _pictures(64)
+        found = self.extractor.observe(pictures)
+        require(isinstance(found, Observation), f"observe() returns {type(found).__name__} instead of Observation")
+        for name, ability in (("features", object), ("logits", Classifies), ("attributes", ReadsAttributes)):
+            alone = getattr(self.extractor, name)(pictures) if isinstance(self.extractor, ability) else None
+            seen = getattr(found, name)
+            fault = f"observe() gives other {name} than the method of that name"
+            if isinstance(alone, Tensor) and isinstance(seen, Tensor):
+                same(alone, seen, fault, 1e-6)
+            else:
+                require(alone == seen, fault)
+
+    @torch.no_grad()
     def caption_features(self) -> None:
         found = self.extractor.caption_features(list(CAPTIONS))
         _accept_features(found, "features of captions", len(CAPTIONS), self.extractor.width)
@@ -93,6 +107,7 @@ def check_extractor(notebook: Notebook, subject: Subject) -> None:
     for ability, name, check in (
         (Classifies, "names classes", run.logits),
         (ReadsAttributes, "tells attributes", run.attributes),
+        (Observes, "one look tells the same", run.observation),
         (ReadsCaptions, "describes captions", run.caption_features),
     ):
         if isinstance(run.extractor, ability):

@@ -15,7 +15,7 @@ class FeatureExtractor(Protocol):
     """Turns pictures into features that metrics compare.
 
     It may be one that :class:`Fits` and :class:`LearnsOptions`, :class:`Classifies`, :class:`ReadsAttributes`,
-    :class:`ReadsCaptions` or :class:`HasFeatureMaps`.
+    :class:`ReadsCaptions`, :class:`HasFeatureMaps`, or that :class:`Observes` all of it at once.
     """
 
     width: int
@@ -44,6 +44,14 @@ class ReadsAttributes(Protocol):
 
     def attributes(self, pictures: Tensor) -> Mapping[str, Sequence[str]]:
         """For each attribute, its likeliest value on each picture."""
+
+
+@runtime_checkable
+class Observes(Protocol):
+    """A feature extractor that tells everything it can of pictures from one pass of its network."""
+
+    def observe(self, pictures: Tensor) -> Observation:
+        """Features, logits and attributes, each as the method of that name gives it; None for what it has no method."""
 
 
 @runtime_checkable

@@ -1,0 +1,153 @@
+"""Real pictures as an extractor describes them: each is looked at once, and remembered beside the data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from stackgan_cli.components.protocols import Observation
+from stackgan_cli.errors import StackganError
+from stackgan_cli.evaluation.samples import real_pictures
+from stackgan_cli.files import atomic_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from stackgan_cli.dataset.prepared import PreparedData, Split
+    from stackgan_cli.evaluation.observing import Observer
+
+FOLDER = "evaluation"
+"""Within prepared data."""
+
+
+class RealPictures:
+    """Describes real pictures of prepared data.
+
+    What is remembered lies under a hash of everything that it depends on: the data's fingerprint, the split, the
+    resolution and whatever the extractor says of itself. A file that is damaged is made again.
+
+    Args:
+        data: whose pictures they are.
+        observer: describes them.
+        resolution: side in pixels that they are looked at.
+    """
+
+    def __init__(self, data: PreparedData, observer: Observer, resolution: int) -> None:
+        self._data, self._observer, self._resolution = data, observer, resolution
+
+    def observe(self, split: Split, indices: Sequence[int], report: Callable[[int], None]) -> Observation:
+        """Describe pictures of a split.
+
+        Args:
+            split: of the data.
+            indices: of the pictures, some of them perhaps several times.
+            report: told how many more are done, again and again.
+
+        Raises:
+            ComponentError: the extractor fails, or answers in another form than it should.
+        """
+        depends = {
+            "data": self._data.fingerprint,
+            "split": split.name,
+            "resolution": self._resolution,
+            "extractor": self._observer.spec(),
+        }
+        key = json.dumps(depends, sort_keys=True)
+        name = f"{split.name}-{self._resolution}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
+        path = self._data.folder / FOLDER / name
+        known = _read(path, key)
+        places = {} if known is None else {picture: at for at, picture in enumerate(known[0])}
+        missing = [picture for picture in dict.fromkeys(indices) if picture not in places]
+        if known_before := len(indices) - len(missing):
+            report(known_before)
+        if missing:
+            seen = self._observer.observe(real_pictures(split, missing, self._resolution), report)
+            known = (missing, seen) if known is None else ([*known[0], *missing], _one_after_another(known[1], seen))
+            # A disk that is full or read only costs nothing but the time to look again.
+            with suppress(StackganError, OSError):
+                _write(path, key, *known)
+            places = {picture: at for at, picture in enumerate(known[0])}
+        assert known is not None
+        return picked(known[1], [places[picture] for picture in indices])
+
+
+def picked(observed: Observation, places: Sequence[int]) -> Observation:
+    """What was seen of some pictures, by their places."""
+    rows = torch.tensor(list(places), dtype=torch.long)
+    return Observation(
+        observed.features[rows],
+        None if observed.logits is None else observed.logits[rows],
+        None
+        if observed.attributes is None
+        else {name: [values[at] for at in places] for name, values in observed.attributes.items()},
+    )
+
+
+def _one_after_another(one: Observation, other: Observation) -> Observation:
+    attributes = None
+    if one.attributes is not None and other.attributes is not None:
+        attributes = {name: [*values, *other.attributes[name]] for name, values in one.attributes.items()}
+    logits = None
+    if one.logits is not None and other.logits is not None:
+        logits = torch.cat([one.logits, other.logits])
+    return Observation(torch.cat([one.features, other.features]), logits, attributes)
+
+
+def _read(path: Path, key: str) -> tuple[list[int], Observation] | None:
+    """Numbers of pictures and what was seen of them; None where there is nothing, or nothing that can be trusted."""
+    from safetensors import safe_open
+
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            told, names = file.metadata(), file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
+        if told["key"] != key or told["sha256"] != _digest(tensors, told["attributes"]):
+            return None
+        attributes = None
+        if "attributes" in tensors:
+            values = json.loads(told["attributes"])
+            columns = tensors["attributes"].unbind(1)
+            attributes = {
+                name: [words[at] for at in column.tolist()]
+                for (name, words), column in zip(values, columns, strict=True)
+            }
+        return tensors["pictures"].tolist(), Observation(tensors["features"], tensors.get("logits"), attributes)
+    except Exception:
+        # Whatever is wrong with the file, the pictures are there to be looked at again.
+        return None
+
+
+def _write(path: Path, key: str, pictures: Sequence[int], seen: Observation) -> None:
+    from safetensors.torch import save_file
+
+    tensors: dict[str, Tensor] = {"pictures": torch.tensor(list(pictures)), "features": seen.features.contiguous()}
+    if seen.logits is not None:
+        tensors["logits"] = seen.logits.contiguous()
+    words: list[Any] = []
+    if seen.attributes:
+        words = [[name, sorted(set(values))] for name, values in seen.attributes.items()]
+        numbers = [{word: at for at, word in enumerate(each)} for _, each in words]
+        columns = zip(seen.attributes.values(), numbers, strict=True)
+        tensors["attributes"] = torch.tensor([[number[word] for word in values] for values, number in columns]).T
+        tensors["attributes"] = tensors["attributes"].contiguous()
+    told = {"key": key, "attributes": json.dumps(words)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as temporary:
+        save_file(tensors, temporary, metadata={**told, "sha256": _digest(tensors, told["attributes"])})
+
+
+def _digest(tensors: dict[str, Tensor], attributes: str) -> str:
+    whole = hashlib.sha256(attributes.encode())
+    for name in sorted(tensors):
+        whole.update(f"{name} {tuple(tensors[name].shape)} {tensors[name].dtype}".encode())
+        whole.update(tensors[name].contiguous().numpy().tobytes())
+    return whole.hexdigest()
