@@ -19,6 +19,7 @@ from stackgan_cli.errors import DataError, StackganError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedReader
 
 _PARTIAL, _OLD = ".partial", ".old"
 _OURS = re.compile(r"\.(?P<name>.+)\.(\d+|[a-z0-9_]{8})\.(partial|old)")
@@ -252,6 +253,33 @@ def _named_anew(temporary: Path, path: Path) -> bool:
 
 def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PARTIAL}")
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """Read a regular file of no more than so many bytes.
+
+    Raises:
+        OSError: it cannot be read, has more, or is a folder, a pipe or a device, which could wait or go on for ever.
+    """
+    with open_regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it has more than {size_text(most)}, which cannot be right", str(path))
+    return content
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file to read it.
+
+    Raises:
+        OSError: it cannot be opened, or is a folder, a pipe or a device, which could wait or go on for ever.
+    """
+    # Opening a pipe would otherwise wait for somebody to write into it.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is a folder, a pipe or a device", str(path))
+    return os.fdopen(handle, "rb")
 
 
 def write_text(path: Path, text: str) -> None:

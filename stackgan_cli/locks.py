@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import StackganError
-from stackgan_cli.files import followed, not_written
+from stackgan_cli.files import followed, not_written, open_regular
+from stackgan_cli.parsing import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,10 +122,10 @@ def _sign(path: Path) -> None:
 def _who_holds(path: Path) -> str:
     """Say what :func:`_sign` wrote down; nothing where it cannot be read."""
     try:
-        with path.open(encoding="utf-8") as file:
-            words: dict[str, Any] = json.loads(file.read(_HOLDER_BYTES))
+        with open_regular(path) as file:
+            words: dict[str, Any] = parse_json(file.read(_HOLDER_BYTES))
         since = datetime.fromisoformat(words["since"]).astimezone()
         number, host, command = int(words["process"]), str(words["host"]), str(words["command"])
-    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, OverflowError):
         return ""
     return f": process {number} on {host}, since {since:%Y-%m-%d %H:%M} ({command})"

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from stackgan_cli.errors import ModelError, StackganError
-from stackgan_cli.files import write_text
+from stackgan_cli.files import read_bounded, write_text
+from stackgan_cli.parsing import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
-LARGEST = 1 << 26
-"""Bytes; a manifest of a hundred thousand classes has a tenth of this."""
+LARGEST = 1 << 24
+"""Bytes; a manifest of a hundred thousand classes has a third of this."""
 _GET_AGAIN = "Get the file again from where it came from."
 
 
@@ -60,8 +60,8 @@ def checked(
         where = ".".join(str(part)[:40] for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
         raise error(f"{what} is malformed: {f'{where}: ' if where else ''}{reason}.", hint=hint) from problem
-    except RecursionError as problem:
-        raise error(f"{what} is malformed: it is nested too deeply.", hint=hint) from problem
+    except (ValueError, RecursionError, OverflowError) as problem:
+        raise error(f"{what} is malformed: a value is nested too deeply, or no number.", hint=hint) from problem
 
 
 def read_json(
@@ -74,16 +74,10 @@ def read_json(
             else.
     """
     try:
-        status = path.stat()
-        # Opening a pipe would wait for somebody to write into it.
-        if not stat.S_ISREG(status.st_mode):
-            raise error(f"{path} is no regular file.", hint=hint)
-        if status.st_size > most:
-            raise error(f"{path} is too large to be what it should be.", hint=hint)
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(read_bounded(path, most))
     except OSError as problem:
         raise error(f"{path} cannot be read: {problem.strerror or problem}.", hint=hint) from problem
-    except (ValueError, RecursionError, OverflowError) as problem:
+    except ValueError as problem:
         raise error(f"{path} cannot be read: {problem}.", hint=hint) from problem
     if not isinstance(value, dict):
         raise error(f"{path} holds no JSON object.", hint=hint)

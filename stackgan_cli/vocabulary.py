@@ -9,7 +9,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from stackgan_cli.files import write_text
+from stackgan_cli.files import read_bounded, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -63,9 +63,7 @@ def read_vocabulary(folder: Path) -> frozenset[str] | None:
     """Words that a model has met; None where it does not say, or where the file is none that this program wrote."""
     path = folder / FILE
     try:
-        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
-            return None
-        return frozenset(path.read_text(encoding="utf-8").split())
+        return frozenset(read_bounded(path, _MOST_BYTES).decode().split())
     except (OSError, UnicodeDecodeError):
         return None
 

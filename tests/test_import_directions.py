@@ -20,7 +20,7 @@ MODULES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for
 
 FLOORS = (
     ("errors", "progress", "randomness"),
-    ("files", "formats", "console", "interrupts", "locks"),
+    ("files", "parsing", "formats", "console", "interrupts", "locks"),
     ("home", "manifests", "machine", "ranks", "pictures", "downloads"),
     ("components", "recipes"),
     ("model_card", "model_finding", "model_folder", "model_manifest", "vocabulary"),

@@ -1,4 +1,4 @@
-"""Settings as people type them: ``key=value`` on the command line, and TOML within bounds."""
+"""Settings as people type them: ``key=value`` on the command line."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from stackgan_cli.errors import UsageError
+from stackgan_cli.parsing import parse_toml
 
 _DEEPEST_LIST = 8
-_DEEPEST = 32
-"""Tables within tables; no settings are nested so deeply."""
 
 
 def parse_option(text: str) -> tuple[str, Any]:
@@ -32,31 +31,6 @@ def parse_option(text: str) -> tuple[str, Any]:
         raise UsageError(f"The value of the option {key!r} cannot be taken in: {error}.", "Check it.") from error
     # A line break in the value could begin another TOML key.
     return key, values["value"] if len(values) == 1 else value
-
-
-def parse_toml(text: str) -> dict[str, Any]:
-    """Read TOML.
-
-    Raises:
-        ValueError: it is no TOML (then it is a ``TOMLDecodeError``), is nested deeper than any settings are, or holds a
-            number beyond the 64 bits that TOML promises.
-    """
-    try:
-        values = tomllib.loads(text)
-        _refuse_extremes(values, 0)
-    except tomllib.TOMLDecodeError:
-        raise
-    except (ValueError, RecursionError, OverflowError) as error:
-        raise ValueError("a number in it is too large, or it is nested too deeply") from error
-    return values
-
-
-def _refuse_extremes(value: object, depth: int) -> None:
-    if depth > _DEEPEST or (isinstance(value, int) and not -(2**63) <= value < 2**63):
-        raise ValueError
-    if isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            _refuse_extremes(inner, depth + 1)
 
 
 def is_plain(value: object, depth: int = 0) -> bool:

@@ -11,7 +11,7 @@ from stackgan_cli.components.entries import ComponentEntry, stored_entry
 from stackgan_cli.components.protocols import HasWeights
 from stackgan_cli.components.registry import find
 from stackgan_cli.errors import ComponentError, ModelError, StackganError
-from stackgan_cli.files import not_written
+from stackgan_cli.files import not_written, open_regular
 from stackgan_cli.manifests import read_json
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 
 _LARGEST_CONFIG = 1 << 20
+_GET_AGAIN = "Get the file again from where it came from."
 
 
 def save_component(folder: Path, entry: ComponentEntry, component: Any) -> None:
@@ -141,22 +142,44 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read tensors; those stored in half precision come back in float32.
+    """Read tensors; those stored in less than single precision come back in float32.
 
     Raises:
-        ModelError: the file is missing or damaged.
+        ModelError: the file is missing or damaged, or holds numbers that are complex, infinite or none.
     """
     import torch
     from safetensors.torch import load_file
 
     try:
-        tensors = load_file(path)
+        with open_regular(path):
+            tensors = load_file(path)
     except Exception as error:
-        raise ModelError(
-            f"{path} cannot be read: {error}.", hint="Get the file again from where it came from."
-        ) from error
-    half = (torch.float16, torch.bfloat16)
-    return {key: tensor.float() if tensor.dtype in half else tensor for key, tensor in tensors.items()}
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise ModelError(f"{path} cannot be read: {reason}.", hint=_GET_AGAIN) from error
+    whole = (torch.float32, torch.float64)
+    read = {
+        key: tensor.float() if tensor.is_floating_point() and tensor.dtype not in whole else tensor
+        for key, tensor in tensors.items()
+    }
+    for key, tensor in read.items():
+        fault = _number_fault(tensor)
+        if fault is not None:
+            raise ModelError(f"{path} holds {fault} in {key}, and nothing can be computed with that.", hint=_GET_AGAIN)
+    return read
+
+
+def _number_fault(tensor: Tensor) -> str | None:
+    """What no weight can be."""
+    import torch
+
+    if tensor.is_complex():
+        return "complex numbers"
+    if not tensor.is_floating_point() or not tensor.numel():
+        return None
+    ends = torch.stack(torch.aminmax(tensor))
+    if ends.isnan().any():
+        return "NaN"
+    return "infinity" if ends.isinf().any() else None
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, what: str) -> None:
@@ -168,7 +191,7 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, what: str)
         what: file or component for the beginning of a sentence, such as ``stage1/model.safetensors``.
 
     Raises:
-        ModelError: keys are missing or unexpected, or shapes differ; nothing has been loaded then.
+        ModelError: keys are missing or unexpected, or shapes or types differ; nothing has been loaded then.
     """
     refuse_misfit(module, tensors, what=what)
     module.load_state_dict(dict(tensors))
@@ -178,7 +201,7 @@ def refuse_misfit(module: nn.Module, tensors: Mapping[str, Tensor], *, what: str
     """Refuse what :func:`load_weights` cannot load, and load nothing.
 
     Raises:
-        ModelError: keys are missing or unexpected, or shapes differ.
+        ModelError: keys are missing or unexpected, or shapes or types differ.
     """
     own = module.state_dict()
     missing = [key for key in own if key not in tensors]
@@ -188,9 +211,19 @@ def refuse_misfit(module: nn.Module, tensors: Mapping[str, Tensor], *, what: str
         for key in own
         if key in tensors and _shape(tensors[key]) != _shape(own[key])
     ]
+    retyped = [
+        f"{key} is {tensors[key].dtype} instead of {own[key].dtype}"
+        for key in own
+        if key in tensors and tensors[key].is_floating_point() != own[key].is_floating_point()
+    ]
     problems = [
         f"{len(found)} {label} ({', '.join(found[:3])}{', ...' if len(found) > 3 else ''})"
-        for label, found in (("missing", missing), ("unexpected", unexpected), ("of the wrong shape", reshaped))
+        for label, found in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("of the wrong shape", reshaped),
+            ("of the wrong type", retyped),
+        )
         if found
     ]
     if problems:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from functools import cached_property
@@ -15,7 +14,9 @@ from stackgan_cli.dataset.caption_features import CaptionFeatures
 from stackgan_cli.dataset.manifest import read_manifest, stored_side
 from stackgan_cli.dataset.picture_store import PictureStore
 from stackgan_cli.errors import DataError
+from stackgan_cli.files import open_regular
 from stackgan_cli.home import shell_name
+from stackgan_cli.parsing import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -182,8 +183,8 @@ class Split:
         if not self._data.manifest.attributes:
             return None
         try:
-            return [json.loads(text) for text in self._values("attributes")]
-        except (ValueError, RecursionError) as error:
+            return [_attributes(text) for text in self._values("attributes")]
+        except ValueError as error:
             place = self._data.folder / self.name
             raise DataError(f"The attributes in {place} cannot be read: {error}.", self._again) from error
 
@@ -234,11 +235,12 @@ class Split:
 
         path = folder / f"{self.name}.safetensors"
         try:
-            tensors = load_file(path)
+            with open_regular(path):
+                tensors = load_file(path)
         except Exception as error:
             raise DataError(f"{path} cannot be read: {error}.", self._again) from error
         counts = self.caption_counts.tolist()
-        if "sentence" not in tensors or any(len(tensor) != sum(counts) for tensor in tensors.values()):
+        if not _are_features(tensors, sum(counts)):
             raise DataError(f"{path} does not hold the features of this data's captions.", self._again)
         return CaptionFeatures(tensors, counts)
 
@@ -254,6 +256,24 @@ class Split:
 
     def _values(self, name: str) -> Any:
         return self.table.column(name).to_pylist()
+
+
+def _are_features(tensors: Mapping[str, Tensor], captions: int) -> bool:
+    """Whether these can be what an encoder made of so many captions."""
+    ranks = {"sentence": 2, "words": 3, "padding": 2}
+    return "sentence" in tensors and all(
+        tensor.dim() == ranks.get(name)
+        and len(tensor) == captions
+        and (tensor.dtype == torch.bool if name == "padding" else tensor.is_floating_point())
+        for name, tensor in tensors.items()
+    )
+
+
+def _attributes(text: str) -> dict[str, str]:
+    found = parse_json(text)
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise ValueError("they are no names with values")
+    return found
 
 
 def _sizes(resolutions: Iterable[int]) -> str:

@@ -5,7 +5,6 @@ They serve training from a place that holds more than this disk or memory.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -16,6 +15,7 @@ from stackgan_cli.components.entries import ComponentEntry
 from stackgan_cli.dataset.manifest import ArrowName, Count, Forms, Positive, SchemaOne
 from stackgan_cli.errors import DataError
 from stackgan_cli.manifests import LARGEST, Manifest, checked, read_json
+from stackgan_cli.parsing import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -142,6 +142,6 @@ def _fetched(location: str, address: str) -> Any:
 
     try:
         with fsspec.open(address, "rb") as file:
-            return json.loads(file.read(LARGEST))
+            return parse_json(file.read(LARGEST))
     except Exception as error:  # each kind of address has errors of its own
         raise unreachable(location, address, error) from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from stackgan_cli.errors import DataError
-from stackgan_cli.files import atomic_file, reach_disk
+from stackgan_cli.files import atomic_file, open_regular, reach_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -122,7 +122,8 @@ def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 def _mapped(path: Path, columns: pa.Schema, hint: str) -> pa.Table:
     try:
-        table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+        with open_regular(path):
+            table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
         table.validate()
     except (OSError, pa.ArrowException) as error:
         reason = str(error).partition("\n")[0].rstrip(".")

@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections import defaultdict
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # Whole numbers become floats too, so that a number of a thousand digits is infinite, not an error.
 _DECODER = json.JSONDecoder(parse_int=float)
 _MOST_CURVES, _MOST_BYTES, _LARGEST = 16, 2_000_000, 1e300
+_LONGEST_LINE = 1 << 16
 _AVERAGED_OVER = 1 / 20  # of a curve's length
 # Okabe and Ito, "Color Universal Design" (2008): told apart with every kind of colour vision; the darker ones first.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -101,7 +103,9 @@ def _curves(log: Path) -> dict[str, dict[float, float]]:
     curves: defaultdict[str, dict[float, float]] = defaultdict(dict)
     if log.is_file():
         with log.open(encoding="utf-8", errors="replace") as lines:
-            for line in islice(lines, 0, None, 1 + log.stat().st_size // _MOST_BYTES):
+            # A longer line is none that this program wrote, and comes in pieces that are no whole entries.
+            whole = iter(partial(lines.readline, _LONGEST_LINE), "")
+            for line in islice(whole, 0, None, 1 + log.stat().st_size // _MOST_BYTES):
                 entry = _entry(line)
                 step = entry.pop("step", None)
                 for other in ("images_per_second", "batch_size"):

@@ -8,12 +8,14 @@ import json
 import os
 import re
 import unicodedata
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image, PngImagePlugin
 
 from stackgan_cli.errors import DataError, UsageError
 from stackgan_cli.files import create_file
+from stackgan_cli.parsing import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,10 +98,10 @@ def read_facts(path: Path) -> dict[str, Any]:
         DataError: the file is no picture, or was not made by this program.
     """
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=["PNG"]) as picture:
             text = picture.info.get(_KEY)
-        facts = json.loads(text) if text else None
-    except (OSError, ValueError, SyntaxError, RecursionError) as error:
+        facts = parse_json(text) if isinstance(text, str) else None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(
             f"{path} cannot be read as a PNG picture: {error}.", hint="Name a picture made by generate."
         ) from error

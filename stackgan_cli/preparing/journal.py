@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from stackgan_cli.parsing import parse_json
 from stackgan_cli.preparing.chunks import ChunkResult
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ class Journal:
     def _lines(self) -> list[Any]:
         lines: list[Any] = []
         # A torn line is the last one.
-        with suppress(OSError, ValueError, RecursionError):
-            lines.extend(map(json.loads, (self._folder / JOURNAL).read_text(encoding="utf-8").splitlines()))
+        with suppress(OSError, ValueError):
+            lines.extend(map(parse_json, (self._folder / JOURNAL).read_text(encoding="utf-8").splitlines()))
         return lines
 
     def _whole(self, line: Any) -> Iterator[tuple[str, ChunkResult]]:

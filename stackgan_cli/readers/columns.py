@@ -5,7 +5,6 @@ One set of rules for every form: the same table says the same as CSV, JSON lines
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import sys
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from stackgan_cli.parsing import parse_json
 from stackgan_cli.readers.captions import MAX_CAPTION_FILE, is_nothing, mended, text_lines
 from stackgan_cli.readers.split_names import split_named
 
@@ -242,8 +242,8 @@ def _unfolded(cell: Any) -> Any:
     """Read a list or a record that is written as JSON; text that only begins like one stays text."""
     text = _decoded(cell)
     if isinstance(text, str) and text.lstrip()[:1] in ("[", "{"):
-        with suppress(ValueError, RecursionError):
-            return json.loads(text)
+        with suppress(ValueError):
+            return parse_json(text)
     return text
 
 
@@ -308,9 +308,9 @@ def _is_simple(kind: Any) -> bool:
 def features(schema: Any) -> dict[str, dict[str, Any]]:
     """Return what Hugging Face's datasets notes of columns in a schema of pyarrow, such as their kind."""
     try:
-        found = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+        found = parse_json(schema.metadata[b"huggingface"])["info"]["features"]
         return {name: feature for name, feature in found.items() if isinstance(feature, dict)}
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return {}
 
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from stackgan_cli.components.component import Kind
-from stackgan_cli.components.key_values import parse_option, parse_toml
+from stackgan_cli.components.key_values import parse_option
 from stackgan_cli.components.registry import find
 from stackgan_cli.errors import ComponentError, SettingsError
+from stackgan_cli.files import read_bounded
+from stackgan_cli.parsing import parse_toml
 from stackgan_cli.recipes.finding import recipe_file
 from stackgan_cli.recipes.schema import ComponentChoice, Recipe, StageSettings
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 Checked = TypeVar("Checked", bound=BaseModel)
 
 _MOST_LAYERS = 10
+_MOST_BYTES = 1 << 18
+"""Of a recipe; ours have a hundredth of this."""
 _EITHER = (("steps", "epochs"), ("discriminator", "discriminators"))
 _RUN_FOLDER = re.compile(r"stage([12])(-old-\d+)?")
 
@@ -117,13 +121,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         SettingsError: it cannot be read or is no TOML.
     """
     try:
-        # Opening a pipe or a device could wait for ever.
-        if not path.is_file():
-            raise ValueError("it is a folder, a pipe or a device")
-        return parse_toml(path.read_text(encoding="utf-8"))
+        return parse_toml(read_bounded(path, _MOST_BYTES).decode())
     except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise SettingsError(
-            f"{path} is no readable TOML file: {error}.", hint="Mend that line, or name another."
+            f"{path} is no readable TOML file: {reason}.", hint="Mend that line, or name another."
         ) from error
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from stackgan_cli.components.storage import load_weights, read_weights, refuse_misfit, weights_of, write_tensors
 from stackgan_cli.errors import ModelError
-from stackgan_cli.files import atomic_folder
+from stackgan_cli.files import atomic_folder, open_regular
 from stackgan_cli.manifests import Manifest, checked, read_json
 from stackgan_cli.training.watching import DivergedError
 
@@ -228,5 +228,5 @@ def _seal(record: Mapping[str, Any]) -> str:
 
 
 def _hash(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from stackgan_cli.errors import StackganError
-from stackgan_cli.files import write_text
+from stackgan_cli.files import atomic_file
+from stackgan_cli.parsing import parse_json
 from stackgan_cli.pictures.loss_plot import draw_losses
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch.utils.tensorboard import SummaryWriter
+
+_LONGEST_LINE = 1 << 16
 
 
 class Recorder:
@@ -35,12 +39,22 @@ class Recorder:
         self._log, self._plot, self._title = folder / "log.jsonl", folder / "losses.png", title
         self._newest = ""
         if self._log.is_file():
-            lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-            kept = [line for line in lines if line.endswith("\n") and _step_in(line) <= step]
-            write_text(self._log, "".join(kept))
-            self._newest = kept[-1] if kept else ""
+            self._keep_to(step)
         self._file = self._log.open("a", encoding="utf-8")
         self._events = open_events(folder, step)
+
+    def _keep_to(self, step: int) -> None:
+        """Drop all lines of later steps, and what is no whole line."""
+        with (
+            self._log.open(encoding="utf-8", errors="replace") as lines,
+            atomic_file(self._log) as temporary,
+            temporary.open("w", encoding="utf-8") as kept,
+        ):
+            # A longer line is none that this program wrote, and comes in pieces that are no whole lines.
+            for line in iter(partial(lines.readline, _LONGEST_LINE), ""):
+                if line.endswith("\n") and _step_in(line) <= step:
+                    kept.write(line)
+                    self._newest = line
 
     def line(self, step: int, values: Mapping[str, float]) -> None:
         """Write the numbers of a step; TensorBoard marks those that are no finite number."""
@@ -105,6 +119,6 @@ def open_events(folder: Path, step: int) -> SummaryWriter | None:
 
 def _step_in(line: str) -> float:
     try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return float(parse_json(line)["step"])
+    except (ValueError, LookupError, TypeError):
         return float("inf")

@@ -10,7 +10,15 @@ from safetensors import SafetensorError
 
 from stackgan_cli.components.component import Kind
 from stackgan_cli.components.registry import find
-from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_component, read_weights, save_component, write_tensors
+from stackgan_cli.components.storage import (
+    CONFIG,
+    WEIGHTS,
+    load_component,
+    load_weights,
+    read_weights,
+    save_component,
+    write_tensors,
+)
 from stackgan_cli.errors import ComponentError, ModelError, StackganError
 from stackgan_cli.manifests import read_json
 
@@ -135,3 +143,20 @@ def test_room_is_asked_for_only_where_the_disk_is_full(tmp_path: Path, monkeypat
     with pytest.raises(StackganError, match="No space left") as error:
         write_tensors(tmp_path / "a.safetensors", {"a": torch.zeros(2)})
     assert "room" in str(error.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("value", "what"), [(float("nan"), "NaN"), (float("-inf"), "infinity"), (1j, "complex numbers")]
+)
+def test_weights_that_are_no_numbers_are_told_when_they_are_loaded(tmp_path: Path, value: complex, what: str) -> None:
+    path = tmp_path / WEIGHTS
+    write_tensors(path, {"fine": torch.zeros(3), "broken": torch.full((2, 2), value)})
+    with pytest.raises(ModelError, match=f"holds {what} in broken"):
+        read_weights(path)
+
+
+def test_whole_numbers_are_no_weights(tmp_path: Path) -> None:
+    layer = torch.nn.Linear(2, 2)
+    tensors = {key: tensor.long() for key, tensor in layer.state_dict().items()}
+    with pytest.raises(ModelError, match=r"2 of the wrong type \(weight is torch.int64 instead of torch.float32"):
+        load_weights(layer, tensors, what="the file")

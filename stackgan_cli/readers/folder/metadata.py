@@ -10,6 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import DataError
+from stackgan_cli.parsing import parse_json
 from stackgan_cli.readers.captions import MAX_LINE, bounded_lines, mended
 from stackgan_cli.readers.columns import (
     BadRow,
@@ -104,8 +105,8 @@ def _json_rows(path: Path, _: Columns) -> Iterator[tuple[int, dict[str, Any] | B
 
 def _json_object(content: str) -> dict[str, Any] | BadRow:
     try:
-        item = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        item = parse_json(content)
+    except ValueError as error:
         reason = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
         return BadRow(f"it is not JSON ({reason})")
     return plainly(item) if isinstance(item, dict) else BadRow("it is not a JSON object")

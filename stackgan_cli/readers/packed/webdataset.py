@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import re
 import tarfile
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from stackgan_cli.components.protocols import Example
 from stackgan_cli.files import relative_name
+from stackgan_cli.parsing import parse_json
 from stackgan_cli.pictures.decoding import UnreadablePicture
 from stackgan_cli.readers.captions import MAX_CAPTION_FILE, UnreadableCaptions, captions_in_lines, decode_text, oddity
 from stackgan_cli.readers.columns import BadRow, Columns, class_in, class_of, plainly
@@ -287,8 +287,8 @@ class _Sample:
         text = decode_text(data)
         if kind == "record":
             try:
-                record = json.loads(text)
-            except (ValueError, RecursionError):
+                record = parse_json(text)
+            except ValueError:
                 record = None
             self.record = plainly(record) if isinstance(record, dict) else {}
             if not isinstance(record, dict):
