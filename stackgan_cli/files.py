@@ -33,8 +33,10 @@ def given_path(path: str) -> Path:
         UsageError: it cannot be a path here, or cannot be written down in any file.
     """
     try:
-        path.encode()
-        return followed(Path(path).expanduser())
+        real = followed(Path(path).expanduser())
+        # A relative path is within a folder that may be the one at fault.
+        str(real).encode()
+        return real
     except UnicodeEncodeError:
         raise UsageError(f"The path {path!r} is not UTF-8.", hint="Rename the folder, or copy it elsewhere.") from None
     except (OSError, RuntimeError, ValueError) as error:

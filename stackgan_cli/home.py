@@ -21,10 +21,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def home() -> Path:
-    """Return ``$STACKGAN_HOME``, or the platform's folder for user data."""
+    """Return ``$STACKGAN_HOME``, or the platform's folder for user data.
+
+    Raises:
+        UsageError: it cannot be a path here.
+    """
     given = os.environ.get("STACKGAN_HOME")
     if given:
-        return Path(given).expanduser()
+        return given_path(given)
     import platformdirs
 
     return Path(platformdirs.user_data_dir("stackgan", appauthor=False))

@@ -133,9 +133,12 @@ def _device(name: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if name.startswith("cpu:"):
+        raise UsageError(f"The device {name!r} cannot be used here: the processor is one device.", hint="--device cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        # Torch knows devices that hold nothing, such as meta, and others that it was not built for.
+        float(torch.ones(1, device=device))
+    except Exception as error:
         raise UsageError(f"The device {name!r} cannot be used here.", hint=_why_no_cuda(name)) from error
     return device

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -24,7 +26,7 @@ from stackgan_cli.randomness import generator_for
 from stackgan_cli.vocabulary import read_vocabulary, unknown_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from PIL import Image
@@ -202,16 +204,22 @@ class Pipeline:
         """
         return next(self.draw_all([Request(prompt, seed)], stage=stage)).picture
 
-    def draw_all(self, requests: Sequence[Request], *, stage: int | None = None) -> Iterator[Drawn]:
-        """Draw pictures, each as it is asked for; arguments and errors are those of :meth:`draw`."""
+    def draw_all(self, requests: Iterable[Request], *, stage: int | None = None) -> Iterator[Drawn]:
+        """Draw pictures, each as it is asked for; arguments and errors are those of :meth:`draw`.
+
+        Nothing is kept of a picture that is drawn, so there may be any number of them. Requests that are a sequence are
+        all looked at before the first is drawn.
+        """
         stage = stage or self.stages[-1]
         self.model.stage_folder(stage)
-        for request in requests:
+        for request in requests if isinstance(requests, Sequence) else ():
             self.check(request)
-        texts = {prompt: self.encode([prompt]) for prompt in dict.fromkeys(request.prompt for request in requests)}
-        for request in requests:
-            pixels = self.pixels(texts[request.prompt], [request.seed], stage=stage)
-            yield Drawn(to_pictures(pixels)[0], request.prompt, request.seed, self.model.name, stage)
+        for prompt, each in itertools.groupby(requests, lambda request: request.prompt):
+            text = self.encode([prompt])
+            for request in each:
+                self.check(request)
+                pixels = self.pixels(text, [request.seed], stage=stage)
+                yield Drawn(to_pictures(pixels)[0], request.prompt, request.seed, self.model.name, stage)
 
     @torch.inference_mode()
     def generate(self, text: TextFeatures, seeds: Sequence[int], *, stage: int) -> Tensor:

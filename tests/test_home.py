@@ -50,3 +50,10 @@ def test_a_folder_that_was_not_finished_is_never_listed(empty_home: Path) -> Non
     partial.mkdir(parents=True)
     (partial / "data.json").write_text("{}")
     assert places.names("data", "data.json") == []
+
+
+@pytest.mark.parametrize("given", ["/tmp/caf\udce9", "~nosuchuser/home"])
+def test_a_home_that_cannot_be_is_told_at_once(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("STACKGAN_HOME", given)
+    with pytest.raises(UsageError, match=r"not UTF-8|cannot be followed"):
+        places.data_folder("birds")

@@ -28,3 +28,9 @@ def test_a_gpu_that_is_not_there_says_why(name: str, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("name", ["gpu", "0", "GPU", "Cuda"])
 def test_the_gpu_that_is_there_is_found(name: str) -> None:
     assert choose_machine(name).device.type == "cuda"
+
+
+@pytest.mark.parametrize("name", ["meta", "cpu:7", "xla", "hpu:0", "nonsense", "cuda:99999999999999999999", ""])
+def test_devices_that_cannot_compute_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be used here"):
+        choose_machine(name)

@@ -114,12 +114,13 @@ class Painter(torch.nn.Module):
     def __init__(self, *, text_width: int, resolution: int = 16, mode: str = "good"):
         super().__init__()
         self.resolution, self.mode = resolution, mode
-        self.level = torch.nn.Parameter(torch.tensor({"bright": 3.0, "nan": torch.nan}.get(mode, 1.005)))
+        self.level = torch.nn.Parameter(torch.tensor(3.0 if mode == "bright" else 1.005))
 
     def forward(self, noise, text):
         if self.mode == "fails":
             raise ZeroDivisionError("of the canvas")
-        return Generated(self.level.expand(len(noise), 3, self.resolution, self.resolution - (self.mode == "narrow")))
+        level = self.level * torch.nan if self.mode == "nan" else self.level
+        return Generated(level.expand(len(noise), 3, self.resolution, self.resolution - (self.mode == "narrow")))
 """
 
 

@@ -81,8 +81,8 @@ def generate(
     from stackgan_cli.pictures.picture_files import check_target
     from stackgan_cli.pipeline import Request
 
-    written: list[dict[str, Any]] = []
-    INTERRUPTS.promise(lambda: _what_is_kept(len(written)))
+    count = 0
+    INTERRUPTS.promise(lambda: _what_is_kept(count))
     asked = Prompts(prompts or [], from_)
     if note := words_typed_apart(prompts or []):
         warn(note)
@@ -90,15 +90,23 @@ def generate(
     first = secrets.randbelow(2**31) if seed is None else seed
     pipeline = _pipeline(model, checkpoint, stage, None if condition is None else condition.value, device, precision)
     _check(asked, pipeline)
-    requests = [Request(text, first + number) for text in asked.texts for number in range(num_images)]
+    pipeline.check(Request(asked.texts[0], first + num_images - 1))
+    wanted = len(asked.texts) * num_images
+    if grid:
+        _refuse_large_sheet(wanted, pipeline.resolution)
+    requests = (Request(text, first + number) for text in asked.texts for number in range(num_images))
     given = {"condition": pipeline.condition, "checkpoint": checkpoint}
     chosen = {key: value for key, value in given.items() if value is not None}
+    # Only what is told or shown at the end is kept, because there may be any number of pictures.
     drawn: list[Drawn] = []
-    for each in _with_progress(pipeline.draw_all(requests, stage=stage), len(requests)):
-        drawn.append(each)
-        written.append(_write(each, output, metadata, chosen))
+    written: list[dict[str, Any]] = []
+    for each in _with_progress(pipeline.draw_all(requests, stage=stage), wanted):
+        facts = _write(each, output, metadata, chosen)
+        count += 1
+        drawn += [each] if grid else []
+        written += [facts] if json else []
         if not json:
-            out.out(written[-1]["path"], highlight=False)
+            out.out(facts["path"], highlight=False)
         if preview:
             _preview(each)
     if grid:
@@ -111,6 +119,18 @@ def generate(
         print_json({"pictures": written, **({"left_out": left_out} if left_out else {})})
     if asked.left_out:
         raise typer.Exit(1)
+
+
+def _refuse_large_sheet(count: int, side: int) -> None:
+    from stackgan_cli.errors import UsageError
+    from stackgan_cli.pictures.sheets import most_on_a_sheet
+
+    most = most_on_a_sheet(side)
+    if count > most:
+        raise UsageError(
+            f"A sheet takes {most:,} pictures of {side} px, and these are {count:,}.",
+            hint="without --grid, or with fewer pictures",
+        )
 
 
 def _what_is_kept(count: int) -> str:

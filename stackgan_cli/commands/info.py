@@ -130,11 +130,12 @@ class _Found:
 def _look(what: str) -> _Found:
     from stackgan_cli.dataset.manifest import read_manifest
     from stackgan_cli.errors import DataError, ModelError
+    from stackgan_cli.files import given_path
     from stackgan_cli.home import DATA_MANIFEST, data_folder, is_path, names
     from stackgan_cli.model_finding import place_of_model
     from stackgan_cli.pictures.picture_files import read_facts
 
-    path = Path(what).expanduser()
+    path = given_path(what) if what.startswith("~") else Path(what)
     if path.is_file():
         return _Found(picture=(path, read_facts(path)))
     # A colon stands between package and name, and no data has one in its name.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from dataclasses import dataclass
@@ -9,11 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackgan_cli.errors import DataError, UsageError
+from stackgan_cli.files import given_path, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import BinaryIO
 
 _LONGEST = 10_000
+_MOST_BYTES = 1 << 26
 _UTF8 = "UTF-8 text, one prompt a line"
 
 
@@ -62,7 +66,7 @@ class Prompts:
                 continue
             if text:
                 self._prompts.append(Prompt(text, number))
-        self.keep(_refuse_long)
+        self.keep(_refuse_unreadable)
         if not self._prompts:
             raise UsageError("There is no prompt.", hint='stackgan generate "a small red bird"')
 
@@ -115,7 +119,11 @@ def words_typed_apart(given: Sequence[str]) -> str | None:
     return f"Each of the {len(given)} words is drawn by itself. In quotation marks they are one prompt: {whole}"
 
 
-def _refuse_long(text: str) -> None:
+def _refuse_unreadable(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError("The prompt is not UTF-8.", hint="Type it anew, or set the terminal to UTF-8.") from None
     if len(text) > _LONGEST:
         raise UsageError(
             f"A prompt of {len(text):,} characters is too long; a sentence is meant.", hint="one or two sentences"
@@ -125,9 +133,28 @@ def _refuse_long(text: str) -> None:
 def _lines(source: str | None) -> list[bytes]:
     if source is None:
         return []
+    where = "The standard input" if source == "-" else source
     try:
-        whole = sys.stdin.buffer.read() if source == "-" else Path(source).expanduser().read_bytes()
+        if source == "-":
+            whole = b"" if sys.stdin is None else sys.stdin.buffer.read(_MOST_BYTES + 1)
+        else:
+            given_path(source)
+            # What a pipe of the shell's leads to has no path.
+            with _opened(Path(source).expanduser()) as file:
+                whole = file.read(_MOST_BYTES + 1)
     except OSError as error:
-        where = "The standard input" if source == "-" else source
         raise DataError(f"{where} cannot be read: {error.strerror or error}.", hint=_UTF8) from error
+    if len(whole) > _MOST_BYTES:
+        raise DataError(f"{where} has more than {size_text(_MOST_BYTES)}, which are no prompts.", hint=_UTF8)
     return whole.removeprefix(b"\xef\xbb\xbf").splitlines()
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a file, or a pipe, which a shell makes of ``<(command)``; one that nobody writes into is empty."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        os.set_blocking(handle, True)
+        return os.fdopen(handle, "rb")
+    except OSError:
+        os.close(handle)
+        raise

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _ARRAY_TYPE = object()
 _PLAIN_KINDS = "biufcSUO"
+_PLAIN = (str, bytes, int, float, complex, type(None), np.generic)
 
 
 class _PlainDtype:
@@ -93,6 +94,14 @@ def _bytes(content: str | bytes = b"", encoding: str = "latin1") -> bytes:
     return content.encode("latin1") if isinstance(content, str) else bytes(memoryview(content))
 
 
+def _as_keys(keys: Any) -> Any:
+    """Refuse to look up what holds more than a few plain values: sets within sets can take for ever to compare."""
+    for key in keys:
+        if not all(isinstance(each, _PLAIN) for each in (key if type(key) is tuple else (key,))):
+            raise pickle.UnpicklingError(f"{type(key).__name__} as a key or within a set")
+    return keys
+
+
 class _Builder:
     """A function that a pickle may call and cannot change, as it could change a function's own attributes."""
 
@@ -119,8 +128,8 @@ def _allowed_globals() -> dict[tuple[str, str], Any]:
         table[f"{package}.multiarray", "scalar"] = _Builder(_scalar)
         table[f"{package}.numeric", "_frombuffer"] = _Builder(_array_from_buffer)
     builders: dict[str, Callable[..., Any]] = {
-        "set": set,
-        "frozenset": frozenset,
+        "set": lambda items=(): set(_as_keys(items)),
+        "frozenset": lambda items=(): frozenset(_as_keys(items)),
         "complex": complex,
         "bytes": _bytes,
         "bytearray": _bytes,
@@ -137,6 +146,17 @@ class _RefusedGlobalError(Exception):
     """A pickle names a function or class that data have no need of."""
 
 
+def _with_plain_keys(code: bytes, keys: slice) -> Callable[[Any], None]:
+    """An instruction that first looks at the keys, which lie at these places of the stack."""
+    obey = pickle._Unpickler.dispatch[code[0]]
+
+    def looking(unpickler: Any) -> None:
+        _as_keys(unpickler.stack[keys])
+        obey(unpickler)
+
+    return looking
+
+
 class _RestrictedUnpickler(pickle._Unpickler):
     """Answers every global from the table above and imports nothing.
 
@@ -148,7 +168,13 @@ class _RestrictedUnpickler(pickle._Unpickler):
         (length,) = struct.unpack("<Q", self.read(8))
         self.append(self.read(length))
 
-    dispatch: ClassVar[dict[int, Any]] = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: _load_bytes}
+    dispatch: ClassVar[dict[int, Any]] = {
+        **pickle._Unpickler.dispatch,
+        pickle.BYTEARRAY8[0]: _load_bytes,
+        pickle.SETITEM[0]: _with_plain_keys(pickle.SETITEM, slice(-2, -1)),
+        **{code[0]: _with_plain_keys(code, slice(0, None, 2)) for code in (pickle.SETITEMS, pickle.DICT)},
+        **{code[0]: _with_plain_keys(code, slice(None)) for code in (pickle.ADDITEMS, pickle.FROZENSET)},
+    }
 
     def find_class(self, module: str, name: str) -> Any:
         # Line ends that a transfer turned into CRLF leave a carriage return on both.

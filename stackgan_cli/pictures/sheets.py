@@ -11,8 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _GAP = 8
+_MOST_PIXELS = 1 << 26
 _PAPER = "white"
 _INK = "#222222"
+
+
+def most_on_a_sheet(side: int) -> int:
+    """How many pictures of a side in pixels a sheet takes, so that other programs still open it."""
+    return max(1, _MOST_PIXELS // side**2)
 
 
 def sheet(rows: Sequence[tuple[str, Sequence[Image.Image]]], *, side: int, across: int | None = None) -> Image.Image:

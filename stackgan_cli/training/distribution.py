@@ -9,8 +9,10 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from stackgan_cli.errors import SettingsError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -32,6 +34,25 @@ def synchronised(network: nn.Module, ranks: Ranks, device: torch.device) -> nn.M
             if isinstance(child, _BatchNorm):
                 setattr(module, name, _SynchronisedBatchNorm.taking_over(child))
     return network
+
+
+def refuse_batch_of_one(networks: Mapping[str, nn.Module | None], batch_size: int) -> None:
+    """Refuse to train on single pictures what normalises each number over the batch.
+
+    Args:
+        networks: by what they are called, in the mode that they will be in.
+        batch_size: pictures in a step, on all ranks together.
+
+    Raises:
+        SettingsError: there is such a network.
+    """
+    for name, network in networks.items() if batch_size == 1 else ():
+        layers = () if network is None else network.modules()
+        if any(isinstance(layer, nn.BatchNorm1d) and layer.training for layer in layers):
+            raise SettingsError(
+                f"The {name} normalises over the batch, which takes two pictures or more, and batch_size is 1.",
+                hint="--batch-size 2, or more",
+            )
 
 
 def averaging_gradients(network: nn.Module, ranks: Ranks) -> Any:

@@ -39,7 +39,13 @@ from stackgan_cli.machine import place
 from stackgan_cli.model_folder import objective_file
 from stackgan_cli.randomness import generator_for
 from stackgan_cli.ranks import ALONE
-from stackgan_cli.training.distribution import average_gradients, averaging_gradients, backward, synchronised
+from stackgan_cli.training.distribution import (
+    average_gradients,
+    averaging_gradients,
+    backward,
+    refuse_batch_of_one,
+    synchronised,
+)
 from stackgan_cli.training.losses import discriminator_loss, generator_loss, kl_loss
 from stackgan_cli.training.optimizing import Averaged, learning_rate, make_adam
 from stackgan_cli.training.parts import judge_file
@@ -100,6 +106,9 @@ class StageTask:
         if parts.stage1 is not None:
             self.stage1 = self._placed(parts.stage1).requires_grad_(False)
             self.stage1.train(settings.stage1_batch_norm == "batch")
+        trained = {name.replace("_", " "): network for name, network in self._by_file().items()}
+        networks = {"generator": self.generator, "Stage-I generator": self.stage1, **trained}
+        refuse_batch_of_one(networks, settings.batch_size)
         self.averaged = Averaged(self.generator, settings.averaging)
         self.networks = {"generator": self.generator, **self._by_file()}
         """Every network that is trained or kept with the stage, by the name of its file."""

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from stackgan_cli.pipeline import Pipeline
 
 
 @pytest.fixture
@@ -252,3 +256,69 @@ def test_a_folder_that_cannot_be_written_is_one_message(generate: Callable[..., 
     assert done.code == 1
     assert done.err.count("Error:") == 1
     assert "Traceback" not in done.err
+
+
+def test_any_number_of_pictures_can_be_asked_for(
+    generate: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Pipeline.draw_all
+
+    def first_three(*arguments: Any, **keywords: Any) -> Iterator[Any]:
+        yield from itertools.islice(real(*arguments, **keywords), 3)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Pipeline, "draw_all", first_three)
+    done = generate("a small red bird", "-n", 10**12, "--seed", 1)
+    assert done.code == 130
+    assert done.says("3 pictures are written")
+    assert len(list((tmp_path / "out").glob("*.png"))) == 3
+
+
+def test_a_sheet_has_bounds_and_says_so_before_anything_is_drawn(generate: Callable[..., Any], tmp_path: Path) -> None:
+    done = generate("a small red bird", "-n", 10**12, "--grid")
+    assert done.code == 2
+    assert done.says("A sheet takes", "without --grid")
+    assert not (tmp_path / "out").exists()
+
+
+def test_seeds_end_somewhere(generate: Callable[..., Any]) -> None:
+    done = generate("a small red bird", "-n", 10, "--seed", 2**63 - 5)
+    assert done.code == 2
+    assert done.says("The seed")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no file without end")
+def test_prompts_without_end_are_refused(generate: Callable[..., Any], tmp_path: Path) -> None:
+    done = generate("--from", "/dev/zero")
+    assert done.code == 3
+    assert done.says("/dev/zero has more than", "no prompts")
+    os.mkfifo(tmp_path / "pipe")
+    assert generate("--from", tmp_path / "pipe").says("There is no prompt")
+
+
+def test_prompts_come_from_a_pipe_that_a_shell_makes(generate: Callable[..., Any]) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"a small red bird\n")
+    os.close(writing)
+    done = generate("--from", f"/dev/fd/{reading}")
+    os.close(reading)
+    assert done.code == 0, done.err
+
+
+def test_what_is_not_utf8_is_told_before_anything_is_loaded(generate: Callable[..., Any]) -> None:
+    assert generate("a small \udce9 bird").says("The prompt is not UTF-8")
+    assert generate("a bird", "--model", "./\udce9").says("is not UTF-8")
+    assert generate("--from", "~nosuchuser/prompts.txt").says("cannot be followed")
+
+
+def test_a_closed_standard_input_holds_no_prompts(model: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "stackgan_cli", "generate", "--from", "-"],
+        stdin=None,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: os.close(0),
+    )
+    assert done.returncode == 2
+    assert "There is no prompt" in done.stderr

@@ -171,3 +171,34 @@ def test_random_damage_ends_in_data_or_in_one_error(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert 0 < read < 4000
     assert peak < 64 << 20
+
+
+def doubled(levels: int = 60) -> bytes:
+    """A tuple of twice the same tuple of twice the same tuple ...: to hash it takes 2 to the levels steps."""
+    return b")" + b"".join(b"q" + bytes([level]) + b"h" + bytes([level]) + b"\x86" for level in range(levels))
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"}" + doubled() + b"Ns.",
+        b"}(" + doubled() + b"Nu.",
+        b"(" + doubled() + b"Nd.",
+        b"(" + doubled() + b"\x91.",
+        b"\x8f(" + doubled() + b"\x90.",
+        b"cbuiltins\nset\n(]" + doubled() + b"atR.",
+    ],
+)
+def test_what_takes_for_ever_to_look_up_is_refused(tmp_path: Path, hostile: bytes) -> None:
+    with pytest.raises(DataError, match="tuple as a key or within a set"):
+        load_pickle(written(tmp_path / "x.pickle", b"\x80\x04" + hostile))
+
+
+def test_sets_within_sets_are_refused_and_plain_keys_are_read(tmp_path: Path) -> None:
+    for refused in ({frozenset({1})}, {frozenset({1}): 2}, frozenset({((1, 2), 3)})):
+        for protocol in range(6):
+            with pytest.raises(DataError, match="as a key or within a set"):
+                load_pickle(written(tmp_path / "x.pickle", pickle.dumps(refused, protocol)))
+    plain = {"a": {1, 2}, ("b", 2): frozenset({b"c", None}), 1.5: [{}]}
+    for protocol in range(6):
+        assert load_pickle(written(tmp_path / "x.pickle", pickle.dumps(plain, protocol))) == plain

@@ -9,7 +9,7 @@ from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.components.registry import find
 from stackgan_cli.dataset.batches import Batch
 from stackgan_cli.discriminators.residual import ResidualDiscriminator
-from stackgan_cli.errors import UsageError
+from stackgan_cli.errors import SettingsError, UsageError
 from stackgan_cli.generators.modulated_stage1 import ModulatedStage1
 from stackgan_cli.generators.port_stage1 import PortStage1
 from stackgan_cli.machine import choose_machine
@@ -122,3 +122,11 @@ def test_unknown_devices_and_precisions_are_refused() -> None:
             choose_machine(device, precision)
     assert choose_machine("cpu", "bfloat16").precision == "bfloat16"
     assert choose_machine("cpu", "float32").precision == "float32"
+
+
+def test_single_pictures_are_refused_where_a_network_normalises_over_the_batch() -> None:
+    network = PortStage1(text_width=WIDTH, resolution=16, channels=2)
+    with pytest.raises(SettingsError, match="The generator normalises over the batch"):
+        task("batch_size=1", generator=network)
+    task("batch_size=2", generator=network)
+    task("batch_size=1")
