@@ -173,6 +173,11 @@ class Pipeline:
         return int(self._generators[-1].component.resolution)
 
     @property
+    def text_width(self) -> int:
+        """Width of the sentence vectors that the generators read."""
+        return int(self._encoder.component.width)
+
+    @property
     def reads_captions(self) -> bool:
         """Whether the model can read a sentence; not one that learnt from features without their encoder."""
         return not isinstance(self._encoder.component, StandsForFeatures)
@@ -260,7 +265,7 @@ class Pipeline:
         for number, part in enumerate(self._generators[:stage], 1):
             generator = part.component
             with part.blamed("drawing"), self.machine.autocast():
-                made = generator(*drawn, self._noise(generator, seeds, number), text)
+                made = generator(*drawn, self.noise(number, seeds), text)
             side = generator.resolution
             part.refuse(pictures_fault(made, (len(seeds), 3, side, side)))
             drawn.append(made.images)
@@ -303,12 +308,19 @@ class Pipeline:
             self._encoder.refuse(text_fault(features, len(captions), encoder.width))
             return on_device(features, self.machine.device)
 
-    def _noise(self, generator: Any, seeds: Sequence[int], stage: int) -> Tensor:
+    def noise(self, stage: int, seeds: Sequence[int]) -> Tensor:
+        """Noise (seeds, noise_width) of a stage's generator, zero where it is to draw the condition's mean."""
+        generator = self.generator(stage)
         width = generator.noise_width
         rows = torch.stack([torch.randn(width, generator=generator_for(seed, "picture", stage)) for seed in seeds])
-        if self._draws_mean(stage) and isinstance(generator, DrawsCondition):
+        if self.draws_mean(stage) and isinstance(generator, DrawsCondition):
             rows[:, generator.condition_noise] = 0.0
         return rows.to(self.machine.device)
 
-    def _draws_mean(self, stage: int) -> bool:
+    def generator(self, stage: int) -> Any:
+        """The generator of a stage, folded for drawing: it can be neither trained nor saved."""
+        return self._generators[stage - 1].component
+
+    def draws_mean(self, stage: int) -> bool:
+        """Whether a stage draws with the mean of the conditioning distribution."""
         return (self.condition or self.model.stage_record(stage).condition) == "mean"

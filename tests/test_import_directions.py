@@ -28,6 +28,7 @@ FLOORS = (
     ("dataset",),
     ("preparing",),
     ("training", "evaluation", "pipeline", "converting"),
+    ("exporting",),
     ("commands",),
     ("app", "__init__", "__main__"),
 )

@@ -82,7 +82,7 @@ class ModulatedStage1(nn.Module):
         code = torch.cat([condition.value, z], dim=1)
         style = self.style(code)
         features = self.start(code).unflatten(1, (-1, 4, 4)).contiguous(memory_format=torch.channels_last)
-        drawn = features.new_zeros(len(noise), 3, 4, 4)
+        drawn = features.new_zeros(noise.shape[0], 3, 4, 4)
         for block, to_rgb in zip(self.blocks, self.to_rgb, strict=True):
             features = block(features, style)
             added = to_rgb(F.leaky_relu(features, 0.2))

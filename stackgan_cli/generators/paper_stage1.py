@@ -81,5 +81,5 @@ class PaperStage1(nn.Module):
         z, epsilon = noise[:, : self.z_width], noise[:, self.z_width :]
         condition = self.augmentation(text.sentence, epsilon)
         features = self.project(torch.cat([condition.value, z.float()], dim=1))
-        features = self.blocks(features.reshape(len(features), -1, 4, 4))
+        features = self.blocks(features.unflatten(1, (-1, 4, 4)))
         return Generated(to_picture(self.output(features)), condition.kl, condition.mean)

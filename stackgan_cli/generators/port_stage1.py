@@ -83,7 +83,7 @@ class PortStage1(nn.Module):
         z, epsilon = noise[:, : self.z_width], noise[:, self.z_width :]
         condition = self.augmentation(text.sentence, epsilon)
         features = self.project(torch.cat([z.float(), condition.value], dim=1))
-        features = self.blocks(features.reshape(len(features), -1, 4, 4))
+        features = self.blocks(features.unflatten(1, (-1, 4, 4)))
         return Generated(to_picture(self.output(features)), condition.kl, condition.mean)
 
     @staticmethod
