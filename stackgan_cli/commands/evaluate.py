@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -77,6 +78,24 @@ ExtractorOption = Annotated[
     ),
 ]
 EvaluationSeed = Annotated[int, typer.Option("--seed", min=0, help="Seed of captions and noise.")]
+Statistics = Annotated[
+    Path | None,
+    typer.Option(
+        "--statistics",
+        metavar="FILE",
+        help="Compare with the mean and covariance in this npz file (mu, sigma).",
+        show_default="the test pictures",
+    ),
+]
+ExportStatistics = Annotated[
+    Path | None,
+    typer.Option(
+        "--export-statistics",
+        metavar="FILE",
+        help="Write mean and covariance of the real pictures' features to a new npz file.",
+        show_default=False,
+    ),
+]
 Report = Annotated[bool, typer.Option("--report", help="Write a page with figures, report.html, beside the results.")]
 
 
@@ -90,6 +109,8 @@ def evaluate(
     extractor: Extractor = None,
     extractor_option: ExtractorOption = None,
     seed: EvaluationSeed = 0,
+    statistics: Statistics = None,
+    export_statistics: ExportStatistics = None,
     report: Report = False,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -113,6 +134,8 @@ def evaluate(
         device=device,
         precision=precision,
         report=report,
+        statistics=statistics,
+        export_statistics=export_statistics,
     )
     INTERRUPTS.promise(
         lambda: f"Interrupted; earlier results are as they were, and this measures again: {this_command()}"

@@ -167,5 +167,5 @@ def _value(metric: ChosenMetric, measured: Measured, order: Sequence[int] | None
     drawn, texts = measured.drawn, measured.texts
     if order is not None:
         drawn, texts = picked(drawn, order), reordered(texts, order)
-    found = metric.measure(drawn, measured.real, texts, seed)
+    found = metric.measure(drawn, measured.reference, texts, seed)
     return None if found is None else found.value

@@ -8,6 +8,7 @@ from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.evaluation.fitted_extractors import fitted_extractor
 from stackgan_cli.evaluation.measuring import applicable, choose_metrics
 from stackgan_cli.evaluation.observing import Observer
+from stackgan_cli.evaluation.reference_statistics import read_statistics, statistics_of, write_statistics
 from stackgan_cli.evaluation.report.figures import Scene
 from stackgan_cli.evaluation.report.page import write_report
 from stackgan_cli.evaluation.request import DEFAULT_EXTRACTOR
@@ -41,7 +42,8 @@ class Evaluation:
         progress: told how far the extractor's fitting is.
 
     Raises:
-        DataError: the data is not there, is damaged, or holds nothing that the extractor could learn.
+        DataError: the data is not there, is damaged, or holds nothing that the extractor could learn; or the
+            statistics cannot be read, or are of other features.
         ComponentError: a component that was named is unknown, broken or fails.
         UsageError: a metric that was named cannot be measured with this extractor and this data.
     """
@@ -56,9 +58,20 @@ class Evaluation:
             self.fitted = fitted_extractor(self.data, extractor, options, seed=_EXTRACTOR_SEED, report=advance)
         self.observer = Observer(self.fitted.extractor, self.fitted.described)
         self.split = self.data.test if len(self.data.test) else self.data.train
-        self.metrics, unmet = applicable(metrics, _given(self.observer, self.split))
+        self._reference: dict[str, Any] = {}
+        self.statistics = None
+        if request.statistics is not None:
+            self.statistics, digest = read_statistics(request.statistics, self.observer.width)
+            self._reference = {"statistics": digest}
+        self.metrics, unmet = applicable(metrics, self._given())
         self.left_out = broken | unmet
         self.samples = choose_samples(self.split, request.num_images or len(self.split), request.seed)
+
+    def _given(self) -> frozenset[str]:
+        """What metrics may need and this extractor and this data give."""
+        stated = self.split.attributes is not None and self.split.stated is not None
+        given = self.observer.fills | {"statistics", "texts", "training", "repeats"}
+        return given | ({"stated"} if stated else set()) | ({"real"} if self.statistics is None else set())
 
     def pipeline(self, model: ModelFolder) -> Pipeline:
         """A model, ready to draw as was asked for."""
@@ -76,6 +89,7 @@ class Evaluation:
                 metrics=self.metrics,
                 seed=self.request.seed,
                 report=advance,
+                statistics=self.statistics,
             )
 
     def results(self, pipeline: Pipeline, measured: Measured) -> Results:
@@ -83,7 +97,8 @@ class Evaluation:
         fitted, count = self.fitted, len(self.samples)
         notes = (*pipeline.notes, fitted.note, *fitted.doubts, _few(self.observer, count))
         return Results(
-            protocol=_protocol(pipeline, self.data, self.split, self.observer, count, self.request.seed),
+            protocol=self._reference
+            | _protocol(pipeline, self.data, self.split, self.observer, count, self.request.seed),
             extractor=dict(fitted.card),
             metrics={each.name: each.facts for each in self.metrics},
             rows=measured.rows,
@@ -102,7 +117,8 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
         progress: told how it goes, and what a reader of the numbers should know.
 
     Raises:
-        DataError: the data is not there, is damaged, or holds nothing that the extractor could learn.
+        DataError: the data is not there, is damaged, or holds nothing that the extractor could learn; or the
+            statistics cannot be read, or are of other features.
         ModelError: there is no such model, or it is damaged.
         ComponentError: a component that was named is unknown, broken or fails.
         UsageError: a metric that was named cannot be measured with this extractor and this data.
@@ -118,6 +134,10 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
     path = results_path(model, results)
     write_json(path, results.as_json())
     progress.say(f"The whole protocol is in {path}.")
+    if request.export_statistics is not None:
+        real = measured.real.features
+        write_statistics(request.export_statistics, statistics_of(real))
+        progress.say(f"Mean and covariance of {len(real):,} real pictures are in {request.export_statistics}.")
     if request.report:
         scene = Scene(pipeline, evaluation.data, evaluation.split, evaluation.samples, measured, request.seed)
         with progress.phase("Figures"):
@@ -134,12 +154,6 @@ def _few(observer: Observer, count: int) -> str | None:
         f"{count:,} pictures are few for features {observer.width} wide: distances come out too large and shares"
         " uncertain. Read them beside those of the real training pictures, which are as many."
     )
-
-
-def _given(observer: Observer, split: Split) -> frozenset[str]:
-    """What metrics may need and this extractor and this data give."""
-    stated = split.attributes is not None and split.stated is not None
-    return observer.fills | {"real", "texts", "training", "repeats"} | ({"stated"} if stated else frozenset())
 
 
 def _protocol(

@@ -134,7 +134,9 @@ def _built(component: Component) -> Metric:
 
 
 def _there(drawn: Observation, real: Observation | None, texts: Texts | None) -> frozenset[str]:
-    filled: dict[str, Any] = {"real": real, "texts": texts, "training": None if real is None else real.training}
+    filled: dict[str, Any] = {"texts": texts, "statistics": real}
+    if real is not None:
+        filled |= {"real": real if len(real.features) else None, "training": real.training}
     filled |= {name: getattr(drawn, name) for name in ("logits", "attributes", "repeats")}
     if texts is not None:
         filled["caption_features"] = texts.features

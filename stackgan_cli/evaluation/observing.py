@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from stackgan_cli.components.component import blaming, talk_on_stderr
-from stackgan_cli.components.protocols import Classifies, Observation, Observes, ReadsAttributes, ReadsCaptions
+from stackgan_cli.components.protocols import (
+    Classifies,
+    IsCalibrated,
+    Observation,
+    Observes,
+    ReadsAttributes,
+    ReadsCaptions,
+)
 from stackgan_cli.components.results import attributes_fault, refuse, table_fault
 from stackgan_cli.evaluation.samples import AT_ONCE, batched
 
@@ -42,6 +50,11 @@ class Observer:
         return frozenset(need for need, ability in abilities.items() if isinstance(self._extractor, ability))
 
     @property
+    def temperature(self) -> float | None:
+        """What its logits must be divided by to be as sure as they are right, where that is known."""
+        return self._extractor.temperature if isinstance(self._extractor, IsCalibrated) else None
+
+    @property
     def width(self) -> int:
         """Of the features."""
         return int(self._extractor.width)
@@ -70,7 +83,7 @@ class Observer:
             parts.append(self._look(pictures))
             report(len(pictures))
         with self._asked("describing pictures"):
-            return _joined(parts)
+            return replace(_joined(parts), temperature=self.temperature)
 
     def read(self, captions: Sequence[str]) -> Tensor | None:
         """Describe captions: (captions, width) float32; None where the extractor reads none.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -75,19 +76,18 @@ class RealPictures:
                 _write(path, key, *known)
             places = {picture: at for at, picture in enumerate(known[0])}
         assert known is not None
-        return picked(known[1], [places[picture] for picture in indices])
+        found = picked(known[1], [places[picture] for picture in indices])
+        return replace(found, temperature=self._observer.temperature)
 
 
 def picked(observed: Observation, places: Sequence[int]) -> Observation:
     """What was seen of some pictures, by their places."""
     rows = torch.tensor(list(places), dtype=torch.long)
-    return Observation(
-        observed.features[rows],
-        None if observed.logits is None else observed.logits[rows],
-        None
-        if observed.attributes is None
-        else {name: [values[at] for at in places] for name, values in observed.attributes.items()},
-    )
+    attributes = observed.attributes
+    if attributes is not None:
+        attributes = {name: [values[at] for at in places] for name, values in attributes.items()}
+    logits = None if observed.logits is None else observed.logits[rows]
+    return replace(observed, features=observed.features[rows], logits=logits, attributes=attributes)
 
 
 def _one_after_another(one: Observation, other: Observation) -> Observation:

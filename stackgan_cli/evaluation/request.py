@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import UsageError
@@ -11,8 +12,6 @@ from stackgan_cli.home import MANIFEST, data_folder, names
 from stackgan_cli.model_finding import place_of_model
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from stackgan_cli.model_finding import ModelPlace
 
 DEFAULT_EXTRACTOR = "domain-classifier"
@@ -24,7 +23,7 @@ class EvaluateRequest:
     """A model to measure on prepared data.
 
     Raises:
-        UsageError: too few pictures, or a negative seed.
+        UsageError: too few pictures, a negative seed, or a file to write that is there or is no npz file.
     """
 
     data: str
@@ -44,12 +43,22 @@ class EvaluateRequest:
     precision: str = "auto"
     report: bool = False
     """Write a page with figures beside the results."""
+    statistics: Path | None = None
+    """File with ``mu`` and ``sigma`` of real pictures' features that drawings are compared with, in place of the data's
+    own pictures."""
+    export_statistics: Path | None = None
+    """New file for those of the data's own pictures."""
 
     def __post_init__(self) -> None:
         if self.num_images is not None and self.num_images < FEWEST_PICTURES:
             raise UsageError(f"{self.num_images} pictures are too few to measure.", f"{FEWEST_PICTURES} or more")
         if self.seed < 0:
             raise UsageError(f"The seed {self.seed} is negative.", "0 or more")
+        if self.export_statistics is not None:
+            if self.export_statistics.suffix != ".npz":
+                raise UsageError(f"{self.export_statistics} is no name of statistics.", "a name that ends in .npz")
+            if self.export_statistics.exists():
+                raise UsageError(f"There is already something at {self.export_statistics}.", "another name")
 
     def model_place(self) -> ModelPlace:
         """Where the model lies.

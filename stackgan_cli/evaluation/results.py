@@ -33,6 +33,8 @@ class Measurement(Manifest):
     parts: dict[str, Measurement] = Field(default_factory=dict)
     reason: str | None = None
     """Why there is no value."""
+    doubt: str | None = None
+    """Why the value means little."""
 
 
 class Row(Manifest):
@@ -86,12 +88,13 @@ class Results(Manifest):
     def remarks(self) -> list[str]:
         """What the numbers do not say, a sentence each."""
         left_out = [f"The metric {name!r} is left out: {why.rstrip('.')}." for name, why in self.left_out.items()]
-        unsaid: dict[tuple[str, str], list[str]] = {}
+        said: dict[tuple[str, str, str], list[str]] = {}
         for row in self.rows:
             for name, measured in row.metrics.items():
-                if measured.reason:
-                    unsaid.setdefault((name, measured.reason.rstrip(".")), []).append(row.pictures)
-        silent = [f"Of {join(rows, 'and')}, {name!r} says nothing: {why}." for (name, why), rows in unsaid.items()]
+                for how, why in (("nothing", measured.reason), ("little", measured.doubt)):
+                    if why:
+                        said.setdefault((name, how, why.rstrip(".")), []).append(row.pictures)
+        silent = [f"Of {join(rows, 'and')}, {name!r} says {how}: {why}." for (name, how, why), rows in said.items()]
         return [*self.notes, *left_out, *silent]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from stackgan_cli.components.protocols import Observation
 from stackgan_cli.evaluation.real_pictures import RealPictures
 from stackgan_cli.evaluation.results import Row
 from stackgan_cli.evaluation.samples import (
@@ -22,7 +23,7 @@ from stackgan_cli.randomness import generator_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from stackgan_cli.components.protocols import Observation, Texts
+    from stackgan_cli.components.protocols import FeatureStatistics, Texts
     from stackgan_cli.dataset.prepared import PreparedData, Split
     from stackgan_cli.evaluation.measuring import ChosenMetric
     from stackgan_cli.evaluation.observing import Observer
@@ -39,6 +40,8 @@ class Measured:
     """Of the last stage."""
     real: Observation
     """Of the test pictures."""
+    reference: Observation
+    """What drawings were compared with: the test pictures, or what statistics tell of others."""
     texts: Texts
 
 
@@ -58,6 +61,7 @@ def measured_rows(
     metrics: Sequence[ChosenMetric],
     seed: int,
     report: Callable[[int, int], None],
+    statistics: FeatureStatistics | None = None,
     at_once: int = AT_ONCE,
 ) -> Measured:
     """Observe and measure, one after the other, the sets of pictures that :attr:`Results.rows` names.
@@ -71,6 +75,7 @@ def measured_rows(
         metrics: measure them.
         seed: of the floors and of the metrics.
         report: told how many pictures of how many are observed.
+        statistics: of real pictures that others are compared with, in place of the test pictures.
         at_once: pictures in a batch; changes no number.
     """
     texts = texts_of(split, samples)
@@ -90,19 +95,28 @@ def measured_rows(
         real = replace(real, training=known.features)
     others = torch.randint(len(data.train), (len(samples),), generator=draw).tolist()
     training = known_pictures.observe(data.train, others, tick)
-    rows = [row("real test pictures", real, None, texts), row("real training pictures", training, real, None)]
+    reference = real if statistics is None else _known_by(statistics)
+    # Nothing is compared with itself.
+    rows = [
+        row("real test pictures", real, None if reference is real else reference, texts),
+        row("real training pictures", training, reference, None),
+    ]
     for stage in pipeline.stages:
         drawn = observer.observe(drawn_pictures(pipeline, data, split, samples, stage, at_once), tick)
         if again:
             more = observer.observe(drawn_pictures(pipeline, data, split, again, stage, at_once), tick)
             drawn = _with_repeats(drawn, more)
-        rows.append(row(f"Stage-{'I' * stage}", drawn, real, texts))
+        rows.append(row(f"Stage-{'I' * stage}", drawn, reference, texts))
     # The pictures are the same: only what depends on the captions is another number.
     readers = [each for each in metrics if each.reads_texts]
     if readers:
         shuffled = reordered(texts, torch.randperm(len(samples), generator=draw).tolist())
-        rows.append(row(f"{rows[-1].pictures}, captions shuffled", drawn, real, shuffled, metrics=readers))
-    return Measured(rows, drawn, real, texts)
+        rows.append(row(f"{rows[-1].pictures}, captions shuffled", drawn, reference, shuffled, metrics=readers))
+    return Measured(rows, drawn, real, reference, texts)
+
+
+def _known_by(statistics: FeatureStatistics) -> Observation:
+    return Observation(torch.empty(0, len(statistics.mean)), statistics=statistics)
 
 
 def _row(

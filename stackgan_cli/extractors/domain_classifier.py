@@ -9,6 +9,7 @@ pictures with captions alone can be measured too.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ _HELD_OUT = 0.1
 _MOST_PICTURES = 20_000
 """Pictures to learn from, at most: they are held in memory."""
 _AT_ONCE = 64
+_COLDEST = 0.05
 _TERMS = 1024
 """Places that words and pairs of words are hashed to."""
 
@@ -51,6 +53,7 @@ class DomainClassifier(nn.Module):
         epochs: passes over the training pictures.
         labels: values of each head, in order; found out by :meth:`fit`, and stored with the weights.
         captions: whether it reads captions; likewise.
+        temperature: what its logits must be divided by to be as sure as they are right; likewise.
     """
 
     logits: Callable[[Tensor], Tensor | None]
@@ -69,8 +72,10 @@ class DomainClassifier(nn.Module):
         epochs: int = 16,
         labels: list[list[str]] | None = None,
         captions: bool = False,
+        temperature: float | None = None,
     ) -> None:
         super().__init__()
+        self.temperature = temperature
         self.width, self.input_side, self.epochs = width, input_side, epochs
         self.body = nn.Sequential(
             nn.Conv2d(3, channels, 5, stride=2, padding=2, bias=False),
@@ -88,8 +93,10 @@ class DomainClassifier(nn.Module):
 
     @property
     def learnt_options(self) -> dict[str, Any]:
-        """The labels that :meth:`fit` found, and whether there were captions."""
+        """The labels that :meth:`fit` found, how sure it is of them, and whether there were captions."""
         found: dict[str, Any] = {"labels": [[name, *values] for name, values in self.labels.items()]}
+        if self.temperature is not None:
+            found["temperature"] = self.temperature
         return found if self.captions is None else found | {"captions": True}
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -143,6 +150,7 @@ class DomainClassifier(nn.Module):
             "input_side": self.input_side,
             "resize": "antialiased bilinear",
             "score_over": list(self.labels)[self._widest()] if self.labels else None,
+            "temperature": self.temperature,
             "reads_captions": self.captions is not None,
             "heads": {name: len(values) for name, values in self.labels.items()},
             "sha256": digest.hexdigest(),
@@ -159,8 +167,8 @@ class DomainClassifier(nn.Module):
         Returns:
             Of the held-out tenth, where there are attributes or classes: ``held_out_accuracy``, the share of right
             answers over all heads, ``chance``, what always naming the commonest value comes to, and
-            ``held_out_joint``, the share of pictures with no wrong answer. Where there are captions:
-            ``caption_to_picture``, the share of captions whose picture is the closest of ``of_pictures``.
+            ``held_out_joint``, the share of pictures with no wrong answer, and ``temperature``. Where there are
+            captions: ``caption_to_picture``, the share of captions whose picture is the closest of ``of_pictures``.
 
         Raises:
             DataError: the data has neither attributes, nor repeated classes, nor captions.
@@ -262,6 +270,8 @@ class DomainClassifier(nn.Module):
             common = (held.targets == learnt.mode(dim=0).values).float()
             measured = {"held_out_accuracy": float(right.mean()), "chance": float(common.mean())}
             measured["held_out_joint"] = float(right.amin(dim=1).mean())
+            scores = torch.cat([logits[self._widest()] for _, logits in seen])
+            self.temperature = measured["temperature"] = temperature_of(scores, held.targets[:, self._widest()])
         if self.captions is not None:
             rows, captions = held.one_caption(
                 torch.arange(min(_AT_ONCE, len(held.pictures))), generator_for("held out")
@@ -299,6 +309,25 @@ class _Known:
             if texts:
                 found.setdefault(texts[int(lot * len(texts))], row)
         return torch.tensor(list(found.values()), dtype=torch.long), list(found)
+
+
+def temperature_of(logits: Tensor, right: Tensor) -> float:
+    """What logits must be divided by for the likelihood of the right answers to be largest (Guo et al. 2017).
+
+    Args:
+        logits: (pictures, values) of pictures that were not learnt from.
+        right: (pictures,) numbers of the right values.
+
+    Returns:
+        Between 0.05 and 20: where every answer is right, nothing is too sure.
+    """
+    low, high = math.log(_COLDEST), -math.log(_COLDEST)
+    # The likelihood is concave in one over the temperature, so that it has a single peak.
+    for _ in range(60):
+        one, other = low + (high - low) / 3, high - (high - low) / 3
+        losses = [F.cross_entropy(logits.double() / math.exp(each), right) for each in (one, other)]
+        low, high = (low, other) if losses[0] <= losses[1] else (one, high)
+    return math.exp((low + high) / 2)
 
 
 def _batches(pictures: int) -> int:

@@ -45,6 +45,7 @@ class DrawnBirdsJudge(DomainClassifier):
         input_side: side in pixels that pictures are resized to, a multiple of 32.
         epochs: passes over them.
         labels: values of each attribute, in order; found out by :meth:`fit`, and stored with the weights.
+        temperature: what its logits must be divided by to be as sure as they are right; likewise.
 
     Raises:
         SettingsError: fewer than 20 birds.
@@ -59,8 +60,16 @@ class DrawnBirdsJudge(DomainClassifier):
         input_side: int = 64,
         epochs: int = 14,
         labels: list[list[str]] | None = None,
+        temperature: float | None = None,
     ) -> None:
-        super().__init__(width=width, channels=channels, input_side=input_side, epochs=epochs, labels=labels)
+        super().__init__(
+            width=width,
+            channels=channels,
+            input_side=input_side,
+            epochs=epochs,
+            labels=labels,
+            temperature=temperature,
+        )
         if count < 20:
             raise SettingsError(f"The judge cannot learn from {count} birds.", hint="a count of 20 or more")
         self.count = count
@@ -78,7 +87,7 @@ class DrawnBirdsJudge(DomainClassifier):
             report: told steps done, steps in all and a few words.
 
         Returns:
-            ``held_out_accuracy`` over all attributes, and ``held_out_joint``: all ten right.
+            ``held_out_accuracy`` over all attributes, ``held_out_joint``: all ten right, and ``temperature``.
         """
         count = min(self.count, _MOST_FOR_EACH * len(data.captions))
         return super().fit(_PaintedBirds(count, seed), seed=seed, report=report)

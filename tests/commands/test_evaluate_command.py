@@ -216,6 +216,25 @@ def test_results_on_every_data_set_are_kept_and_can_be_read_again(
     )
 
 
+def test_statistics_that_were_written_are_compared_with_as_the_pictures_were(
+    evaluate: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "real.npz"
+    first = evaluate("--json", "--export-statistics", path)
+    assert first.code == 0, first.err
+    again = evaluate("--json", "--statistics", path)
+    assert again.code == 0, again.err
+    distances = [
+        [row["metrics"]["frechet-distance"]["value"] for row in done.json["rows"] if row["pictures"] == "Stage-I"]
+        for done in (first, again)
+    ]
+    assert distances[1] == pytest.approx(distances[0], rel=1e-9)
+    assert "real pictures to compare with" in again.json["left_out"]["kernel-distance"]
+    assert evaluate("--statistics", path, "--metric", "kernel-distance").code == 2
+    assert evaluate("--export-statistics", path).code == 2
+    assert evaluate("--statistics", path, "--extractor-option", "width=9").code == 3
+
+
 def test_captions_alone_are_enough_to_measure_and_little_is_said_to_be_little(
     stackgan: Callable[..., Any], captioned_folder: Callable[..., Path], model: Path
 ) -> None:

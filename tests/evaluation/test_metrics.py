@@ -21,6 +21,7 @@ from stackgan_cli.evaluation.metrics.kernel_distance import KernelDistance
 from stackgan_cli.evaluation.metrics.novelty import Novelty
 from stackgan_cli.evaluation.metrics.r_precision import RPrecision
 from stackgan_cli.evaluation.metrics.shares import wilson_interval
+from stackgan_cli.extractors.domain_classifier import temperature_of
 
 PRDC = {
     3: {"precision": 0.94, "recall": 0.305, "density": 1.8988888888888886, "coverage": 0.7525},
@@ -291,3 +292,33 @@ def test_the_mismatched_captions_belong_to_the_seed() -> None:
 def test_r_precision_among_too_few_captions_is_no_number() -> None:
     assert ranked(torch.eye(99), torch.eye(99)).keys() == {"reason"}
     assert ranked(torch.eye(100), torch.eye(100))["value"] == 1.0
+
+
+def test_the_calibrated_score_does_not_depend_on_how_sure_a_classifier_happens_to_be() -> None:
+    draw = torch.Generator().manual_seed(3)
+    right = torch.randint(5, (4000,), generator=draw)
+    # Drawn by the very probabilities that these logits tell, so that they are as sure as they are right.
+    logits = 2 * torch.randn(4000, 5, generator=draw)
+    right = torch.multinomial(logits.softmax(1), 1, generator=draw)[:, 0]
+    assert temperature_of(logits, right) == pytest.approx(1.0, abs=0.05)
+    assert temperature_of(3 * logits, right) == pytest.approx(3.0, rel=0.05)
+    assert temperature_of(50 * torch.eye(5), torch.arange(5)) == pytest.approx(0.05, rel=1e-3)
+    scores = []
+    for sure in (0.5, 1, 4):
+        seen = Observation(torch.zeros(4000, 1), sure * logits, temperature=temperature_of(sure * logits, right))
+        found = InceptionScore().measure(seen, None, None, 0)
+        scores.append((found["value"], found["parts"]["calibrated"]["value"]))
+    assert scores[0][0] < scores[1][0] < scores[2][0]
+    assert [calibrated for _, calibrated in scores] == pytest.approx([score(logits)[0]] * 3, rel=0.03)
+
+
+def test_too_few_pictures_for_a_score_are_said() -> None:
+    def doubt(count: int) -> Any:
+        return (
+            InceptionScore()
+            .measure(Observation(torch.zeros(count, 1), torch.randn(count, 5)), None, None, 0)
+            .get("doubt")
+        )
+
+    assert doubt(500) is None
+    assert doubt(499) == "499 pictures in 10 splits are few for 5 classes, so that it comes out too low"

@@ -66,7 +66,7 @@ class _MetricRun:
             kept = {name: getattr(observed, name) for name in _MEMBERS if name in needs}
             return Observation(observed.features, **kept)
 
-        real = shown(_observed(fitting=True)) if "real" in needs else None
+        real = shown(_observed(fitting=True)) if needs & {"real", "statistics"} else None
         words = (texts or _texts()) if needs & CAPTION_NEEDS else None
         pictures = shown(_observed(fitting=fitting))
         if "training" in needs and not fitting:
@@ -121,5 +121,5 @@ def check_metric(notebook: Notebook, subject: Subject) -> None:
     notebook.run("one seed, one result", run.repeats)
     if "texts" in run.metric.needs and not run.metric.needs & {"stated", "caption_features"}:
         notebook.run("texts without features", run.bare_texts)
-    if run.metric.needs & {"real", "repeats", *CAPTION_NEEDS}:
+    if run.metric.needs & {"real", "statistics", "repeats", *CAPTION_NEEDS}:
         notebook.run("better is better", run.better)

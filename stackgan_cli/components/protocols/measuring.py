@@ -47,6 +47,14 @@ class ReadsAttributes(Protocol):
 
 
 @runtime_checkable
+class IsCalibrated(Protocol):
+    """A feature extractor that knows how sure its logits should be."""
+
+    temperature: float | None
+    """What they must be divided by, found on real pictures that were held out; None where that is not known."""
+
+
+@runtime_checkable
 class Observes(Protocol):
     """A feature extractor that tells everything it can of pictures from one pass of its network."""
 
@@ -80,6 +88,16 @@ class HasFeatureMaps(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class FeatureStatistics:
+    """Mean and covariance of the features of a set of pictures."""
+
+    mean: Tensor
+    """(width,) float64."""
+    covariance: Tensor
+    """(width, width) float64, by N - 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What an extractor makes of a set of pictures."""
 
@@ -93,6 +111,10 @@ class Observation:
     """(captions, drawings, width) float32: several drawings of each of some captions, with other noise."""
     training: Tensor | None = None
     """(pictures, width) float32: with the real pictures that others are compared with, those that were trained on."""
+    statistics: FeatureStatistics | None = None
+    """Of real pictures of which nothing else is known; there are no ``features`` then."""
+    temperature: float | None = None
+    """What ``logits`` must be divided by to be as sure as they are right, where the extractor :class:`IsCalibrated`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +135,7 @@ class Texts:
 
 METRIC_NEEDS: Mapping[str, str] = {
     "real": "other real pictures to compare with",
+    "statistics": "the mean and the covariance of other real pictures' features",
     "logits": "an extractor that classifies pictures",
     "attributes": "an extractor that reads attributes",
     "texts": "the captions of the pictures",
@@ -122,9 +145,9 @@ METRIC_NEEDS: Mapping[str, str] = {
     "repeats": "several drawings of one caption",
 }
 """What a metric may need, each with a few words for whoever does not have it. They name what they fill: ``real``,
-``texts``, and members of the :class:`Observation` of what was drawn, but for three: ``training`` is a member of that of
-the real pictures, ``caption_features`` fills ``Texts.features``, and ``stated`` both ``Texts.truth`` and
-``Texts.stated``."""
+``texts``, and members of the :class:`Observation` of what was drawn, but for four: ``training`` is a member of that of
+the real pictures, ``statistics`` likewise or else to be computed from their features, ``caption_features`` fills
+``Texts.features``, and ``stated`` both ``Texts.truth`` and ``Texts.stated``."""
 
 CAPTION_NEEDS = frozenset({"texts", "stated", "caption_features"})
 """Those of them that have to do with captions."""
