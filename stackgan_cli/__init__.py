@@ -1,7 +1,7 @@
 """Turn a sentence into a picture with a two-stage GAN, and train one on your own captioned pictures.
 
     from stackgan_cli import Pipeline
-    Pipeline.load().draw("a small red bird", seed=7).save("bird.png")
+    Pipeline.from_pretrained("bundled")("a small red bird", seed=7).images[0].save("bird.png")
 
 Nothing heavy is imported until it is used.
 """
@@ -17,6 +17,7 @@ os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 if TYPE_CHECKING:
+    from stackgan_cli.drawn_pictures import PipelineOutput
     from stackgan_cli.errors import StackganError
     from stackgan_cli.evaluation.evaluate import evaluate
     from stackgan_cli.evaluation.request import EvaluateRequest
@@ -30,6 +31,7 @@ __all__ = [
     "EvaluateRequest",
     "ModelFolder",
     "Pipeline",
+    "PipelineOutput",
     "PrepareRequest",
     "StackganError",
     "TrainRequest",
@@ -42,6 +44,7 @@ _WHERE = {
     "EvaluateRequest": "evaluation.request",
     "ModelFolder": "model_folder",
     "Pipeline": "pipeline",
+    "PipelineOutput": "drawn_pictures",
     "PrepareRequest": "preparing.request",
     "StackganError": "errors",
     "TrainRequest": "training.train",

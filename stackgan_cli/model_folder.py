@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.components.component import Kind
 from stackgan_cli.components.entries import ComponentEntry
 from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_component, read_entry, save_component, version_note
-from stackgan_cli.errors import ModelError
+from stackgan_cli.errors import ModelError, UsageError
 from stackgan_cli.files import atomic_folder
 from stackgan_cli.home import MANIFEST, shell_name
 from stackgan_cli.manifests import checked, read_json, write_json
 from stackgan_cli.model_card import write_card
 from stackgan_cli.model_manifest import FORMAT, DataRecord, ModelManifest, StageRecord
+from stackgan_cli.vocabulary import FILE as VOCABULARY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -218,6 +219,26 @@ def copy_component(source: Path, target: Path) -> None:
     for name in (CONFIG, WEIGHTS):
         if (source / name).is_file():
             shutil.copyfile(source / name, target / name)
+
+
+def copy_model(model: ModelFolder, target: Path) -> Path:
+    """Copy what draws of a model, and nothing that was kept for training alone, into a folder that must not exist yet.
+
+    Raises:
+        UsageError: there is something at the folder already.
+        StackganError: a file cannot be written.
+    """
+    if target.exists():
+        raise UsageError(f"There is something at {target} already, and it stays.", hint="another folder")
+    with atomic_folder(target) as folder:
+        for part in (TEXT_ENCODER, *(f"stage{stage}" for stage in model.stages)):
+            (folder / part).mkdir()
+            copy_component(model.folder / part, folder / part)
+        for name in (MANIFEST, VOCABULARY):
+            if (model.folder / name).is_file():
+                shutil.copyfile(model.folder / name, folder / name)
+    write_card(target, model.manifest)
+    return target
 
 
 def save_stage(

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
@@ -16,18 +17,18 @@ from stackgan_cli.components.registry import find
 from stackgan_cli.components.results import pictures_fault, range_fault, text_fault
 from stackgan_cli.components.storage import blame_version, load_weights, read_weights, version_note
 from stackgan_cli.dataset.caption_features import on_device
+from stackgan_cli.drawn_pictures import LARGEST_SEED, Drawn, PipelineOutput, Request, seeds_of
 from stackgan_cli.errors import ComponentError, ModelError, UsageError
 from stackgan_cli.generators.folding import fold
 from stackgan_cli.machine import choose_machine, place
 from stackgan_cli.model_finding import find_model
-from stackgan_cli.model_folder import STAGES
-from stackgan_cli.pictures.pixels import to_bytes, to_pictures
+from stackgan_cli.model_folder import STAGES, copy_model
+from stackgan_cli.pictures.pixels import OutputType, as_output, to_bytes, to_pictures
 from stackgan_cli.randomness import generator_for
 from stackgan_cli.vocabulary import read_vocabulary, unknown_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from PIL import Image
     from torch import Tensor
@@ -36,27 +37,6 @@ if TYPE_CHECKING:
     from stackgan_cli.components.protocols import TextFeatures
     from stackgan_cli.machine import Machine
     from stackgan_cli.model_folder import ModelFolder
-
-LARGEST_SEED = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One picture to draw."""
-
-    prompt: str
-    seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """One picture that was drawn, and what it takes to draw it again."""
-
-    picture: Image.Image
-    prompt: str
-    seed: int
-    model: str
-    stage: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +91,7 @@ class Pipeline:
         checkpoint: str | None = None,
         condition: Literal["sample", "mean"] | None = None,
     ) -> None:
-        self.model, self.machine, self.condition = model, machine, condition
+        self.model, self.machine, self.checkpoint, self.condition = model, machine, checkpoint, condition
         self.notes: list[str] = []
         """What may make the model draw otherwise than is expected: components that have changed since it was trained,
         and generators that cannot be given the condition that was asked for."""
@@ -139,10 +119,10 @@ class Pipeline:
         return _Part(component, entry, kind, find(kind, entry.name).described)
 
     @classmethod
-    def load(
+    def from_pretrained(
         cls,
         model: str | Path | None = None,
-        device: str = "cpu",
+        device: str = "auto",
         precision: str = "auto",
         condition: Literal["sample", "mean"] | None = None,
     ) -> Self:
@@ -150,7 +130,7 @@ class Pipeline:
 
         Args:
             model: name, ``package:name`` or path.
-            device: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the quickest one here.
+            device: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the quickest one here, as ``generate`` takes.
             precision: ``float32``, ``bfloat16``, or ``auto`` for the quicker one on that device.
             condition: what to draw with, as the class has it.
 
@@ -161,6 +141,26 @@ class Pipeline:
         """
         folder = find_model(None if model is None else str(model))
         return cls(folder, choose_machine(device, precision), condition=condition)
+
+    def to(self, device: str, precision: str = "auto") -> Self:
+        """Draw on another device from now on; the weights are read again, because some may have been rounded.
+
+        Raises:
+            UsageError: the device or the precision cannot be had here.
+        """
+        Pipeline.__init__(self, self.model, choose_machine(device, precision), self.checkpoint, self.condition)
+        return self
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Copy everything that draws into a folder that must not exist yet, and return it.
+
+        What was kept for training alone is left behind: discriminators, checkpoints, logs.
+
+        Raises:
+            UsageError: there is something at the folder already.
+            StackganError: a file cannot be written.
+        """
+        return copy_model(self.model, Path(folder))
 
     @property
     def stages(self) -> list[int]:
@@ -194,6 +194,53 @@ class Pipeline:
         """Words of a prompt that no caption of the training held; none where the model does not say which it met."""
         return [] if self._vocabulary is None else unknown_words(prompt, self._vocabulary)
 
+    def __call__(
+        self,
+        prompt: str | Sequence[str],
+        *,
+        num_images_per_prompt: int = 1,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+        seed: int | None = None,
+        stage: int | None = None,
+        output_type: OutputType = "pil",
+    ) -> PipelineOutput:
+        """Draw pictures of one sentence or of several.
+
+        Args:
+            prompt: a sentence, or several.
+            num_images_per_prompt: pictures of each.
+            generator: that seeds are drawn from; or one for every picture, in their order.
+            seed: of each prompt's first picture, whose others have the seeds after it; by default drawn by lot. The
+                same seed gives the same picture as ``stackgan generate --seed`` does.
+            stage: 1 for the sketch alone; by default the last stage that is trained.
+            output_type: ``pil``, ``pt`` or ``np``; see :class:`PipelineOutput`.
+
+        Raises:
+            UsageError: no prompt, one that is empty or cannot be read, a number or a seed out of range, or both a seed
+                and a generator.
+            ModelError: the stage is not trained.
+            ComponentError: a component of the model fails, or returns what no such component may.
+
+        Example:
+            >>> from stackgan_cli import Pipeline
+            >>> pipe = Pipeline.from_pretrained("bundled")
+            >>> drawn = pipe("a small red bird", num_images_per_prompt=2, seed=7)
+            >>> [image.size for image in drawn.images], drawn.seeds
+            ([(256, 256), (256, 256)], [7, 8])
+            >>> pipe(["a blue bird", "a gray bird"], stage=1, output_type="np").images.shape
+            (2, 64, 64, 3)
+        """
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        if not prompts or num_images_per_prompt < 1:
+            raise UsageError("No picture was asked for.", hint="one prompt or more, and one picture or more of each")
+        seeds = seeds_of(len(prompts), num_images_per_prompt, generator, seed)
+        texts = [text for text in prompts for _ in range(num_images_per_prompt)]
+        requests = [Request(text, number) for text, number in zip(texts, seeds, strict=True)]
+        drawn = list(self.draw_all(requests, stage=stage))
+        sketches = [each.sketch or each.picture for each in drawn]
+        pictures = [each.picture for each in drawn]
+        return PipelineOutput(as_output(pictures, output_type), as_output(sketches, output_type), drawn)
+
     def draw(self, prompt: str, *, seed: int = 0, stage: int | None = None) -> Image.Image:
         """Draw one picture.
 
@@ -219,12 +266,21 @@ class Pipeline:
         self.model.stage_folder(stage)
         for request in requests if isinstance(requests, Sequence) else ():
             self.check(request)
+        chosen = {"condition": self.condition, "checkpoint": self.checkpoint}
         for prompt, each in itertools.groupby(requests, lambda request: request.prompt):
             text = self.encode([prompt])
             for request in each:
                 self.check(request)
-                pixels = self.pixels(text, [request.seed], stage=stage)
-                yield Drawn(to_pictures(pixels)[0], request.prompt, request.seed, self.model.name, stage)
+                *before, last = self.pixels_of_stages(text, [request.seed], stage=stage)
+                yield Drawn(
+                    to_pictures(last)[0],
+                    request.prompt,
+                    request.seed,
+                    self.model.name,
+                    stage,
+                    chosen={key: value for key, value in chosen.items() if value is not None},
+                    sketch=to_pictures(before[0])[0] if before else None,
+                )
 
     @torch.inference_mode()
     def generate(self, text: TextFeatures, seeds: Sequence[int], *, stage: int) -> Tensor:
@@ -244,9 +300,13 @@ class Pipeline:
         """
         return self._drawn(text, seeds, stage)[-1]
 
-    @torch.inference_mode()
     def pixels(self, text: TextFeatures, seeds: Sequence[int], *, stage: int) -> Tensor:
-        """Draw a batch as :meth:`generate` does, as uint8 on the processor.
+        """Draw a batch as :meth:`generate` does, as uint8 on the processor; errors as of :meth:`pixels_of_stages`."""
+        return self.pixels_of_stages(text, seeds, stage=stage)[-1]
+
+    @torch.inference_mode()
+    def pixels_of_stages(self, text: TextFeatures, seeds: Sequence[int], *, stage: int) -> list[Tensor]:
+        """Draw a batch as :meth:`generate` does, and give the pictures of every stage as uint8 on the processor.
 
         Raises:
             ComponentError: as of :meth:`generate`; or a generator draws NaN, or something outside [-1, 1].
@@ -254,7 +314,7 @@ class Pipeline:
         drawn = self._drawn(text, seeds, stage)
         # These are sent ahead of the pictures, so whoever has waited for the pictures has waited for them.
         ranges = [torch.stack(torch.aminmax(images)).to("cpu", non_blocking=True) for images in drawn]
-        pixels = to_bytes(drawn[-1]).cpu()
+        pixels = [to_bytes(images).cpu() for images in drawn]
         for part, ends in zip(self._generators, ranges, strict=False):
             part.refuse(range_fault(*ends.tolist()))
         return pixels

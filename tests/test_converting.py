@@ -112,7 +112,7 @@ def test_the_published_encoder_reads_sentences_for_it(tmp_path: Path, variant: s
         described = json.loads((GOLDEN / "char_cnn_rnn" / f"{variant}.json").read_text())
         expected = torch.from_numpy(np.load(GOLDEN / "char_cnn_rnn" / f"{variant}.npz")["embeddings"])
         torch.testing.assert_close(encoder.encode(described["captions"]).sentence, expected, atol=1e-4, rtol=0)
-    pipeline = Pipeline.load(model.folder)
+    pipeline = Pipeline.from_pretrained(model.folder)
     assert pipeline.draw("a small red bird", seed=3).size == (64, 64)
 
 

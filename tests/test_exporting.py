@@ -33,7 +33,7 @@ def drawn_by_onnx(folder: Path, sentence: np.ndarray[Any, Any], noise: np.ndarra
 def test_onnxruntime_draws_the_pipelines_pictures_from_the_description_alone(
     model: Path, tmp_path: Path, stage: int
 ) -> None:
-    pipeline = Pipeline.load(model, precision="float32")
+    pipeline = Pipeline.from_pretrained(model, precision="float32")
     folder = export(pipeline, tmp_path / "graph", form="onnx", stage=stage, prompts=PROMPTS).folder
     facts = described(folder)
     sentences = np.float32([each["sentence"] for each in facts["prompts"]])
@@ -49,7 +49,7 @@ def test_onnxruntime_draws_the_pipelines_pictures_from_the_description_alone(
 
 
 def test_a_program_of_torch_draws_them_too(model: Path, tmp_path: Path) -> None:
-    pipeline = Pipeline.load(model, precision="float32")
+    pipeline = Pipeline.from_pretrained(model, precision="float32")
     folder = export(pipeline, tmp_path / "graph", form="torch", stage=2).folder
     noise = torch.cat([pipeline.noise(stage, [1, 2, 3, 4]) for stage in (1, 2)], dim=1)
     text = pipeline.encode(["a red bird"] * 4)

@@ -22,7 +22,7 @@ FLOORS = (
     ("errors", "progress", "randomness"),
     ("files", "parsing", "formats", "console", "interrupts", "locks"),
     ("home", "manifests", "machine", "ranks", "pictures", "downloads"),
-    ("components", "recipes"),
+    ("components", "recipes", "drawn_pictures"),
     ("model_card", "model_finding", "model_folder", "model_manifest", "vocabulary"),
     ("readers", "drawn_birds", "text_encoders", "generators", "discriminators", "objectives", "extractors"),
     ("dataset",),

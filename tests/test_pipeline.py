@@ -15,16 +15,16 @@ from stackgan_cli.components.component import Kind
 from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import save_component
+from stackgan_cli.drawn_pictures import Request
 from stackgan_cli.errors import ComponentError, ModelError, UsageError
 from stackgan_cli.machine import choose_machine
 from stackgan_cli.model_folder import ModelFolder
 from stackgan_cli.pictures.picture_files import read_facts
-from stackgan_cli.pipeline import Request
 
 
 @pytest.fixture
 def pipeline(model: Path) -> Pipeline:
-    return Pipeline.load(model)
+    return Pipeline.from_pretrained(model)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -34,7 +34,7 @@ def same(one: Any, other: Any) -> bool:
 def test_the_same_seed_draws_the_same_picture_and_another_seed_another(pipeline: Pipeline, model: Path) -> None:
     first = pipeline.draw("a small red bird", seed=7)
     assert same(first, pipeline.draw("a small red bird", seed=7))
-    assert same(first, Pipeline.load("birds").draw("a small red bird", seed=7))
+    assert same(first, Pipeline.from_pretrained("birds").draw("a small red bird", seed=7))
     assert not same(first, pipeline.draw("a small red bird", seed=8))
     assert not same(first, pipeline.draw("a large blue bird in snow", seed=7))
 
@@ -61,7 +61,7 @@ def test_a_sketch_is_drawn_where_only_stage_one_is_trained(
     stackgan: Callable[..., Any], train_tiny: Callable[..., Any], home: Path, tmp_path: Path
 ) -> None:
     assert train_tiny(1, "--steps", 1).code == 0
-    assert Pipeline.load("birds").draw("a bird").size == (16, 16)
+    assert Pipeline.from_pretrained("birds").draw("a bird").size == (16, 16)
     refused = stackgan("generate", "a bird", "--stage", 2, "-o", tmp_path / "out")
     assert refused.code == 5
     assert refused.says("train-stage2 --data birds")
@@ -134,7 +134,7 @@ def changed(install: Callable[..., Path], model: Path) -> Callable[..., Pipeline
         host = {} if reads else {"text_width": 256, "resolution": 16}
         bound = find(kind, "reader" if reads else "painter").bind(host, {"mode": mode})
         save_component(model / ("text_encoder" if reads else "stage1"), bound.entry(), bound.build())
-        return Pipeline.load(model)
+        return Pipeline.from_pretrained(model)
 
     return change
 
@@ -186,11 +186,11 @@ def test_a_component_of_another_version_is_noted_and_named_where_it_fails(
     assert changed(Kind.STAGE1_GENERATOR).notes == []
     install("strange-parts", SITE, CODE, version="2.0")
     note = "The stage-one generator 'painter' was saved with strange-parts 1.5, and 2.0 is installed"
-    assert note in Pipeline.load(model).notes[0]
+    assert note in Pipeline.from_pretrained(model).notes[0]
     assert stackgan("generate", "a bird", "--stage", 1, "-o", model.parent / "out").says(f"Note: {note}")
     (model / "stage1" / "model.safetensors").write_bytes((model / "stage2" / "model.safetensors").read_bytes())
     with pytest.raises(ModelError, match=r"missing.*saved with strange-parts 1\.5; 2\.0 is installed") as error:
-        Pipeline.load(model)
+        Pipeline.from_pretrained(model)
     assert error.value.hint == 'Install the version it was saved with: pip install "strange-parts==1.5"'
 
 
@@ -210,7 +210,7 @@ def test_the_mean_of_the_condition_is_drawn_where_the_model_was_made_for_it(
     for record in manifest["stages"].values():
         del record["condition"]
     (model / "stackgan.json").write_text(json.dumps(manifest))
-    assert same(Pipeline.load("birds").draw("a small red bird", seed=3), drawn["sample"])
+    assert same(Pipeline.from_pretrained("birds").draw("a small red bird", seed=3), drawn["sample"])
     path = tmp_path / "mean.png"
     asked = ("generate", "a small red bird", "--seed", 3, "--model", "birds", "--output", path, "--condition", "mean")
     assert stackgan(*asked).code == 0
@@ -237,7 +237,7 @@ def test_a_picture_drawn_otherwise_says_so_and_can_be_drawn_again(
     picture, sheet = stackgan(*asked).out.split()
     assert "condition" not in read_facts(usual)
     assert read_facts(Path(picture))["condition"] == read_facts(Path(sheet))["condition"] == "sample"
-    again = Pipeline.load("birds", condition=read_facts(Path(picture))["condition"]).draw("a bird", seed=3)
+    again = Pipeline.from_pretrained("birds", condition=read_facts(Path(picture))["condition"]).draw("a bird", seed=3)
     assert same(Image.open(picture), again)
     assert not same(Image.open(usual), again)
 

@@ -1,15 +1,11 @@
 """Draw pictures of sentences from Python: the same seed gives the same picture, here and on the command line."""
 
 import sys
-from pathlib import Path
 
 from stackgan_cli import Pipeline
 
-folder = Path(sys.argv[1])
-folder.mkdir(parents=True, exist_ok=True)
-pipeline = Pipeline.load("bundled")
-for seed in range(3):
-    pipeline.draw("a small red bird", seed=seed).save(folder / f"red-{seed}.png")
-sketch = pipeline.draw("a small red bird", seed=0, stage=1)
-refined = pipeline.draw("a small red bird", seed=0)
-print(f"Stage-I {sketch.size}, Stage-II {refined.size}")
+pipe = Pipeline.from_pretrained("bundled")
+drawn = pipe(["a small red bird", "a large blue bird with black wings"], num_images_per_prompt=3, seed=0)
+for path in drawn.save(sys.argv[1]):
+    print(path)
+print(f"Stage-I {drawn.stage1_images[0].size}, Stage-II {drawn.images[0].size}")

@@ -13,9 +13,9 @@ import torch
 
 from stackgan_cli import Pipeline
 from stackgan_cli.dataset.prepared import PreparedData
+from stackgan_cli.drawn_pictures import Request
 from stackgan_cli.evaluation.fitted_extractors import fitted_extractor
 from stackgan_cli.home import existing_data
-from stackgan_cli.pipeline import Request
 from stackgan_cli.progress import IGNORED
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -32,7 +32,7 @@ sentences = [known for known in map(json.loads, lines) if not known.get("contrad
 judge_options = {key: int(value) for key, value in (option.split("=") for option in options.judge_option)}
 data = PreparedData(existing_data(options.data))
 judge = fitted_extractor(data, "drawn-birds-judge", judge_options, seed=0, report=IGNORED).extractor
-pipeline = Pipeline.load(options.model)
+pipeline = Pipeline.from_pretrained(options.model)
 
 right = []
 for known in sentences:

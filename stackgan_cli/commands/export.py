@@ -59,7 +59,7 @@ def export(
     from stackgan_cli.pipeline import Pipeline
 
     folder = output or Path(found.folder.name)
-    pipeline = Pipeline.load(found.folder, device="cpu", precision="float32")
+    pipeline = Pipeline.from_pretrained(found.folder, device="cpu", precision="float32")
     done = exporting(pipeline, folder, form=format, stage=last, prompts=tuple(prompt or ()))
     if json:
         print_json({"folder": str(done.folder), "file": FORMATS[format], "largest_difference": done.difference})

@@ -14,10 +14,11 @@ from stackgan_cli.commands.options import Device, Json, Model, Precision, Seed
 from stackgan_cli.interrupts import INTERRUPTS, this_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from stackgan_cli.commands.prompts import Prompts
-    from stackgan_cli.pipeline import Drawn, Pipeline
+    from stackgan_cli.drawn_pictures import Drawn
+    from stackgan_cli.pipeline import Pipeline
 
 EPILOG = """Examples:
 
@@ -78,8 +79,8 @@ def generate(
     """Draw pictures of sentences; prints the path of each."""
     from stackgan_cli.commands.prompts import Prompts, words_typed_apart
     from stackgan_cli.console import out, print_json, warn
+    from stackgan_cli.drawn_pictures import Request
     from stackgan_cli.pictures.picture_files import check_target
-    from stackgan_cli.pipeline import Request
 
     count = 0
     INTERRUPTS.promise(lambda: _what_is_kept(count))
@@ -95,13 +96,11 @@ def generate(
     if grid:
         _refuse_large_sheet(wanted, pipeline.resolution)
     requests = (Request(text, first + number) for text in asked.texts for number in range(num_images))
-    given = {"condition": pipeline.condition, "checkpoint": checkpoint}
-    chosen = {key: value for key, value in given.items() if value is not None}
     # Only what is told or shown at the end is kept, because there may be any number of pictures.
     drawn: list[Drawn] = []
     written: list[dict[str, Any]] = []
     for each in _with_progress(pipeline.draw_all(requests, stage=stage), wanted):
-        facts = _write(each, output, metadata, chosen)
+        facts = _write(each, output, metadata)
         count += 1
         drawn += [each] if grid else []
         written += [facts] if json else []
@@ -110,7 +109,7 @@ def generate(
         if preview:
             _preview(each)
     if grid:
-        path = _write_sheet(drawn, num_images, output, metadata, chosen)
+        path = _write_sheet(drawn, num_images, output, metadata)
         written.append({"path": str(path), "sheet": True})
         if not json:
             out.out(str(path), highlight=False)
@@ -203,30 +202,19 @@ def _say_what_is_read(pipeline: Pipeline, text: str) -> None:
         warn(f"Only {share:.0%} of {text[:40]!r} can be read by the model's text encoder; the rest is passed over.")
 
 
-def _write(drawn: Drawn, output: Path, metadata: bool, chosen: Mapping[str, str]) -> dict[str, Any]:
-    from importlib.metadata import version
-
+def _write(drawn: Drawn, output: Path, metadata: bool) -> dict[str, Any]:
     from stackgan_cli.pictures.picture_files import save_new_png, save_png, slug
 
-    facts = {
-        "prompt": drawn.prompt,
-        "seed": drawn.seed,
-        "model": drawn.model,
-        "stage": drawn.stage,
-        "size": drawn.picture.width,
-        "stackgan": version("stackgan-cli"),
-        **chosen,
-    }
-    told = facts if metadata else None
+    told = drawn.facts if metadata else None
     if output.suffix and not output.is_dir():
         path = output
         save_png(drawn.picture, path, told)
     else:
         path = save_new_png(drawn.picture, output, f"{slug(drawn.prompt)}-{drawn.seed}", told)
-    return {"path": str(path), **facts}
+    return {"path": str(path), **drawn.facts}
 
 
-def _write_sheet(drawn: Sequence[Drawn], each: int, output: Path, metadata: bool, chosen: Mapping[str, str]) -> Path:
+def _write_sheet(drawn: Sequence[Drawn], each: int, output: Path, metadata: bool) -> Path:
     from stackgan_cli.pictures.picture_files import save_new_png, slug
     from stackgan_cli.pictures.sheets import sheet
 
@@ -236,7 +224,7 @@ def _write_sheet(drawn: Sequence[Drawn], each: int, output: Path, metadata: bool
         "seeds": [one.seed for one in drawn],
         "model": drawn[0].model,
         "stage": drawn[0].stage,
-        **chosen,
+        **drawn[0].chosen,
     }
     whole = sheet(rows, side=drawn[0].picture.width)
     return save_new_png(whole, output, f"{slug(drawn[0].prompt)}-{drawn[0].seed}-grid", facts if metadata else None)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
 from PIL import Image
 
+from stackgan_cli.errors import UsageError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
+
+OutputType = Literal["pil", "pt", "np"]
 
 
 def to_bytes(images: Tensor) -> Tensor:
@@ -20,3 +27,20 @@ def to_pictures(images: Tensor) -> list[Image.Image]:
     """Turn pictures (batch, 3, side, side), in [-1, 1] or uint8, into RGB pictures."""
     pixels = images if images.dtype is torch.uint8 else to_bytes(images)
     return [Image.fromarray(array) for array in pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()]
+
+
+def as_output(pictures: Sequence[Image.Image], output_type: OutputType) -> Any:
+    """Give pictures of one size as a list (``pil``), a tensor (``pt``) or an array (``np``).
+
+    Returns:
+        The list; float32 (pictures, 3, side, side) in [0, 1]; or float32 (pictures, side, side, 3) in [0, 1].
+
+    Raises:
+        UsageError: there is no such type.
+    """
+    if output_type == "pil":
+        return list(pictures)
+    if output_type not in ("pt", "np"):
+        raise UsageError(f"There is no output type {output_type!r}.", hint='output_type="pil", "pt" or "np"')
+    array = np.stack([np.asarray(picture) for picture in pictures]).astype(np.float32) / np.float32(255)
+    return array if output_type == "np" else torch.from_numpy(array).permute(0, 3, 1, 2).contiguous()

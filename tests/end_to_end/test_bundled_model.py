@@ -17,7 +17,7 @@ SEEDS = range(4)
 
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
-    return Pipeline.load("bundled")
+    return Pipeline.from_pretrained("bundled")
 
 
 def middle(pipeline: Pipeline, prompt: str) -> np.ndarray:

@@ -1,0 +1,115 @@
+"""What a pipeline is asked to draw, and the pictures that it drew with all that draws them again."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from stackgan_cli.errors import UsageError
+from stackgan_cli.pictures.picture_files import save_new_png, slug
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+LARGEST_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One picture to draw."""
+
+    prompt: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One picture that was drawn, and what it takes to draw it again."""
+
+    picture: Image.Image
+    prompt: str
+    seed: int
+    model: str
+    stage: int
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    """What the pipeline draws otherwise than the model was made for: ``condition``, ``checkpoint``."""
+    sketch: Image.Image | None = None
+    """What Stage-I drew, where Stage-II drew the picture."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the picture's file says of it, plain values."""
+        return {
+            "prompt": self.prompt,
+            "seed": self.seed,
+            "model": self.model,
+            "stage": self.stage,
+            "size": self.picture.width,
+            "stackgan": version("stackgan-cli"),
+            **self.chosen,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineOutput:
+    """Pictures of one call of a :class:`Pipeline`.
+
+    ``images`` and ``stage1_images`` are PIL pictures (``pil``), a float32 tensor (pictures, 3, side, side) in [0, 1]
+    on the processor (``pt``), or a float32 array (pictures, side, side, 3) in [0, 1] (``np``).
+    """
+
+    images: Any
+    stage1_images: Any
+    """The sketches of the same pictures."""
+    drawn: list[Drawn]
+    """Each picture with its prompt, its seed and all else that draws it again."""
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seed of every picture."""
+        return [each.seed for each in self.drawn]
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write every picture as a PNG that says how it was drawn, under names that are free.
+
+        Raises:
+            StackganError: a file cannot be written.
+        """
+        place = Path(folder)
+        return [
+            save_new_png(each.picture, place, f"{slug(each.prompt)}-{each.seed}", each.facts) for each in self.drawn
+        ]
+
+
+def seeds_of(
+    prompts: int, each: int, generator: torch.Generator | Sequence[torch.Generator] | None, seed: int | None
+) -> list[int]:
+    """Choose the seeds of all pictures, those of one prompt beside each other.
+
+    Args:
+        prompts: how many there are.
+        each: pictures of each prompt.
+        generator: that seeds are drawn from, or one for every picture.
+        seed: of each prompt's first picture; by lot where there is neither.
+
+    Raises:
+        UsageError: both are given, or too few or too many generators.
+    """
+    count = prompts * each
+    if generator is None:
+        first = secrets.randbelow(2**31) if seed is None else seed
+        return [first + number for number in range(each)] * prompts
+    if seed is not None:
+        raise UsageError("Seeds come from a seed or from a generator, not from both.", hint="either of them")
+    several = [generator] * count if isinstance(generator, torch.Generator) else list(generator)
+    if len(several) != count:
+        raise UsageError(
+            f"There are {len(several)} generators for {count} pictures.", hint="one generator, or one a picture"
+        )
+    return [int(torch.randint(LARGEST_SEED, (1,), generator=one, device=one.device)) for one in several]

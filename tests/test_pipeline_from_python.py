@@ -1,0 +1,131 @@
+"""The pipeline as people know it from diffusers."""
+
+from __future__ import annotations
+
+import doctest
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stackgan_cli import ModelFolder, Pipeline, pipeline
+from stackgan_cli.errors import UsageError
+from stackgan_cli.pictures.picture_files import read_facts
+
+
+@pytest.fixture
+def pipe(model: Path) -> Pipeline:
+    return Pipeline.from_pretrained(model)
+
+
+def same(one: Any, other: Any) -> bool:
+    return bool(np.array_equal(np.asarray(one), np.asarray(other)))
+
+
+def test_a_call_draws_what_the_command_draws(
+    pipe: Pipeline, tmp_path: Path, stackgan: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    drawn = pipe(["a red bird", "a blue bird"], num_images_per_prompt=2, seed=7)
+    listed = stackgan("generate", "a red bird", "a blue bird", "-n", 2, "--seed", 7, "--model", "birds", "--json").json
+    assert drawn.seeds == [each["seed"] for each in listed["pictures"]] == [7, 8, 7, 8]
+    for image, each in zip(drawn.images, listed["pictures"], strict=True):
+        assert same(image, Image.open(each["path"]))
+
+
+def test_sketches_lie_beside_their_pictures(pipe: Pipeline) -> None:
+    drawn = pipe("a red bird", seed=3)
+    assert drawn.images[0].size == (64, 64)
+    assert same(drawn.stage1_images[0], pipe.draw("a red bird", seed=3, stage=1))
+    sketch = pipe("a red bird", seed=3, stage=1)
+    assert same(sketch.images[0], sketch.stage1_images[0])
+
+
+def test_arrays_and_tensors_are_the_pictures_from_0_to_1(pipe: Pipeline) -> None:
+    pictures = pipe("a red bird", num_images_per_prompt=2, seed=3).images
+    arrays = pipe("a red bird", num_images_per_prompt=2, seed=3, output_type="np").images
+    tensors = pipe("a red bird", num_images_per_prompt=2, seed=3, output_type="pt").images
+    assert (arrays.shape, arrays.dtype) == ((2, 64, 64, 3), np.float32)
+    assert same((arrays * 255).round().astype(np.uint8), np.stack([np.asarray(each) for each in pictures]))
+    assert tensors.dtype == torch.float32
+    assert same(tensors.permute(0, 2, 3, 1), arrays)
+    with pytest.raises(UsageError, match="output type 'latent'"):
+        pipe("a red bird", output_type="latent")  # type: ignore[arg-type]
+
+
+def test_a_generator_gives_the_seeds(pipe: Pipeline) -> None:
+    def called() -> Any:
+        return pipe("a red bird", num_images_per_prompt=2, generator=torch.Generator().manual_seed(5))
+
+    first = called()
+    assert first.seeds == called().seeds
+    assert len(set(first.seeds)) == 2
+    assert same(first.images[1], pipe.draw("a red bird", seed=first.seeds[1]))
+    one_each = [torch.Generator().manual_seed(number) for number in (1, 1)]
+    twins = pipe(["a red bird", "a red bird"], generator=one_each)
+    assert same(*twins.images)
+    assert pipe("a red bird").seeds != pipe("a red bird").seeds
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"prompt": []},
+        {"prompt": ""},
+        {"prompt": "a bird", "num_images_per_prompt": 0},
+        {"prompt": "a bird", "seed": -1},
+        {"prompt": "a bird", "seed": 1, "generator": torch.Generator()},
+        {"prompt": ["a bird", "a fish"], "generator": [torch.Generator()]},
+    ],
+)
+def test_what_cannot_be_meant_is_refused(pipe: Pipeline, call: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as refused:
+        pipe(**call)
+    assert refused.value.hint
+
+
+def test_saved_pictures_say_how_they_were_drawn(model: Path, tmp_path: Path) -> None:
+    pipe = Pipeline.from_pretrained(model, condition="mean")
+    [path] = pipe("a red bird", seed=3).save(tmp_path / "new" / "folder")
+    assert path.name == "a-red-bird-3.png"
+    facts = read_facts(path)
+    assert {key: facts[key] for key in ("prompt", "seed", "model", "stage", "condition")} == {
+        "prompt": "a red bird",
+        "seed": 3,
+        "model": "birds",
+        "stage": 2,
+        "condition": "mean",
+    }
+
+
+def test_a_pipeline_moves_and_draws_the_same_in_float32(pipe: Pipeline) -> None:
+    before = pipe.to("cpu", "float32").draw("a red bird", seed=3)
+    assert pipe.to("cpu", "bfloat16").machine.precision == "bfloat16"
+    assert same(pipe.to("cpu", "float32").draw("a red bird", seed=3), before)
+    with pytest.raises(UsageError):
+        pipe.to("abacus")
+
+
+def test_a_saved_copy_draws_the_same_and_holds_nothing_of_the_training(pipe: Pipeline, tmp_path: Path) -> None:
+    copy = pipe.save_pretrained(tmp_path / "copy")
+    assert same(Pipeline.from_pretrained(copy).draw("a red bird", seed=3), pipe.draw("a red bird", seed=3))
+    kept = {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
+    weights = {f"{part}/{file}" for part in ("stage1", "stage2") for file in ("config.json", "model.safetensors")}
+    assert weights <= kept
+    assert not any(part in path for path in kept for part in ("training", "discriminator", "evaluation"))
+    assert ModelFolder(copy).manifest == pipe.model.manifest
+    assert json.loads((copy / "stackgan.json").read_text()) == json.loads(
+        (pipe.model.folder / "stackgan.json").read_text()
+    )
+    with pytest.raises(UsageError, match="already"):
+        pipe.save_pretrained(copy)
+
+
+def test_the_examples_of_the_documentation_hold() -> None:
+    assert doctest.testmod(pipeline).attempted >= 4
+    assert doctest.testmod(pipeline).failed == 0
