@@ -5,6 +5,8 @@ One set of rules for every form: the same table says the same as CSV, JSON lines
 
 from __future__ import annotations
 
+import ast
+import json
 import math
 import re
 import sys
@@ -22,21 +24,28 @@ if TYPE_CHECKING:
 
 PICTURE_COLUMNS = ("image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp")
 """Columns that hold pictures, or name their files."""
-FILE_COLUMNS = (*PICTURE_COLUMNS, "file", "path", "filename", "image_path", "file_path", "filepath")
+FILE_COLUMNS = (
+    *(*PICTURE_COLUMNS, "file", "path", "filename", "image_path", "file_path", "filepath"),
+    *("image_name", "img_name", "imagename", "image_file", "image_filename", "img_path"),
+)
 """Columns that may name a picture's file, after ``file_name``, ``image_file_name`` and any other that ends like these,
 which are Hugging Face's names."""
 CAPTION_COLUMNS = (
     *("captions", "caption", "texts", "text", "txt", "descriptions", "description"),
-    *("prompts", "prompt", "sentences", "sentence"),
+    *("prompts", "prompt", "sentences", "sentence", "comments", "comment", "raw", "alt_text", "alt"),
 )
 """Columns that hold captions; the first that is not empty is taken."""
-LAST_CAPTION_COLUMNS = ("title", "json")
+LAST_CAPTION_COLUMNS = ("title", "tags", "json")
 """Columns whose text is taken for captions only where no other column has any."""
 CAPTION_MEMBERS = (*CAPTION_COLUMNS, "title", "raw")
 """Members of a record that stands for a caption; ``raw`` is that of the published captions of COCO."""
 CLASS_COLUMNS = ("class_name", "class", "label", "labels", "cls", "category", "species", "fine_label")
 """Columns that hold a class: the first with a name is taken, else the first with a number."""
 SPLIT_COLUMN = "split"
+_PYTHON_TEXT = re.compile(r"""((?<![\w'"])[urUR]?(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"))""")
+_PYTHON_WORDS = {"None": "null", "nan": "null", "True": "true", "False": "false"}
+_PYTHON_WORD = re.compile(r"\b(?:None|nan|True|False)\b")
+_BRACKETS = str.maketrans("()", "[]")
 _NUMBER = re.compile(r"-?[0-9]+")
 _WHOLE = re.compile(r"(-?[0-9]+)\.0+")
 
@@ -239,12 +248,29 @@ def _is_nothing(value: Any) -> bool:
 
 
 def _unfolded(cell: Any) -> Any:
-    """Read a list or a record that is written as JSON; text that only begins like one stays text."""
+    """Read a list or a record written as JSON or as Python has it; text that only begins like one stays text."""
     text = _decoded(cell)
-    if isinstance(text, str) and text.lstrip()[:1] in ("[", "{"):
-        with suppress(ValueError):
-            return parse_json(text)
+    if isinstance(text, str) and text.lstrip()[:1] in ("[", "{", "("):
+        for form in (text, _as_json(text)):
+            with suppress(ValueError):
+                return parse_json(form)
     return text
+
+
+def _as_json(text: str) -> str:
+    """Turn lists, tuples and records as Python and numpy print them into JSON, without running anything."""
+    if len(text) > MAX_CAPTION_FILE:
+        return ""
+    parts = _PYTHON_TEXT.split(text)
+    for place in range(0, len(parts), 2):
+        between = _PYTHON_WORD.sub(lambda word: _PYTHON_WORDS[word[0]], parts[place])
+        between = re.sub(r",(\s*[\])}])", r"\1", between).translate(_BRACKETS)
+        # numpy prints no commas.
+        parts[place] = between if between.strip() or place in (0, len(parts) - 1) else ","
+    for place in range(1, len(parts), 2):
+        with suppress(ValueError, SyntaxError):
+            parts[place] = json.dumps(ast.literal_eval(parts[place]))
+    return "".join(parts)
 
 
 def _decoded(value: Any) -> Any:

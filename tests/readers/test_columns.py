@@ -14,7 +14,7 @@ from pyarrow import ipc, parquet
 from sources import encoded, found
 
 from stackgan_cli.errors import DataError
-from stackgan_cli.readers.columns import CAPTION_COLUMNS, CLASS_COLUMNS, LAST_CAPTION_COLUMNS
+from stackgan_cli.readers.columns import CAPTION_COLUMNS, CLASS_COLUMNS, LAST_CAPTION_COLUMNS, captions_in
 from stackgan_cli.readers.folder.folder import FolderReader
 from stackgan_cli.readers.packed.hub import HubReader
 
@@ -147,3 +147,20 @@ def test_captions_in_several_languages_are_not_guessed_at(said: Callable[..., Sa
     with pytest.raises(DataError, match="captions: en_caption, de_caption"):
         said(columns)
     assert said(columns, caption_column="de_caption")[0][0] == ("y",)
+
+
+@pytest.mark.parametrize(
+    ("cell", "captions"),
+    [
+        ("['a red bird', \"it's small\"]", ("a red bird", "it's small")),
+        ("('one', None, 'two',)", ("one", "two")),
+        ("['one' 'two']", ("one", "two")),
+        ("[{'raw': 'a bird', 'tokens': ['a', 'bird'], 'good': True}]", ("a bird",)),
+        ("[sic] a bird", ("[sic] a bird",)),
+        ("(a bird)", ("(a bird)",)),
+        ("['a' + __import__('os').getcwd()]", ("['a' + __import__('os').getcwd()]",)),
+        ("[" * 5000, ("[" * 5000,)),
+    ],
+)
+def test_lists_that_python_and_numpy_wrote_are_lists_and_nothing_is_run(cell: str, captions: tuple[str, ...]) -> None:
+    assert captions_in([cell]) == (captions, False)
