@@ -63,6 +63,14 @@ def complete_recipe() -> Iterable[str]:
 
 
 @_quietly
+def complete_protocol() -> Iterable[str]:
+    """Names of protocols."""
+    from stackgan_cli.evaluation.protocols.protocol import protocol_names
+
+    return protocol_names()
+
+
+@_quietly
 def complete_crop() -> Iterable[str]:
     """Names of crop rules."""
     from stackgan_cli.pictures.cropping import CropRule

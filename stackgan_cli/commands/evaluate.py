@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stackgan_cli.commands.completing import complete_extractor, complete_metric, complete_model
+from stackgan_cli.commands.completing import complete_extractor, complete_metric, complete_model, complete_protocol
 from stackgan_cli.commands.options import Data, Device, Json, Precision
 from stackgan_cli.errors import UsageError
 from stackgan_cli.evaluation.request import FEWEST_PICTURES, EvaluateRequest
@@ -78,6 +78,15 @@ ExtractorOption = Annotated[
     ),
 ]
 EvaluationSeed = Annotated[int, typer.Option("--seed", min=0, help="Seed of captions and noise.")]
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        "--protocol",
+        help="Measure as published numbers were, and say what is missing to compare with them.",
+        autocompletion=complete_protocol,
+        show_default=False,
+    ),
+]
 Statistics = Annotated[
     Path | None,
     typer.Option(
@@ -109,6 +118,7 @@ def evaluate(
     extractor: Extractor = None,
     extractor_option: ExtractorOption = None,
     seed: EvaluationSeed = 0,
+    protocol: Protocol = None,
     statistics: Statistics = None,
     export_statistics: ExportStatistics = None,
     report: Report = False,
@@ -134,6 +144,7 @@ def evaluate(
         device=device,
         precision=precision,
         report=report,
+        protocol=protocol,
         statistics=statistics,
         export_statistics=export_statistics,
     )

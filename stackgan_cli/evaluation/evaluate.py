@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.dataset.prepared import PreparedData
+from stackgan_cli.errors import MissingOptionError
 from stackgan_cli.evaluation.fitted_extractors import fitted_extractor
 from stackgan_cli.evaluation.measuring import applicable, choose_metrics
 from stackgan_cli.evaluation.observing import Observer
+from stackgan_cli.evaluation.protocols.protocol import EVERY, FOR_EACH, IN_TURN, find_protocol
 from stackgan_cli.evaluation.reference_statistics import read_statistics, statistics_of, write_statistics
 from stackgan_cli.evaluation.report.figures import Scene
 from stackgan_cli.evaluation.report.page import write_report
@@ -24,12 +26,15 @@ from stackgan_cli.progress import SILENT
 
 if TYPE_CHECKING:
     from stackgan_cli.dataset.prepared import Split
+    from stackgan_cli.evaluation.fitted_extractors import FittedExtractor
+    from stackgan_cli.evaluation.protocols.protocol import CaptionChoice
     from stackgan_cli.evaluation.request import EvaluateRequest
     from stackgan_cli.evaluation.rows import Measured
     from stackgan_cli.model_folder import ModelFolder
     from stackgan_cli.progress import Progress
 
 _EXTRACTOR_SEED = 0
+_SAME_MEASURE = "models measured with this extractor's sha256 and this number of pictures, and nothing else"
 _ENOUGH = 10
 """Pictures for each of the features' dimensions: the bias of a Fréchet distance is about width^2 / pictures."""
 
@@ -51,21 +56,45 @@ class Evaluation:
     def __init__(self, request: EvaluateRequest, progress: Progress) -> None:
         self.request = request
         self.data = PreparedData(existing_data(request.data))
+        self.protocol = None if request.protocol is None else find_protocol(request.protocol)
         metrics, broken = choose_metrics(request.metrics)
-        extractor = request.extractor or self.data.manifest.extractor or DEFAULT_EXTRACTOR
-        options = request.extractor_options
-        with progress.phase(f"Extractor {extractor}", unit="steps") as advance:
-            self.fitted = fitted_extractor(self.data, extractor, options, seed=_EXTRACTOR_SEED, report=advance)
+        self.fitted = self._fitted(progress)
         self.observer = Observer(self.fitted.extractor, self.fitted.described)
         self.split = self.data.test if len(self.data.test) else self.data.train
         self._reference: dict[str, Any] = {}
         self.statistics = None
         if request.statistics is not None:
             self.statistics, digest = read_statistics(request.statistics, self.observer.width)
-            self._reference = {"statistics": digest}
+            self._reference = {"compared_with": f"statistics with the SHA-256 {digest}"}
         self.metrics, unmet = applicable(metrics, self._given())
         self.left_out = broken | unmet
-        self.samples = choose_samples(self.split, request.num_images or len(self.split), request.seed)
+        asked = len(self.split) if self.protocol is None else self.protocol.generated
+        self._captions: CaptionChoice = IN_TURN if self.protocol is None else self.protocol.captions
+        self.samples = choose_samples(
+            self.split, request.num_images or asked, request.seed, without_repetition=self._captions != IN_TURN
+        )
+
+    @property
+    def _whole(self) -> bool:
+        """Whether drawings are compared with every real picture of the split."""
+        return self.protocol is not None and self.protocol.compared_with != FOR_EACH
+
+    def _fitted(self, progress: Progress) -> FittedExtractor:
+        """The extractor that was named, else the protocol's where its weights are here, else the data's."""
+        request = self.request
+        usual = self.data.manifest.extractor or DEFAULT_EXTRACTOR
+        wanted = request.extractor or (self.protocol and self.protocol.extractor) or usual
+        for name in dict.fromkeys((wanted, usual)):
+            try:
+                with progress.phase(f"Extractor {name}", unit="steps") as advance:
+                    return fitted_extractor(
+                        self.data, name, request.extractor_options, seed=_EXTRACTOR_SEED, report=advance
+                    )
+            except MissingOptionError as error:
+                if request.extractor is not None:
+                    raise
+                progress.warn(f"{error.message} {usual} measures in its place.")
+        raise AssertionError("the usual extractor needs nothing")
 
     def _given(self) -> frozenset[str]:
         """What metrics may need and this extractor and this data give."""
@@ -90,15 +119,24 @@ class Evaluation:
                 seed=self.request.seed,
                 report=advance,
                 statistics=self.statistics,
+                whole=self._whole,
             )
 
     def results(self, pipeline: Pipeline, measured: Measured) -> Results:
         """What was measured, with everything that it depends on."""
         fitted, count = self.fitted, len(self.samples)
         notes = (*pipeline.notes, fitted.note, *fitted.doubts, _few(self.observer, count))
+        facts = _protocol(pipeline, self.data, self.split, self.observer, count, self.request.seed)
+        facts |= {"captions": self._captions, "compared_with": EVERY if self._whole else FOR_EACH} | self._reference
+        comparable, missing = [_SAME_MEASURE], []
+        if self.protocol is not None:
+            facts["protocol"] = self.request.protocol
+            missing = self.protocol.missing(facts, {name for row in measured.rows for name in row.metrics})
+            comparable = [] if missing else self.protocol.published
         return Results(
-            protocol=self._reference
-            | _protocol(pipeline, self.data, self.split, self.observer, count, self.request.seed),
+            protocol=facts,
+            comparable_to=comparable,
+            not_comparable_because=missing,
             extractor=dict(fitted.card),
             metrics={each.name: each.facts for each in self.metrics},
             rows=measured.rows,
@@ -163,8 +201,16 @@ def _protocol(
         "model": pipeline.model.name,
         "stages": {stage: record.steps for stage, record in pipeline.model.manifest.stages.items()},
         "generators": {str(stage): hash_of(pipeline.model.stage_folder(stage)) for stage in pipeline.stages},
-        "data": {"name": data.name, "fingerprint": data.fingerprint, "split": split.name},
-        "captions": "one at random for each picture of the split, in turn",
+        "data": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "split": split.name,
+            "reader": data.manifest.reader.bare_name,
+            "crop": data.manifest.crop,
+            "train_pictures": len(data.train),
+            "test_pictures": len(data.test),
+        },
+        "noise": "normal",
         "generated": count,
         "real": count,
         "resolution": pipeline.resolution,
@@ -173,5 +219,4 @@ def _protocol(
         "rounding": "to the nearest of 256 levels",
         "seed": seed,
         "extractor": observer.spec(),
-        "comparable_to": "models measured with this extractor's sha256 and this number of pictures, and nothing else",
     }

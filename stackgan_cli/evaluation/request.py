@@ -43,6 +43,8 @@ class EvaluateRequest:
     precision: str = "auto"
     report: bool = False
     """Write a page with figures beside the results."""
+    protocol: str | None = None
+    """Name of published numbers' protocol, which sets what they depended on and nothing else here does."""
     statistics: Path | None = None
     """File with ``mu`` and ``sigma`` of real pictures' features that drawings are compared with, in place of the data's
     own pictures."""

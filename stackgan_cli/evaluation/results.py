@@ -69,6 +69,10 @@ class Results(Manifest):
     rows: list[Row]
     """The real test pictures (the ceiling), real training pictures (the floor of distances), one row for each stage,
     and the last stage beside shuffled captions (the floor of what depends on captions)."""
+    comparable_to: list[str] = Field(default_factory=list)
+    """What these numbers may be set beside."""
+    not_comparable_because: list[str] = Field(default_factory=list)
+    """What keeps them from being set beside the published numbers whose protocol was asked for, a sentence each."""
     left_out: dict[str, str] = Field(default_factory=dict)
     """Installed metrics that could not be asked, and why."""
     notes: list[str] = Field(default_factory=list)
@@ -76,7 +80,8 @@ class Results(Manifest):
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, without what is not there."""
-        return {"schema": self.form} | self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        always = {"schema": self.form, "comparable_to": self.comparable_to}
+        return always | self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
     @property
     def key(self) -> str:
@@ -95,7 +100,8 @@ class Results(Manifest):
                     if why:
                         said.setdefault((name, how, why.rstrip(".")), []).append(row.pictures)
         silent = [f"Of {join(rows, 'and')}, {name!r} says {how}: {why}." for (name, how, why), rows in said.items()]
-        return [*self.notes, *left_out, *silent]
+        missing = [f"Not comparable with the published numbers: {why}" for why in self.not_comparable_because]
+        return [*missing, *self.notes, *left_out, *silent]
 
 
 def results_path(model: ModelFolder, results: Results) -> Path:

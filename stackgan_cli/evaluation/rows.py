@@ -62,6 +62,7 @@ def measured_rows(
     seed: int,
     report: Callable[[int, int], None],
     statistics: FeatureStatistics | None = None,
+    whole: bool = False,
     at_once: int = AT_ONCE,
 ) -> Measured:
     """Observe and measure, one after the other, the sets of pictures that :attr:`Results.rows` names.
@@ -76,6 +77,7 @@ def measured_rows(
         seed: of the floors and of the metrics.
         report: told how many pictures of how many are observed.
         statistics: of real pictures that others are compared with, in place of the test pictures.
+        whole: whether drawings are compared with every real picture of the split, in place of one for each of them.
         at_once: pictures in a batch; changes no number.
     """
     texts = texts_of(split, samples)
@@ -96,9 +98,12 @@ def measured_rows(
     others = torch.randint(len(data.train), (len(samples),), generator=draw).tolist()
     training = known_pictures.observe(data.train, others, tick)
     reference = real if statistics is None else _known_by(statistics)
+    if whole and statistics is None and [each.picture for each in samples] != list(range(len(split))):
+        everything = known_pictures.observe(split, range(len(split)), report=lambda _: None)
+        reference = replace(everything, training=real.training)
     # Nothing is compared with itself.
     rows = [
-        row("real test pictures", real, None if reference is real else reference, texts),
+        row("real test pictures", real, None if statistics is None else reference, texts),
         row("real training pictures", training, reference, None),
     ]
     for stage in pipeline.stages:

@@ -38,8 +38,21 @@ class Sample:
     """Of the noise."""
 
 
-def choose_samples(split: Split, count: int, seed: int) -> list[Sample]:
-    """Choose a random caption of each picture in turn, and a noise seed for each."""
+def choose_samples(split: Split, count: int, seed: int, *, without_repetition: bool = False) -> list[Sample]:
+    """Choose captions, and a noise seed for each.
+
+    Args:
+        split: whose captions they are.
+        count: how many.
+        seed: of everything random.
+        without_repetition: choose among all captions of the split, none of them twice before all were chosen, in place
+            of a random caption of each picture in turn.
+    """
+    if without_repetition:
+        everything = [(picture, at) for picture, texts in enumerate(split.captions) for at in range(len(texts))]
+        order = torch.randperm(len(everything), generator=generator_for(seed, "captions")).tolist()
+        chosen = [everything[order[at % len(order)]] for at in range(count)]
+        return [Sample(p, c, seed_of(seed, "noise", at)) for at, (p, c) in enumerate(chosen)]
     lots = torch.rand(count, generator=generator_for(seed, "captions")).tolist()
     pictures = [at % len(split) for at in range(count)]
     captions = [int(lot * len(split.captions[picture])) for picture, lot in zip(pictures, lots, strict=True)]

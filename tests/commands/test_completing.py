@@ -59,6 +59,7 @@ def test_names_are_offered_in_every_shell(model: Path, shell: str) -> None:
         ("stackgan train-stage2 --discriminator ", {"projected", "residual"}),
         ("stackgan evaluate --extractor ", {"domain-classifier", "imagenet-lite0"}),
         ("stackgan evaluate --metric ", {"r-precision"}),
+        ("stackgan evaluate --protocol ", {"stackgan-cub", "coco-30k"}),
         ("stackgan components show --kind objective ", {"augmentation", "gradient-penalty", "matching"}),
         ("stackgan generate x --model birds --checkpoint ", {"6", "best"}),
         ("stackgan generate x --device ", {"cpu", "cuda"}),

@@ -235,6 +235,22 @@ def test_statistics_that_were_written_are_compared_with_as_the_pictures_were(
     assert evaluate("--statistics", path, "--extractor-option", "width=9").code == 3
 
 
+def test_a_protocol_that_is_not_met_says_so_everywhere_and_prints_the_number(
+    evaluate: Callable[..., Any], model: Path
+) -> None:
+    done = evaluate("--protocol", "coco-30k", "--extractor", "drawn-birds-judge", "--json", "--report")
+    assert done.code == 0, done.err
+    assert done.json["comparable_to"] == []
+    why = "generated: the published number had 30,000, and this one has 12."
+    assert why in done.json["not_comparable_because"]
+    assert done.says(f"Not comparable with the published numbers: {why}")
+    assert any("frechet-distance" in row["metrics"] for row in done.json["rows"])
+    (page,) = (model / "evaluation").rglob("report.html")
+    assert why in page.read_text(encoding="utf-8")
+    assert evaluate("--protocol", "stackgan-cup").says("Did you mean stackgan-cub?")
+    assert evaluate("--json").json["comparable_to"]
+
+
 def test_captions_alone_are_enough_to_measure_and_little_is_said_to_be_little(
     stackgan: Callable[..., Any], captioned_folder: Callable[..., Path], model: Path
 ) -> None:
