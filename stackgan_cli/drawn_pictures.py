@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from stackgan_cli.errors import UsageError
-from stackgan_cli.pictures.picture_files import save_new_png, slug
+from stackgan_cli.pictures.picture_files import save_new_picture, slug
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -36,6 +36,8 @@ class Drawn:
     prompt: str
     seed: int
     model: str
+    fingerprint: str
+    """Of the model's weights: two models of one name differ in it."""
     stage: int
     chosen: Mapping[str, str] = field(default_factory=dict)
     """What the pipeline draws otherwise than the model was made for: ``condition``, ``checkpoint``."""
@@ -49,6 +51,7 @@ class Drawn:
             "prompt": self.prompt,
             "seed": self.seed,
             "model": self.model,
+            "fingerprint": self.fingerprint,
             "stage": self.stage,
             "size": self.picture.width,
             "stackgan": version("stackgan-cli"),
@@ -83,7 +86,7 @@ class PipelineOutput:
         """
         place = Path(folder)
         return [
-            save_new_png(each.picture, place, f"{slug(each.prompt)}-{each.seed}", each.facts) for each in self.drawn
+            save_new_picture(each.picture, place, f"{slug(each.prompt)}-{each.seed}", each.facts) for each in self.drawn
         ]
 
 

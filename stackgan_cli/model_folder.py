@@ -11,6 +11,7 @@ import re
 import shlex
 import shutil
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.component import Kind
@@ -155,6 +156,12 @@ class ModelFolder:
     def encoder_folder(self) -> Path:
         """Folder of the text encoder."""
         return self.folder / TEXT_ENCODER
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of everything that draws: 16 hexadecimal digits, another one where a weight or an option is another."""
+        parts = [self.encoder_folder, *(self.folder / f"stage{stage}" for stage in self.stages)]
+        return hashlib.sha256("".join(map(hash_of, parts)).encode()).hexdigest()[:16]
 
     def encoder_hash(self) -> str:
         """Hash of the text encoder's files."""

@@ -277,6 +277,7 @@ class Pipeline:
                     request.prompt,
                     request.seed,
                     self.model.name,
+                    self.model.fingerprint,
                     stage,
                     chosen={key: value for key, value in chosen.items() if value is not None},
                     sketch=to_pictures(before[0])[0] if before else None,

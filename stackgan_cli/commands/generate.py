@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,7 +13,7 @@ from stackgan_cli.commands.options import Device, Json, Model, Precision, Seed
 from stackgan_cli.interrupts import INTERRUPTS, this_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from stackgan_cli.commands.prompts import Prompts
     from stackgan_cli.drawn_pictures import Drawn
@@ -26,7 +25,9 @@ stackgan generate "a small red bird"
 
 stackgan generate "a small red bird" "a large blue bird with black wings" -n 4 --grid --seed 7
 
-echo "a white bird standing in snow" | stackgan generate --from - --output birds"""
+echo "a white bird standing in snow" | stackgan generate --from - --output birds
+
+stackgan generate --again a-small-red-bird-7.png"""
 
 
 _UNKNOWN_SHOWN = 8
@@ -48,6 +49,14 @@ def generate(
     model: Model = None,
     num_images: Annotated[int, typer.Option("--num-images", "-n", min=1, help="Pictures of each prompt.")] = 1,
     seed: Seed = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Seeds of each prompt's pictures, such as 0-7,42.", show_default=False),
+    ] = None,
+    again: Annotated[
+        Path | None,
+        typer.Option(metavar="PICTURE", help="Draw what this picture was drawn from.", show_default=False),
+    ] = None,
     checkpoint: Annotated[
         str | None,
         typer.Option(
@@ -57,8 +66,9 @@ def generate(
         ),
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the pictures, or a .png file for a single one.")
+        Path, typer.Option("--output", "-o", help="Folder for the pictures, or a file for a single one.")
     ] = Path(),
+    format: Annotated[str, typer.Option("--format", help="png, jpeg, webp or avif, in a folder.")] = "png",  # noqa: A002
     grid: Annotated[bool, typer.Option("--grid", help="Also write all pictures on one sheet with captions.")] = False,
     stage: Annotated[
         int | None, typer.Option(min=1, max=2, help="1: the sketch alone.", show_default="the last one trained")
@@ -71,53 +81,127 @@ def generate(
         ),
     ] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Show the pictures in the terminal.")] = False,
-    metadata: Annotated[bool, typer.Option(help="Write prompt, seed and model into the PNG.")] = True,
+    metadata: Annotated[bool, typer.Option(help="Write prompt, seed and model into the file.")] = True,
     device: Device = "auto",
     precision: Precision = "auto",
     json: Json = False,
 ) -> None:
     """Draw pictures of sentences; prints the path of each."""
+    from stackgan_cli.commands.again import Again
     from stackgan_cli.commands.prompts import Prompts, words_typed_apart
-    from stackgan_cli.console import out, print_json, warn
+    from stackgan_cli.commands.seeds import Seeds
+    from stackgan_cli.console import print_json, warn
     from stackgan_cli.drawn_pictures import Request
-    from stackgan_cli.pictures.picture_files import check_target
+    from stackgan_cli.pictures.picture_files import check_format, check_target
 
-    count = 0
-    INTERRUPTS.promise(lambda: _what_is_kept(count))
+    writer = _Writer(output, format, metadata=metadata, json=json, preview=preview, grid=grid)
+    INTERRUPTS.promise(lambda: _what_is_kept(writer.count))
+    drawn_with: Literal["mean", "sample"] | None = None if condition is None else condition.value
+    past = None
+    if again is not None:
+        beside = {"a prompt": prompts, "--from": from_, "--seeds": seeds, "--stage": stage, "--checkpoint": checkpoint}
+        numbers = {"--seed": seed is not None, "-n": num_images > 1, "--condition": condition, "--grid": grid}
+        past = Again.of(again, beside | numbers)
+        prompts, seed, stage, checkpoint, drawn_with = (
+            [past.prompt],
+            past.seed,
+            past.stage,
+            past.checkpoint,
+            past.condition,
+        )
+        model = model or past.model
     asked = Prompts(prompts or [], from_)
     if note := words_typed_apart(prompts or []):
         warn(note)
-    check_target(output, len(asked.texts) * num_images + grid)
-    first = secrets.randbelow(2**31) if seed is None else seed
-    pipeline = _pipeline(model, checkpoint, stage, None if condition is None else condition.value, device, precision)
+    each = Seeds.of(seed, num_images, seeds)
+    wanted = len(asked.texts) * each.count
+    check_format(format)
+    check_target(output, wanted + grid)
+    pipeline = _pipeline(model, checkpoint, stage, drawn_with, device, precision)
+    if past is not None:
+        past.refuse_other(pipeline.model.fingerprint)
     _check(asked, pipeline)
-    pipeline.check(Request(asked.texts[0], first + num_images - 1))
-    wanted = len(asked.texts) * num_images
+    pipeline.check(Request(asked.texts[0], each.largest))
     if grid:
         _refuse_large_sheet(wanted, pipeline.resolution)
-    requests = (Request(text, first + number) for text in asked.texts for number in range(num_images))
-    # Only what is told or shown at the end is kept, because there may be any number of pictures.
-    drawn: list[Drawn] = []
-    written: list[dict[str, Any]] = []
-    for each in _with_progress(pipeline.draw_all(requests, stage=stage), wanted):
-        facts = _write(each, output, metadata)
-        count += 1
-        drawn += [each] if grid else []
-        written += [facts] if json else []
-        if not json:
-            out.out(facts["path"], highlight=False)
-        if preview:
-            _preview(each)
+    requests = (Request(text, number) for text in asked.texts for number in each)
+    for drawn in _with_progress(pipeline.draw_all(requests, stage=stage), wanted):
+        writer.take(drawn)
     if grid:
-        path = _write_sheet(drawn, num_images, output, metadata)
-        written.append({"path": str(path), "sheet": True})
-        if not json:
-            out.out(str(path), highlight=False)
+        writer.write_sheet(each.count)
     if json:
         left_out = [{"line": line.line, "why": line.why} for line in asked.left_out]
-        print_json({"pictures": written, **({"left_out": left_out} if left_out else {})})
+        print_json({"pictures": writer.written, **({"left_out": left_out} if left_out else {})})
     if asked.left_out:
         raise typer.Exit(1)
+
+
+class _Writer:
+    """Writes pictures as they are drawn, and tells of each.
+
+    Only what is told or shown at the end is kept, because there may be any number of pictures.
+
+    Args:
+        output: a folder, or a file for a single picture.
+        form: of the files in a folder.
+        metadata: whether they say how they were drawn.
+        json: whether what was written is told at the end, and not line by line.
+        preview: whether each is shown in the terminal.
+        grid: whether a sheet of all is written at the end.
+    """
+
+    def __init__(self, output: Path, form: str, *, metadata: bool, json: bool, preview: bool, grid: bool) -> None:
+        self._output, self._form, self._metadata = output, form, metadata
+        self._json, self._preview, self._grid = json, preview, grid
+        self._drawn: list[Drawn] = []
+        self.written: list[dict[str, Any]] = []
+        """Facts of every file, where they are told at the end."""
+        self.count = 0
+        """Pictures that are written."""
+
+    def take(self, drawn: Drawn) -> None:
+        """Write a picture."""
+        from stackgan_cli.pictures.picture_files import save_new_picture, save_picture, slug
+
+        told = drawn.facts if self._metadata else None
+        path = self._output
+        if path.suffix and not path.is_dir():
+            save_picture(drawn.picture, path, told)
+        else:
+            path = save_new_picture(drawn.picture, path, f"{slug(drawn.prompt)}-{drawn.seed}", told, self._form)
+        self.count += 1
+        if self._grid:
+            self._drawn.append(drawn)
+        self._tell(path, drawn.facts)
+        if self._preview:
+            _preview(drawn)
+
+    def write_sheet(self, each: int) -> None:
+        """Write all pictures on one sheet, ``each`` of every prompt."""
+        from stackgan_cli.pictures.picture_files import save_new_picture, slug
+        from stackgan_cli.pictures.sheets import sheet
+
+        drawn = self._drawn
+        rows = [(drawn[at].prompt, [one.picture for one in drawn[at : at + each]]) for at in range(0, len(drawn), each)]
+        facts: dict[str, Any] = {
+            "prompts": [caption for caption, _ in rows],
+            "seeds": [one.seed for one in drawn],
+            "model": drawn[0].model,
+            "stage": drawn[0].stage,
+            **drawn[0].chosen,
+        }
+        whole = sheet(rows, side=drawn[0].picture.width)
+        stem = f"{slug(drawn[0].prompt)}-{drawn[0].seed}-grid"
+        path = save_new_picture(whole, self._output, stem, facts if self._metadata else None, self._form)
+        self._tell(path, {"sheet": True})
+
+    def _tell(self, path: Path, facts: dict[str, Any]) -> None:
+        from stackgan_cli.console import out
+
+        if self._json:
+            self.written.append({"path": str(path), **facts})
+        else:
+            out.out(str(path), highlight=False)
 
 
 def _refuse_large_sheet(count: int, side: int) -> None:
@@ -200,34 +284,6 @@ def _say_what_is_read(pipeline: Pipeline, text: str) -> None:
     share = pipeline.coverage(text)
     if 0 < share < 0.95:
         warn(f"Only {share:.0%} of {text[:40]!r} can be read by the model's text encoder; the rest is passed over.")
-
-
-def _write(drawn: Drawn, output: Path, metadata: bool) -> dict[str, Any]:
-    from stackgan_cli.pictures.picture_files import save_new_png, save_png, slug
-
-    told = drawn.facts if metadata else None
-    if output.suffix and not output.is_dir():
-        path = output
-        save_png(drawn.picture, path, told)
-    else:
-        path = save_new_png(drawn.picture, output, f"{slug(drawn.prompt)}-{drawn.seed}", told)
-    return {"path": str(path), **drawn.facts}
-
-
-def _write_sheet(drawn: Sequence[Drawn], each: int, output: Path, metadata: bool) -> Path:
-    from stackgan_cli.pictures.picture_files import save_new_png, slug
-    from stackgan_cli.pictures.sheets import sheet
-
-    rows = [(drawn[at].prompt, [one.picture for one in drawn[at : at + each]]) for at in range(0, len(drawn), each)]
-    facts: dict[str, Any] = {
-        "prompts": [caption for caption, _ in rows],
-        "seeds": [one.seed for one in drawn],
-        "model": drawn[0].model,
-        "stage": drawn[0].stage,
-        **drawn[0].chosen,
-    }
-    whole = sheet(rows, side=drawn[0].picture.width)
-    return save_new_png(whole, output, f"{slug(drawn[0].prompt)}-{drawn[0].seed}-grid", facts if metadata else None)
 
 
 def _preview(drawn: Drawn) -> None:

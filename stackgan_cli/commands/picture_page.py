@@ -9,7 +9,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_FACTS = ("prompt", "seed", "model", "stage", "checkpoint", "condition", "size", "prompts", "seeds", "stackgan")
+_FACTS = (
+    "prompt",
+    "seed",
+    "model",
+    "fingerprint",
+    "stage",
+    "checkpoint",
+    "condition",
+    "size",
+    "prompts",
+    "seeds",
+    "stackgan",
+)
 
 
 def picture_facts(path: Path, written: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,6 +40,7 @@ def show_picture(path: Path, written: Mapping[str, Any]) -> None:
         ["prompt", facts["prompt"]],
         *(["prompt", prompt] for prompt in prompts),
         ["model", facts["model"]],
+        ["fingerprint", facts["fingerprint"]],
         ["stage", None if facts["stage"] not in (1, 2) else f"Stage-{'I' * facts['stage']}"],
         ["checkpoint", facts["checkpoint"]],
         ["seed", facts["seed"]],

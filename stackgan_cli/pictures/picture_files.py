@@ -1,4 +1,4 @@
-"""Pictures as PNG files that say how they were made, under names that never overwrite anything."""
+"""Pictures as files that say how they were made, under names that never overwrite anything."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import os
 import re
 import unicodedata
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, features
 
 from stackgan_cli.errors import DataError, UsageError
 from stackgan_cli.files import create_file
@@ -21,8 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+FORMATS: Mapping[str, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "avif": ".avif"}
+"""Formats that pictures are written in, and the ends of their files' names."""
+_BY_SUFFIX = {suffix: form for form, suffix in FORMATS.items()} | {".jpeg": "jpeg"}
+_HOW: Mapping[str, Mapping[str, Any]] = {
+    "jpeg": {"quality": 95, "subsampling": 0},
+    "webp": {"lossless": True},
+    "avif": {"quality": 90},
+}
+_READ = [*(form.upper() for form in FORMATS), "GIF"]
 _LONGEST_SLUG = 60
 _KEY = "stackgan"
+_DESCRIPTION, _USER_COMMENT, _EXIF_FOLDER = 0x010E, 0x9286, 0x8769
+"""Tags of EXIF 2.32: the image's description, the user's comment, and the folder that the latter lies in."""
 
 
 def slug(prompt: str) -> str:
@@ -32,14 +44,36 @@ def slug(prompt: str) -> str:
     return words[:_LONGEST_SLUG].rstrip("-") or "picture"
 
 
-def save_new_png(picture: Image.Image, folder: Path, stem: str, facts: dict[str, Any] | None) -> Path:
+def save_new_picture(
+    picture: Image.Image, folder: Path, stem: str, facts: dict[str, Any] | None, form: str = "png"
+) -> Path:
     """Write a picture as ``folder/stem.png``, or as ``stem-2.png``, ``stem-3.png`` ... where that is taken.
 
+    Args:
+        picture: to write.
+        folder: where to; it is made if need be.
+        stem: of the name.
+        facts: as for :func:`save_picture`.
+        form: one of :data:`FORMATS`.
+
     Returns:
-        Where it is; all else is as for :func:`save_png`.
+        Where it is.
+
+    Raises:
+        UsageError: there is no such format.
+        StackganError: the file cannot be written.
     """
-    content = _png(picture, facts)
-    for path in _names(folder, stem):
+    check_format(form)
+    return save_new_file(_encoded(picture, facts, form), folder, stem, FORMATS[form])
+
+
+def save_new_file(content: bytes, folder: Path, stem: str, suffix: str) -> Path:
+    """Write a file under the first name that is free: ``stem``, ``stem-2``, ``stem-3`` ..., each with the suffix.
+
+    Raises:
+        StackganError: the file cannot be written.
+    """
+    for path in _names(folder, stem, suffix):
         try:
             create_file(path, content)
         except FileExistsError:
@@ -49,42 +83,82 @@ def save_new_png(picture: Image.Image, folder: Path, stem: str, facts: dict[str,
     raise AssertionError("there is always another number")
 
 
-def save_png(picture: Image.Image, path: Path, facts: dict[str, Any] | None) -> None:
+def save_picture(picture: Image.Image, path: Path, facts: dict[str, Any] | None) -> None:
     """Write a picture with what made it; a file that is there, or comes there meanwhile, is left alone.
 
     Args:
         picture: to write.
-        path: where to; the folder is made if need be.
-        facts: prompt, seed, model and so on, as JSON under ``stackgan`` and as a line for people and other tools under
-            ``parameters``; None writes none.
+        path: where to, with the suffix of one of :data:`FORMATS`; the folder is made if need be.
+        facts: prompt, seed, model and so on; None writes none. A PNG holds them as JSON under ``stackgan`` and as a
+            line for people and other tools under ``parameters``; the other formats in their EXIF data, the JSON as the
+            image's description and the line as the user's comment.
 
     Raises:
         UsageError: there is a file of this name.
         StackganError: the file cannot be written.
     """
+    save_file(_encoded(picture, facts, _BY_SUFFIX[path.suffix.lower()]), path)
+
+
+def save_file(content: bytes, path: Path) -> None:
+    """Write a new file.
+
+    Raises:
+        UsageError: there is a file of this name.
+        StackganError: it cannot be written.
+    """
     try:
-        create_file(path, _png(picture, facts))
+        create_file(path, content)
     except FileExistsError:
         raise _taken(path) from None
 
 
-def _names(folder: Path, stem: str) -> Iterator[Path]:
+def check_format(form: str) -> None:
+    """Refuse a format that pictures cannot be written in.
+
+    Raises:
+        UsageError: there is no such format, or the imaging library was built without it.
+    """
+    if form not in FORMATS:
+        raise UsageError(f"There is no format {form!r}.", hint=f"--format {', '.join(FORMATS)}")
+    if form in ("webp", "avif") and not features.check(form):
+        raise UsageError(f"Pillow was built without {form}.", hint="--format png")
+
+
+def _names(folder: Path, stem: str, suffix: str) -> Iterator[Path]:
     """Give the names that are free, without end."""
     for number in itertools.count(1):
-        path = folder / (f"{stem}-{number}.png" if number > 1 else f"{stem}.png")
+        path = folder / (f"{stem}-{number}{suffix}" if number > 1 else f"{stem}{suffix}")
         if not os.path.lexists(path):
             yield path
 
 
-def _png(picture: Image.Image, facts: dict[str, Any] | None) -> bytes:
-    chunks = PngImagePlugin.PngInfo()
-    if facts is not None:
-        details = ", ".join(f"{key}: {value}" for key, value in facts.items() if key != "prompt")
-        chunks.add_itxt("parameters", f"{facts.get('prompt', '')}\n{details}")
-        chunks.add_itxt(_KEY, json.dumps(facts, ensure_ascii=False))
+def _encoded(picture: Image.Image, facts: dict[str, Any] | None, form: str) -> bytes:
     content = io.BytesIO()
-    picture.save(content, "PNG", pnginfo=chunks)
+    if form == "png":
+        chunks = PngImagePlugin.PngInfo()
+        if facts is not None:
+            chunks.add_itxt("parameters", _line(facts))
+            chunks.add_itxt(_KEY, json.dumps(facts, ensure_ascii=False))
+        picture.save(content, "PNG", pnginfo=chunks)
+    else:
+        picture.save(content, form.upper(), exif=b"" if facts is None else exif_of(facts), **_HOW[form])
     return content.getvalue()
+
+
+def exif_of(facts: dict[str, Any]) -> bytes:
+    """Facts as EXIF data."""
+    exif = Image.Exif()
+    exif[_DESCRIPTION] = json.dumps(facts)
+    # What kind of characters follows, as EXIF 2.32, section 4.6.5 has it.
+    exif.get_ifd(_EXIF_FOLDER)[_USER_COMMENT] = b"UNICODE\0" + _line(facts).encode("utf-16-be", "replace")
+    return exif.tobytes()
+
+
+def _line(facts: dict[str, Any]) -> str:
+    """What other tools show of a picture."""
+    details = ", ".join(f"{key}: {value}" for key, value in facts.items() if key != "prompt")
+    return f"{facts.get('prompt', '')}\n{details}"
 
 
 def _taken(path: Path) -> UsageError:
@@ -92,18 +166,18 @@ def _taken(path: Path) -> UsageError:
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """Read what :func:`save_png` wrote beside a picture.
+    """Read what :func:`save_picture` wrote with a picture.
 
     Raises:
         DataError: the file is no picture, or was not made by this program.
     """
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=["PNG"]) as picture:
-            text = picture.info.get(_KEY)
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_READ) as picture:
+            text = picture.info.get(_KEY) or picture.getexif().get(_DESCRIPTION)
         facts = parse_json(text) if isinstance(text, str) else None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, TypeError, KeyError, Image.DecompressionBombError) as error:
         raise DataError(
-            f"{path} cannot be read as a PNG picture: {error}.", hint="Name a picture made by generate."
+            f"{path} cannot be read as a picture: {error}.", hint="Name a picture made by generate."
         ) from error
     if not isinstance(facts, dict):
         raise DataError(f"{path} does not say how it was made.", hint="Pictures made with --no-metadata do not.")
@@ -114,12 +188,16 @@ def check_target(output: Path, count: int) -> None:
     """Refuse an ``--output`` that cannot hold what is asked for.
 
     Raises:
-        UsageError: it is one file for several pictures, exists already, or is no PNG.
+        UsageError: it is one file for several pictures, exists already, or is of no known format.
     """
     if output.suffix == "" or output.is_dir():
         return
-    if output.suffix.lower() != ".png":
-        raise UsageError(f"Pictures are written as PNG, and {output.name} is none.", hint=f"--output {output.stem}.png")
+    if output.suffix.lower() not in _BY_SUFFIX:
+        raise UsageError(
+            f"Pictures are written as {', '.join(FORMATS)}, and {output.name} is none.",
+            hint=f"--output {output.stem}.png",
+        )
+    check_format(_BY_SUFFIX[output.suffix.lower()])
     if count > 1:
         raise UsageError(f"{output} is one file, and there are {count} pictures.", hint="--output with a folder")
     if output.exists():

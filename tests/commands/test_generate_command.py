@@ -99,10 +99,10 @@ def test_a_file_that_comes_while_a_picture_is_drawn_is_left_alone(
         ("a bird", "-n", "2", "-o", "one.png"),
         ("a bird", "another", "-o", "one.png"),
         ("a bird", "--grid", "-o", "one.png"),
-        ("a bird", "-o", "one.jpg"),
+        ("a bird", "-o", "one.bmp"),
     ],
 )
-def test_one_file_holds_one_png(
+def test_one_file_holds_one_picture(
     generate: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -322,3 +322,61 @@ def test_a_closed_standard_input_holds_no_prompts(model: Path) -> None:
     )
     assert done.returncode == 2
     assert "There is no prompt" in done.stderr
+
+
+def test_seeds_are_listed_one_by_one_and_in_ranges(generate: Callable[..., Any]) -> None:
+    drawn = generate("a bird", "a fish", "--seeds", "0-2, 42", "--json").json["pictures"]
+    assert [each["seed"] for each in drawn] == [0, 1, 2, 42] * 2
+    alone = generate("a bird", "--seed", 42).out.strip()
+    assert np.array_equal(np.asarray(Image.open(alone)), np.asarray(Image.open(drawn[3]["path"])))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--seeds", "7-3"),
+        ("--seeds", "1,,2"),
+        ("--seeds", "red"),
+        ("--seeds", "-5"),
+        ("--seeds", "9" * 30),
+        ("--seeds", "0-9999999999999999999"),
+        ("--seeds", "1", "--seed", "2"),
+        ("--seeds", "1", "-n", "2"),
+    ],
+)
+def test_seeds_that_cannot_be_meant_are_refused(
+    generate: Callable[..., Any], tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    done = generate("a bird", *arguments)
+    assert done.code == 2
+    assert done.err.count("Error:") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--stage", 1), ("--condition", "mean"), ("--format", "webp")])
+def test_a_picture_is_drawn_again_from_itself_alone(generate: Callable[..., Any], options: tuple[Any, ...]) -> None:
+    first = generate("a small red bird", "--seed", 9, *options).out.strip()
+    again = generate("--again", first).out.strip()
+    assert again != first
+    assert np.array_equal(np.asarray(Image.open(first)), np.asarray(Image.open(again)))
+
+
+def test_drawing_again_says_what_is_missing(
+    generate: Callable[..., Any], model: Path, stackgan: Callable[..., Any], tmp_path: Path
+) -> None:
+    first = generate("a small red bird", "--seed", 9).out.strip()
+    assert generate("--again", first, "--seed", 3).says("--again draws what the picture was drawn from", "--seed")
+    assert generate("a bird", "--again", first).code == 2
+    sheet = generate("a bird", "--grid", "--json").json["pictures"][-1]["path"]
+    assert generate("--again", sheet).says("is a sheet of several pictures")
+    weights = model / "stage1" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-5] ^= 1
+    weights.write_bytes(content)
+    other = generate("--again", first)
+    assert other.code == 5
+    assert other.says("was drawn by another model called 'birds'")
+    model.rename(model.with_name("renamed"))
+    gone = stackgan("generate", "--again", first, "--output", tmp_path / "out")
+    assert gone.code == 5
+    assert gone.says("birds")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from stackgan_cli.errors import DataError, StackganError, UsageError
-from stackgan_cli.pictures.picture_files import check_target, read_facts, save_new_png, save_png, slug
+from stackgan_cli.pictures.picture_files import check_target, read_facts, save_new_picture, save_picture, slug
 
 PICTURE = Image.new("RGB", (8, 8), "red")
 
@@ -33,7 +33,7 @@ def test_prompts_become_names_that_every_file_system_takes(prompt: str, expected
 
 def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
     for expected in ("bird.png", "bird-2.png", "bird-3.png"):
-        assert save_new_png(PICTURE, tmp_path, "bird", None).name == expected
+        assert save_new_picture(PICTURE, tmp_path, "bird", None).name == expected
 
 
 @pytest.mark.parametrize("links", [True, False], ids=["with hard links", "without"])
@@ -46,17 +46,19 @@ def test_pictures_written_at_once_never_overwrite_each_other(
     if not links:
         monkeypatch.setattr(os, "link", no_links)
     with ThreadPoolExecutor(8) as pool:
-        paths = list(pool.map(lambda seed: save_new_png(PICTURE.copy(), tmp_path, "bird", {"seed": seed}), range(64)))
+        paths = list(
+            pool.map(lambda seed: save_new_picture(PICTURE.copy(), tmp_path, "bird", {"seed": seed}), range(64))
+        )
     assert [read_facts(path)["seed"] for path in paths] == list(range(64))
     assert len(list(tmp_path.iterdir())) == 64
     with pytest.raises(UsageError, match="nothing is overwritten"):
-        save_png(PICTURE, paths[5], None)
+        save_picture(PICTURE, paths[5], None)
     assert read_facts(paths[5])["seed"] == 5
 
 
 def test_facts_come_back_and_other_tools_find_the_prompt(tmp_path: Path) -> None:
     facts = {"prompt": "ein Vögel, 鳥 🐦\nzwei Zeilen", "seed": 2**62, "model": "birds", "stage": 2}
-    save_png(PICTURE, tmp_path / "new" / "bird.png", facts)
+    save_picture(PICTURE, tmp_path / "new" / "bird.png", facts)
     assert read_facts(tmp_path / "new" / "bird.png") == facts
     with Image.open(tmp_path / "new" / "bird.png") as picture:
         assert json.loads(picture.info["stackgan"]) == facts
@@ -65,13 +67,12 @@ def test_facts_come_back_and_other_tools_find_the_prompt(tmp_path: Path) -> None
 
 
 def test_pictures_without_facts_are_said_to_have_none(tmp_path: Path) -> None:
-    save_png(PICTURE, tmp_path / "plain.png", None)
+    save_picture(PICTURE, tmp_path / "plain.png", None)
     with pytest.raises(DataError, match="does not say"):
         read_facts(tmp_path / "plain.png")
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "empty.png").touch()
-    PICTURE.save(tmp_path / "other.jpg")
-    for name in ("text.png", "empty.png", "other.jpg", "absent.png"):
+    for name in ("text.png", "empty.png", "absent.png"):
         with pytest.raises(DataError, match="cannot be read"):
             read_facts(tmp_path / name)
 
@@ -87,14 +88,14 @@ def test_facts_of_strangers_are_not_believed(tmp_path: Path) -> None:
             read_facts(tmp_path / "strange.png")
 
 
-def test_output_may_be_one_new_png_or_any_folder(tmp_path: Path) -> None:
+def test_output_may_be_one_new_picture_or_any_folder(tmp_path: Path) -> None:
     check_target(tmp_path / "one.png", 1)
     check_target(tmp_path / "folder", 100)
     check_target(Path(), 100)
     (tmp_path / "run.2026").mkdir()
     check_target(tmp_path / "run.2026", 100)
     (tmp_path / "there.png").touch()
-    for target, count in ((tmp_path / "one.png", 2), (tmp_path / "one.jpg", 1), (tmp_path / "there.png", 1)):
+    for target, count in ((tmp_path / "one.png", 2), (tmp_path / "one.bmp", 1), (tmp_path / "there.png", 1)):
         with pytest.raises(UsageError):
             check_target(target, count)
 
@@ -102,7 +103,7 @@ def test_output_may_be_one_new_png_or_any_folder(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StackganError, match="could not be written"):
-        save_png(PICTURE, tmp_path / "file" / "bird.png", None)
+        save_picture(PICTURE, tmp_path / "file" / "bird.png", None)
 
 
 def test_a_picture_bomb_is_refused_at_once(tmp_path: Path) -> None:
@@ -116,3 +117,27 @@ def test_a_picture_bomb_is_refused_at_once(tmp_path: Path) -> None:
     )
     with pytest.raises(DataError, match=r"bomb\.png cannot be read"):
         read_facts(path)
+
+
+@pytest.mark.parametrize("name", ["bird.png", "bird.jpg", "bird.JPEG", "bird.webp", "bird.avif"])
+def test_every_format_tells_people_other_tools_and_this_one_how_it_was_made(tmp_path: Path, name: str) -> None:
+    facts = {"prompt": "ein Vögel 🐦", "seed": 3, "model": "birds"}
+    path = tmp_path / name
+    save_picture(PICTURE, path, facts)
+    assert read_facts(path) == facts
+    with Image.open(path) as picture:
+        assert picture.size == PICTURE.size
+        comment = picture.getexif().get_ifd(0x8769).get(0x9286, b"")
+        line = picture.info.get("parameters") or comment.removeprefix(b"UNICODE\0").decode("utf-16-be")
+    assert line.startswith("ein Vögel 🐦\nseed: 3")
+    save_picture(PICTURE, tmp_path / f"plain-{name}", None)
+    with pytest.raises(DataError, match="does not say"):
+        read_facts(tmp_path / f"plain-{name}")
+
+
+def test_lossless_formats_keep_every_pixel(tmp_path: Path) -> None:
+    for form in ("png", "webp"):
+        path = save_new_picture(PICTURE, tmp_path, "bird", None, form)
+        assert Image.open(path).convert("RGB").tobytes() == PICTURE.convert("RGB").tobytes()
+    with pytest.raises(UsageError, match="no format 'tiff'"):
+        save_new_picture(PICTURE, tmp_path, "bird", None, "tiff")
