@@ -9,15 +9,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from stackgan_cli.errors import UsageError
 from stackgan_cli.pictures.picture_files import save_new_picture, slug
 
 if TYPE_CHECKING:
+    import torch
     from PIL import Image
 
 LARGEST_SEED = 2**63 - 1
+MOST_STOPS = 100
+"""Pictures that a way may lead through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,8 @@ def seeds_of(
     if generator is None:
         first = secrets.randbelow(2**31) if seed is None else seed
         return [first + number for number in range(each)] * prompts
+    import torch
+
     if seed is not None:
         raise UsageError("Seeds come from a seed or from a generator, not from both.", hint="either of them")
     several = [generator] * count if isinstance(generator, torch.Generator) else list(generator)
@@ -116,3 +119,30 @@ def seeds_of(
             f"There are {len(several)} generators for {count} pictures.", hint="one generator, or one a picture"
         )
     return [int(torch.randint(LARGEST_SEED, (1,), generator=one, device=one.device)) for one in several]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A picture that the way leads through."""
+
+    prompt: str
+    seed: int
+
+
+def stops_of(prompts: Sequence[str], seeds: Sequence[int]) -> list[Stop]:
+    """Put prompts and seeds together: as many of each, or one of the one for all of the other.
+
+    Raises:
+        UsageError: they do not fit together, or there are fewer than two stops.
+    """
+    count = max(len(prompts), len(seeds))
+    if count < 2:
+        raise UsageError("A way needs two ends.", hint="two sentences, or one with --seeds 1,2")
+    if {len(prompts), len(seeds)} - {1, count}:
+        raise UsageError(
+            f"{len(prompts)} sentences and {len(seeds)} seeds do not fit together.",
+            hint="one seed for all sentences, one sentence for all seeds, or as many of each",
+        )
+    texts = list(prompts) if len(prompts) == count else list(prompts) * count
+    numbers = list(seeds) if len(seeds) == count else list(seeds) * count
+    return [Stop(text, number) for text, number in zip(texts, numbers, strict=True)]

@@ -178,7 +178,7 @@ def _example(pipeline: Pipeline, count: int, stage: int) -> tuple[Tensor, Tensor
     """Sentence vectors and noise of some pictures; the vectors are random, as any that an encoder may give."""
     seeds = range(count)
     sentence = torch.randn(count, pipeline.text_width, generator=torch.Generator().manual_seed(0))
-    return sentence, torch.cat([pipeline.noise(number, seeds) for number in range(1, stage + 1)], dim=1)
+    return sentence, torch.cat(pipeline.noises(seeds, stage=stage), dim=1)
 
 
 def _program(whole: WholeModel, example: tuple[Tensor, Tensor]) -> torch.export.ExportedProgram:

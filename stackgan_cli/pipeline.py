@@ -271,7 +271,7 @@ class Pipeline:
             text = self.encode([prompt])
             for request in each:
                 self.check(request)
-                *before, last = self.pixels_of_stages(text, [request.seed], stage=stage)
+                *before, last = self.pixels_of_stages(text, self.noises([request.seed], stage=stage))
                 yield Drawn(
                     to_pictures(last)[0],
                     request.prompt,
@@ -299,20 +299,24 @@ class Pipeline:
         Raises:
             ComponentError: a generator fails, or returns something else than pictures of its size.
         """
-        return self._drawn(text, seeds, stage)[-1]
+        return self._drawn(text, self.noises(seeds, stage=stage))[-1]
 
     def pixels(self, text: TextFeatures, seeds: Sequence[int], *, stage: int) -> Tensor:
         """Draw a batch as :meth:`generate` does, as uint8 on the processor; errors as of :meth:`pixels_of_stages`."""
-        return self.pixels_of_stages(text, seeds, stage=stage)[-1]
+        return self.pixels_of_stages(text, self.noises(seeds, stage=stage))[-1]
 
     @torch.inference_mode()
-    def pixels_of_stages(self, text: TextFeatures, seeds: Sequence[int], *, stage: int) -> list[Tensor]:
-        """Draw a batch as :meth:`generate` does, and give the pictures of every stage as uint8 on the processor.
+    def pixels_of_stages(self, text: TextFeatures, noises: Sequence[Tensor]) -> list[Tensor]:
+        """Draw a batch, and give the pictures of every stage as uint8 on the processor.
+
+        Args:
+            text: features of one caption per picture.
+            noises: of every stage up to the one that is wanted, as :meth:`noises` gives them.
 
         Raises:
             ComponentError: as of :meth:`generate`; or a generator draws NaN, or something outside [-1, 1].
         """
-        drawn = self._drawn(text, seeds, stage)
+        drawn = self._drawn(text, noises)
         # These are sent ahead of the pictures, so whoever has waited for the pictures has waited for them.
         ranges = [torch.stack(torch.aminmax(images)).to("cpu", non_blocking=True) for images in drawn]
         pixels = [to_bytes(images).cpu() for images in drawn]
@@ -320,15 +324,15 @@ class Pipeline:
             part.refuse(range_fault(*ends.tolist()))
         return pixels
 
-    def _drawn(self, text: TextFeatures, seeds: Sequence[int], stage: int) -> list[Tensor]:
+    def _drawn(self, text: TextFeatures, noises: Sequence[Tensor]) -> list[Tensor]:
         """Pictures of every stage up to the one that is wanted."""
         drawn: list[Tensor] = []
-        for number, part in enumerate(self._generators[:stage], 1):
+        for noise, part in zip(noises, self._generators, strict=False):
             generator = part.component
             with part.blamed("drawing"), self.machine.autocast():
-                made = generator(*drawn, self.noise(number, seeds), text)
+                made = generator(*drawn, noise, text)
             side = generator.resolution
-            part.refuse(pictures_fault(made, (len(seeds), 3, side, side)))
+            part.refuse(pictures_fault(made, (len(noise), 3, side, side)))
             drawn.append(made.images)
         return drawn
 
@@ -368,6 +372,10 @@ class Pipeline:
                 features: TextFeatures = encoder.encode(captions)
             self._encoder.refuse(text_fault(features, len(captions), encoder.width))
             return on_device(features, self.machine.device)
+
+    def noises(self, seeds: Sequence[int], *, stage: int) -> list[Tensor]:
+        """Noise of every stage up to one; see :meth:`noise`."""
+        return [self.noise(number, seeds) for number in range(1, stage + 1)]
 
     def noise(self, stage: int, seeds: Sequence[int]) -> Tensor:
         """Noise (seeds, noise_width) of a stage's generator, zero where it is to draw the condition's mean."""

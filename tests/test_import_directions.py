@@ -28,7 +28,7 @@ FLOORS = (
     ("dataset",),
     ("preparing",),
     ("training", "evaluation", "pipeline", "converting"),
-    ("exporting",),
+    ("exporting", "interpolating"),
     ("commands",),
     ("app", "__init__", "__main__"),
 )

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
 from stackgan_cli.commands.completing import complete_checkpoint
+from stackgan_cli.commands.interpolate import check_way, write_way
 from stackgan_cli.commands.options import Device, Json, Model, Precision, Seed
 from stackgan_cli.interrupts import INTERRUPTS, this_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from stackgan_cli.commands.prompts import Prompts
-    from stackgan_cli.drawn_pictures import Drawn
+    from stackgan_cli.commands.seeds import Seeds
+    from stackgan_cli.drawn_pictures import Drawn, Stop
     from stackgan_cli.pipeline import Pipeline
 
 EPILOG = """Examples:
@@ -27,11 +29,16 @@ stackgan generate "a small red bird" "a large blue bird with black wings" -n 4 -
 
 echo "a white bird standing in snow" | stackgan generate --from - --output birds
 
-stackgan generate --again a-small-red-bird-7.png"""
+stackgan generate --again a-small-red-bird-7.png
+
+stackgan generate --interpolate "a red bird" "a blue bird" --frames 16 --output morph.gif"""
 
 
 _UNKNOWN_SHOWN = 8
 """Words that the model has never met that are named."""
+
+
+Each = TypeVar("Each")
 
 
 class Condition(StrEnum):
@@ -57,6 +64,15 @@ def generate(
         Path | None,
         typer.Option(metavar="PICTURE", help="Draw what this picture was drawn from.", show_default=False),
     ] = None,
+    interpolate: Annotated[
+        bool,
+        typer.Option(
+            "--interpolate",
+            help="Draw the way from each prompt to the next, or from each of --seeds to the next: an animation"
+            " (--output way.gif, way.webp) or a strip (way.png).",
+        ),
+    ] = False,
+    frames: Annotated[int, typer.Option("--frames", min=2, max=1000, help="Pictures on the way.")] = 16,
     checkpoint: Annotated[
         str | None,
         typer.Option(
@@ -91,7 +107,7 @@ def generate(
     from stackgan_cli.commands.prompts import Prompts, words_typed_apart
     from stackgan_cli.commands.seeds import Seeds
     from stackgan_cli.console import print_json, warn
-    from stackgan_cli.drawn_pictures import Request
+    from stackgan_cli.drawn_pictures import MOST_STOPS, Request, stops_of
     from stackgan_cli.pictures.picture_files import check_format, check_target
 
     writer = _Writer(output, format, metadata=metadata, json=json, preview=preview, grid=grid)
@@ -100,35 +116,28 @@ def generate(
     past = None
     if again is not None:
         beside = {"a prompt": prompts, "--from": from_, "--seeds": seeds, "--stage": stage, "--checkpoint": checkpoint}
-        numbers = {"--seed": seed is not None, "-n": num_images > 1, "--condition": condition, "--grid": grid}
-        past = Again.of(again, beside | numbers)
-        prompts, seed, stage, checkpoint, drawn_with = (
-            [past.prompt],
-            past.seed,
-            past.stage,
-            past.checkpoint,
-            past.condition,
-        )
-        model = model or past.model
+        more = {"--seed": seed is not None, "-n": num_images > 1, "--condition": condition}
+        past = Again.of(again, beside | more | {"--grid": grid, "--interpolate": interpolate})
+        prompts, seed, stage, checkpoint = [past.prompt], past.seed, past.stage, past.checkpoint
+        model, drawn_with = model or past.model, past.condition
     asked = Prompts(prompts or [], from_)
     if note := words_typed_apart(prompts or []):
         warn(note)
     each = Seeds.of(seed, num_images, seeds)
-    wanted = len(asked.texts) * each.count
     check_format(format)
-    check_target(output, wanted + grid)
+    if interpolate:
+        check_way(output, format)
+    else:
+        check_target(output, len(asked.texts) * each.count + grid)
     pipeline = _pipeline(model, checkpoint, stage, drawn_with, device, precision)
     if past is not None:
         past.refuse_other(pipeline.model.fingerprint)
     _check(asked, pipeline)
     pipeline.check(Request(asked.texts[0], each.largest))
-    if grid:
-        _refuse_large_sheet(wanted, pipeline.resolution)
-    requests = (Request(text, number) for text in asked.texts for number in each)
-    for drawn in _with_progress(pipeline.draw_all(requests, stage=stage), wanted):
-        writer.take(drawn)
-    if grid:
-        writer.write_sheet(each.count)
+    if interpolate:
+        writer.draw_way(pipeline, stops_of(asked.texts, each.few(MOST_STOPS)), frames, stage or pipeline.stages[-1])
+    else:
+        writer.draw_all(pipeline, asked.texts, each, stage)
     if json:
         left_out = [{"line": line.line, "why": line.why} for line in asked.left_out]
         print_json({"pictures": writer.written, **({"left_out": left_out} if left_out else {})})
@@ -159,7 +168,31 @@ class _Writer:
         self.count = 0
         """Pictures that are written."""
 
-    def take(self, drawn: Drawn) -> None:
+    def draw_all(self, pipeline: Pipeline, texts: Sequence[str], seeds: Seeds, stage: int | None) -> None:
+        """Draw every text with every seed, and write each picture as it is drawn."""
+        from stackgan_cli.drawn_pictures import Request
+
+        wanted = len(texts) * seeds.count
+        if self._grid:
+            _refuse_large_sheet(wanted, pipeline.resolution)
+        requests = (Request(text, seed) for text in texts for seed in seeds)
+        for drawn in _with_progress(pipeline.draw_all(requests, stage=stage), wanted):
+            self._take(drawn)
+        if self._grid:
+            self._write_sheet(seeds.count)
+
+    def draw_way(self, pipeline: Pipeline, stops: Sequence[Stop], frames: int, stage: int) -> None:
+        """Draw the way through all stops, and write it as one file."""
+        from stackgan_cli import interpolating
+
+        drawn = interpolating.frames(pipeline, stops, frames, stage=stage)
+        facts = write_way(
+            pipeline, stops, _with_progress(drawn, frames), self._output, metadata=self._metadata, stage=stage
+        )
+        self.count += 1
+        self._tell(Path(facts.pop("path")), facts)
+
+    def _take(self, drawn: Drawn) -> None:
         """Write a picture."""
         from stackgan_cli.pictures.picture_files import save_new_picture, save_picture, slug
 
@@ -176,7 +209,7 @@ class _Writer:
         if self._preview:
             _preview(drawn)
 
-    def write_sheet(self, each: int) -> None:
+    def _write_sheet(self, each: int) -> None:
         """Write all pictures on one sheet, ``each`` of every prompt."""
         from stackgan_cli.pictures.picture_files import save_new_picture, slug
         from stackgan_cli.pictures.sheets import sheet
@@ -236,7 +269,7 @@ def _check(asked: Prompts, pipeline: Pipeline) -> None:
         _say_what_is_read(pipeline, text)
 
 
-def _with_progress(drawn: Iterable[Drawn], count: int) -> Iterator[Drawn]:
+def _with_progress(drawn: Iterable[Each], count: int) -> Iterator[Each]:
     """Show how far the drawing of several pictures is."""
     from stackgan_cli.console import ProgressReport
 

@@ -57,6 +57,16 @@ class Seeds:
         """The largest of them."""
         return max(each.stop for each in self._ranges) - 1
 
+    def few(self, most: int) -> list[int]:
+        """All of them, in memory.
+
+        Raises:
+            UsageError: there are more than ``most``.
+        """
+        if self.count > most:
+            raise UsageError(f"{self.count:,} seeds are too many here.", hint=f"at most {most:,}")
+        return list(self)
+
     def __iter__(self) -> Iterator[int]:
         for each in self._ranges:
             yield from each

@@ -51,6 +51,18 @@ def sheet(rows: Sequence[tuple[str, Sequence[Image.Image]]], *, side: int, acros
     return page
 
 
+def strip(pictures: Sequence[Image.Image], *, across: int) -> Image.Image:
+    """Lay pictures of one size side by side, at most ``across`` of them in a row, and as many in each as can be."""
+    rows = -(-len(pictures) // across)
+    columns = -(-len(pictures) // rows)
+    width, height = pictures[0].size
+    step = (width + _GAP // 2, height + _GAP // 2)
+    page = Image.new("RGB", (columns * step[0] - _GAP // 2, rows * step[1] - _GAP // 2), _PAPER)
+    for place, picture in enumerate(pictures):
+        page.paste(picture, (place % columns * step[0], place // columns * step[1]))
+    return page
+
+
 def systems_sheet(
     captions: Sequence[str], systems: Sequence[tuple[str, Sequence[Image.Image]]], *, side: int
 ) -> Image.Image:

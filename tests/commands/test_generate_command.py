@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from stackgan_cli.pipeline import Pipeline
 
@@ -380,3 +380,67 @@ def test_drawing_again_says_what_is_missing(
     gone = stackgan("generate", "--again", first, "--output", tmp_path / "out")
     assert gone.code == 5
     assert gone.says("birds")
+
+
+def frames_of(path: str | Path) -> list[Any]:
+    with Image.open(path) as animation:
+        return [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(animation)]
+
+
+def test_a_way_between_sentences_begins_and_ends_with_their_pictures(
+    generate: Callable[..., Any], tmp_path: Path
+) -> None:
+    way = ("--interpolate", "a red bird", "a blue bird", "--frames", 5, "--seed", 3)
+    path = generate(*way, "-o", tmp_path / "way.png").out.strip()
+    drawn = np.asarray(Image.open(path))
+    for prompt, left in (("a red bird", 0), ("a blue bird", 4 * (64 + 4))):
+        alone = pixels(generate(prompt, "--seed", 3).out.strip())
+        assert np.array_equal(drawn[:64, left : left + 64], alone)
+    middle = drawn[:64, 2 * 68 : 2 * 68 + 64].astype(int)
+    assert np.abs(middle - drawn[:64, :64]).mean() > 0
+    animated = frames_of(generate(*way, "-o", tmp_path / "way.webp").out.strip())
+    assert len(animated) == 5
+    assert np.abs(animated[0].astype(int) - drawn[:64, :64]).mean() < 8
+    named = generate(*way).out.strip()
+    assert Path(named).name == "a-red-bird-to-a-blue-bird-3.gif"
+    assert len(frames_of(named)) == 5
+
+
+def test_a_way_between_noises_keeps_the_sentence(generate: Callable[..., Any], tmp_path: Path) -> None:
+    told = generate(
+        "--interpolate", "a red bird", "--seeds", "1,2,3", "--frames", 5, "-o", tmp_path / "w.png", "--json"
+    )
+    facts = told.json["pictures"][0]
+    assert facts["way"] == [["a red bird", 1], ["a red bird", 2], ["a red bird", 3]]
+    strip = np.asarray(Image.open(facts["path"]))
+    assert np.array_equal(strip[:64, 2 * 68 : 2 * 68 + 64], pixels(generate("a red bird", "--seed", 2).out.strip()))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("a bird",),
+        ("a bird", "a fish", "--seeds", "1,2,3"),
+        ("a bird", "a fish", "--frames", "1"),
+        ("a bird", "a fish", "--frames", "100000"),
+        ("a bird", "--seeds", "1-1000"),
+        ("a bird", "a fish", "--format", "jpeg"),
+        ("a bird", "a fish", "-o", "way.mp4"),
+        ("a bird", " "),
+    ],
+)
+def test_ways_that_cannot_be_gone_are_refused(
+    generate: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = generate("--interpolate", *arguments)
+    assert done.code == 2
+    assert not list(tmp_path.glob("way*"))
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_way_overwrites_nothing(generate: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "way.gif").write_text("mine")
+    done = generate("--interpolate", "a bird", "a fish", "-o", tmp_path / "way.gif")
+    assert done.code == 2
+    assert (tmp_path / "way.gif").read_text() == "mine"

@@ -1,0 +1,80 @@
+"""What ``generate --interpolate`` writes: the way from one sentence to another as an animation or as a strip."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stackgan_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from PIL import Image
+
+    from stackgan_cli.drawn_pictures import Stop
+    from stackgan_cli.pipeline import Pipeline
+
+_FRAME_MILLISECONDS = 80
+_MOST_ACROSS = 8
+
+
+def check_way(output: Path, format: str) -> None:  # noqa: A002
+    """Refuse an ``--output`` that cannot hold an animation or a strip.
+
+    Raises:
+        UsageError: there is a file of this name, it is of no known format, or ``--format`` stands beside it.
+    """
+    from stackgan_cli.interpolating import ANIMATIONS
+    from stackgan_cli.pictures.picture_files import check_target
+
+    if format != "png":
+        raise UsageError("--format is for single pictures.", hint="--output way.gif, way.webp or way.png")
+    if output.suffix.lower() not in ANIMATIONS:
+        check_target(output, 1)
+    elif output.exists() and not output.is_dir():
+        raise UsageError(f"{output} exists already, and nothing is overwritten.", hint="another name, or a folder")
+
+
+def write_way(
+    pipeline: Pipeline, stops: Sequence[Stop], drawn: Iterable[Image.Image], output: Path, *, metadata: bool, stage: int
+) -> dict[str, Any]:
+    """Draw a way and write it: a GIF or a WebP animates it, other pictures show it as a strip.
+
+    Args:
+        pipeline: that draws it.
+        stops: that it leads through.
+        drawn: its pictures.
+        output: a file, or a folder for a GIF.
+        metadata: whether the file says how it was drawn.
+        stage: that draws.
+
+    Returns:
+        Where the file is, and what it was drawn from.
+    """
+    from stackgan_cli.interpolating import ANIMATIONS, animation
+    from stackgan_cli.pictures.picture_files import save_file, save_new_file, save_picture, slug
+    from stackgan_cli.pictures.sheets import strip
+
+    pictures = list(drawn)
+    facts: dict[str, Any] = {
+        "prompt": " -> ".join(dict.fromkeys(stop.prompt for stop in stops)),
+        "way": [[stop.prompt, stop.seed] for stop in stops],
+        "frames": len(pictures),
+        "model": pipeline.model.name,
+        "fingerprint": pipeline.model.fingerprint,
+        "stage": stage,
+    }
+    told = facts if metadata else None
+    suffix = output.suffix.lower()
+    if output.is_dir() or not suffix:
+        ends = dict.fromkeys(slug(stop.prompt)[:40].rstrip("-") for stop in (stops[0], stops[-1]))
+        content = animation(pictures, "gif", _FRAME_MILLISECONDS, told)
+        path = save_new_file(content, output, f"{'-to-'.join(ends)}-{stops[0].seed}", ".gif")
+    elif suffix in ANIMATIONS:
+        path = output
+        save_file(animation(pictures, ANIMATIONS[suffix], _FRAME_MILLISECONDS, told), path)
+    else:
+        path = output
+        save_picture(strip(pictures, across=_MOST_ACROSS), path, told)
+    return {"path": str(path), **facts}

@@ -1,0 +1,92 @@
+"""Pictures on the way from one sentence to another, or from one noise to another, as the StackGAN paper shows them."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from stackgan_cli.components.protocols import TextFeatures
+from stackgan_cli.errors import SettingsError, UsageError
+from stackgan_cli.pictures.picture_files import exif_of
+from stackgan_cli.pictures.pixels import to_pictures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from PIL import Image
+    from torch import Tensor
+
+    from stackgan_cli.drawn_pictures import Stop
+    from stackgan_cli.pipeline import Pipeline
+
+ANIMATIONS = {".gif": "gif", ".webp": "webp"}
+MOST_FRAMES = 1000
+
+
+def frames(pipeline: Pipeline, stops: Sequence[Stop], count: int, *, stage: int) -> Iterator[Image.Image]:
+    """Draw pictures at equal distances on the way through all stops, the first and the last of them included.
+
+    Sentence vectors change along straight lines, as in the paper (section 4.3); noise along the great circle between
+    two draws, whose length is that of a draw everywhere.
+
+    Args:
+        pipeline: the model.
+        stops: two or more.
+        count: pictures in all.
+        stage: 1 or 2.
+
+    Raises:
+        UsageError: a prompt cannot be read, or the number is out of range.
+        SettingsError: the sentences differ, and the model reads words one by one.
+    """
+    if not 2 <= count <= MOST_FRAMES:
+        raise UsageError(f"There are 2 to {MOST_FRAMES:,} pictures on a way, not {count:,}.", hint="--frames 16")
+    for stop in stops:
+        pipeline.check_prompt(stop.prompt)
+    texts = [pipeline.encode([stop.prompt]) for stop in stops]
+    if len({stop.prompt for stop in stops}) > 1 and any(text.words is not None for text in texts):
+        raise SettingsError(
+            f"{pipeline.model.name} reads words one by one, and there is no way from one word to another.",
+            hint="one sentence with --seeds 1,2",
+        )
+    noises = [pipeline.noises([stop.seed], stage=stage) for stop in stops]
+    for frame in range(count):
+        at = frame * (len(stops) - 1) / (count - 1)
+        before = min(int(at), len(stops) - 2)
+        share = at - before
+        text, after = texts[before], texts[before + 1]
+        sentence = torch.lerp(text.sentence, after.sentence, share)
+        between = [_on_circle(*ends, share) for ends in zip(noises[before], noises[before + 1], strict=True)]
+        features = TextFeatures(sentence, text.words, text.padding)
+        yield to_pictures(pipeline.pixels_of_stages(features, between)[-1])[0]
+
+
+def _on_circle(start: Tensor, end: Tensor, share: float) -> Tensor:
+    """Spherical interpolation (Shoemake 1985) of rows of noise (1, width)."""
+    cosine = torch.nn.functional.cosine_similarity(start, end).clamp(-1, 1)
+    angle = float(torch.acos(cosine))
+    if math.sin(angle) < 1e-4:
+        return torch.lerp(start, end, share)
+    return (math.sin((1 - share) * angle) * start + math.sin(share * angle) * end) / math.sin(angle)
+
+
+def animation(pictures: Sequence[Image.Image], form: str, milliseconds: int, facts: dict[str, Any] | None) -> bytes:
+    """Encode pictures as an animation that begins anew at its end.
+
+    Args:
+        pictures: frames of one size.
+        form: ``gif`` or ``webp``.
+        milliseconds: that each is shown.
+        facts: kept in a WebP's EXIF data, or as a GIF's comment; None keeps none.
+    """
+    content = io.BytesIO()
+    timing: dict[str, Any] = {"save_all": True, "append_images": pictures[1:], "duration": milliseconds, "loop": 0}
+    if form == "webp":
+        pictures[0].save(content, "WEBP", quality=90, exif=b"" if facts is None else exif_of(facts), **timing)
+    else:
+        comment = b"" if facts is None else facts.get("prompt", "").encode()[:255]
+        pictures[0].save(content, "GIF", comment=comment, **timing)
+    return content.getvalue()
