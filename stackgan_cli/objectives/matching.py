@@ -159,7 +159,8 @@ class PictureTextMatching(nn.Module):
             with torch.autocast("cpu", half, enabled=half is not None):
                 pictures, read = self.picture(disturbed(images, generator_for(seed, "disturbed", step)))
                 texts, said = self.text(text.sentence)
-            loss = self._contrast(pictures, texts) + self.labels.loss(read, said, targets, stated)
+            # Summed: in their mean, what covers few pixels, as wings and patterns do, is hardly learnt.
+            loss = self._contrast(pictures, texts) + len(read) * self.labels.loss(read, said, targets, stated)
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             optimizer.step()
