@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from stackgan_cli.components.entries import ComponentEntry
+from stackgan_cli.components.protocols import HasCrop
 from stackgan_cli.components.registry import Component, Kind, available, find
 from stackgan_cli.errors import ComponentError, DataError, UsageError
 from stackgan_cli.files import given_path
@@ -101,6 +102,8 @@ def plan_for(request: PrepareRequest, name: str, there: DataManifest | None, pro
     progress.say(f"Reading with {component.name}: {why}.")
     entry, reader = _built(component, options, request.seed)
     suits = suited(reader, source)
+    if request.crop is None and suits.crop == "center" and isinstance(reader, HasCrop) and reader.crop == "bbox":
+        progress.say("There are no bounding boxes, so each picture is cropped at its centre: --crop center.")
     return Plan(
         entry=entry,
         reader=reader,

@@ -60,7 +60,7 @@ def survey(plan: Plan, report: Report) -> Survey:
     """Read the source once without opening a picture; now and then it is told how many examples were seen.
 
     Raises:
-        DataError: there is no example at all.
+        DataError: there is no example at all, or no bounding box for a crop rule that needs them.
         ComponentError: the reader gives something that is no image.
     """
     notes = _Notes(_settings(plan))
@@ -81,6 +81,11 @@ def survey(plan: Plan, report: Report) -> Survey:
             hint="Each picture needs a caption, in metadata.jsonl or in a .txt of the same name.",
         )
     report(len(notes.codes))
+    if plan.crop == "bbox" and not notes.boxed:
+        raise DataError(
+            f"The crop rule bbox needs bounding boxes, and {plan.place} has none.",
+            hint="--crop center; or put the boxes there: CUB-200-2011 has them in bounding_boxes.txt",
+        )
     only_testing = not notes.codes.strip(bytes([_TEST]))
     codes = notes.codes.replace(bytes([_TEST]), bytes([_OPEN])) if only_testing else notes.codes
     fates = _fates(codes, plan)
@@ -129,6 +134,7 @@ class _Notes:
         self.classes: set[str] = set()
         self.attributes: tuple[str, ...] = ()
         self.classed = self.attributed = self.stated = True
+        self.boxed = False
         self.left_out = LeftOut()
 
     def add(self, example: Example) -> None:
@@ -142,6 +148,7 @@ class _Notes:
             self.classes.add(example.class_name)
         self.attributed &= example.attributes is not None
         self.stated &= example.stated is not None
+        self.boxed |= example.box is not None
 
 
 def _code(example: Example) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Box = tuple[float, float, float, float]
+
+_LISTS_BIRDS = re.compile(rb"(?:\xef\xbb\xbf)?\s*\d+\s+\d{3}\.[^/]+/\S")
+"""How images.txt begins: a number, and a picture in the folder of a numbered class."""
+_BEGINNING = 1 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +45,27 @@ class Listed:
 def cub_home(source: Path) -> Path | None:
     """Find images.txt and bounding_boxes.txt in a folder or in its CUB_200_2011; None where they are not there."""
     for home in (source, source / "CUB_200_2011"):
-        if (home / "images.txt").is_file() and (home / "bounding_boxes.txt").is_file():
+        if (home / "images.txt").is_file() and has_boxes(home):
             return home
     return None
+
+
+def cub_list(source: Path) -> Path | None:
+    """Find images.txt in a folder or in its CUB_200_2011, be there boxes or not; None where no such list is there."""
+    with_boxes = cub_home(source)
+    if with_boxes is not None:
+        return with_boxes
+    for home in (source, source / "CUB_200_2011"):
+        if (home / "images.txt").is_file() and (home / "images").is_dir():
+            with (home / "images.txt").open("rb") as file:
+                if _LISTS_BIRDS.match(file.read(_BEGINNING)):
+                    return home
+    return None
+
+
+def has_boxes(home: Path) -> bool:
+    """Whether the folder of images.txt has bounding_boxes.txt, too."""
+    return (home / "bounding_boxes.txt").is_file()
 
 
 def listed_pictures(home: Path, left_out: LeftOut) -> list[Listed]:

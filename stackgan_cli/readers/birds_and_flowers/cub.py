@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.protocols import Example
 from stackgan_cli.downloads.addresses import CUB
 from stackgan_cli.errors import DataError
 from stackgan_cli.readers.birds_and_flowers.attngan_captions import caption_source, captions_by_key, home_of_names
-from stackgan_cli.readers.birds_and_flowers.boxes import Listed, boxes_by_number, cub_home, listed_pictures
+from stackgan_cli.readers.birds_and_flowers.boxes import Listed, boxes_by_number, cub_list, has_boxes, listed_pictures
 from stackgan_cli.readers.birds_and_flowers.splits import CUB_TEST_CLASSES, Split, published_split
 from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions
 from stackgan_cli.readers.layout import Boundary, LayoutReader, file_named, spellings
 from stackgan_cli.readers.left_out import LeftOut
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from stackgan_cli.components.protocols import Skipped
 
 _LAYOUT = (
-    "It should hold CUB_200_2011/images.txt, CUB_200_2011/bounding_boxes.txt, CUB_200_2011/images/ and, beside or "
-    "inside CUB_200_2011, text_c10/ or text/, or AttnGAN's captions.pickle with train/ and test/."
+    "It should hold CUB_200_2011/images.txt, CUB_200_2011/images/, bounding_boxes.txt beside them for --crop bbox and, "
+    "beside or inside CUB_200_2011, text_c10/ or text/, or AttnGAN's captions.pickle with train/ and test/."
 )
 _NUMBERED = re.compile(r"(\d{3})\.")
 
@@ -49,14 +49,27 @@ class CubReader(LayoutReader):
         self._captions = captions
 
     def evidence(self, source: Path) -> str | None:
-        """Look for the two lists of pictures and boxes."""
-        return None if cub_home(source) is None else "images.txt and bounding_boxes.txt: CUB-200-2011 birds"
+        """Look for the list of pictures, with or without that of boxes."""
+        home = cub_list(source)
+        if home is None:
+            return None
+        lists = "images.txt and bounding_boxes.txt" if has_boxes(home) else "images.txt without bounding_boxes.txt"
+        return f"{lists}: CUB-200-2011 birds"
+
+    def suits(self, source: Path) -> Mapping[str, Any]:
+        """Give the crop rule: the published one where there are bounding boxes."""
+        try:
+            home = cub_list(source)
+        except OSError:
+            # Whoever reads the source says why it cannot be opened.
+            home = None
+        return {"crop": self.crop if home is None or has_boxes(home) else "center"}
 
     def found(self, root: Path) -> Iterator[Example | Skipped]:
         """Yield the listed pictures, and what had to be left out."""
-        home = cub_home(root)
+        home = cub_list(root)
         if home is None:
-            raise DataError(f"{root} holds no images.txt and bounding_boxes.txt of CUB-200-2011.", _LAYOUT)
+            raise DataError(f"{root} holds no images.txt of CUB-200-2011 with the folder images beside it.", _LAYOUT)
         left_out = LeftOut()
         listed = listed_pictures(home, left_out)
         if not listed:
@@ -105,7 +118,7 @@ def _finder(captions: Path, places: list[Path], reading: CaptionFiles) -> Callab
 def _captioned(
     home: Path, listed: list[Listed], find: Callable[[Listed], tuple[str, ...]], split: Split, left_out: LeftOut
 ) -> Iterator[Example]:
-    boxes = boxes_by_number(home)
+    boxes = boxes_by_number(home) if has_boxes(home) else None
     boundary = Boundary(home / "images", home)
     absent: list[Listed] = []
     for picture in listed:
@@ -114,16 +127,17 @@ def _captioned(
             absent.append(picture)
         elif not boundary.holds(file):
             left_out.add(picture.name, "pictures", "a link that leads out of the folder")
-        elif picture.number not in boxes:
-            left_out.add(picture.name, "pictures", "bounding_boxes.txt has no valid box for it")
         else:
             try:
                 captions = find(picture)
             except UnreadableCaptions as problem:
                 left_out.add(picture.name, "pictures", str(problem))
                 continue
+            box = None if boxes is None else boxes.get(picture.number)
+            if boxes is not None and box is None:
+                left_out.add(picture.name, "pictures", "kept; bounding_boxes.txt has no valid box for it")
             part = split.of(picture.key, picture.class_name)
-            yield Example(picture.name, file, captions, part, picture.class_name, boxes[picture.number])
+            yield Example(picture.name, file, captions, part, picture.class_name, box)
     _leave_out_absent(absent, listed, left_out)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from stackgan_cli.components.protocols import Example
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import relative_name
+from stackgan_cli.readers.birds_and_flowers.boxes import cub_list
 from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions, oddity
 from stackgan_cli.readers.columns import Columns
 from stackgan_cli.readers.folder.class_folders import (
@@ -80,7 +81,7 @@ class FolderReader(LayoutReader):
             for name in NAMES:
                 if (folder / name).is_file():
                     return f"{(folder / name).relative_to(source).as_posix()} lists pictures and captions"
-        classes = class_folders_in(source)
+        classes = class_folders_in(source) if cub_list(source) is None else []
         for folder in (*_likely_folders(source), *classes[:_FEW_FOLDERS]):
             pair = None
             with suppress(OSError):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import tracemalloc
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sources import found, picture, put, put_names
@@ -63,6 +65,37 @@ def test_a_partial_copy_is_told_in_one_line(tmp_path: Path) -> None:
     assert "of 1 of the 3 classes there is none" in line.reason
 
 
+def test_boxes_are_needed_for_the_crop_around_them_alone(
+    tmp_path: Path, stackgan: Callable[..., Any], empty_home: Path
+) -> None:
+    home = make(tmp_path / "birds")
+    assert CubReader().suits(tmp_path / "birds")["crop"] == "bbox"
+    (home / "bounding_boxes.txt").unlink()
+    for source in (home, tmp_path / "birds"):
+        assert "without bounding_boxes.txt" in (CubReader().recognises(source) or "")
+    examples, skipped = read(home)
+    assert [(item.name, item.split, item.box) for item in examples] == [
+        (ALBATROSS, "test", None),
+        (LAYSAN, "train", None),
+    ]
+    assert not skipped
+    common = ("prepare", "--data", "mine", "--source", home, "--resolution", 16, "--encoder", "hashed-words")
+    refused = stackgan(*common, "--crop", "bbox")
+    assert refused.code == 3
+    assert refused.says("needs bounding boxes", str(home), "--crop center", "bounding_boxes.txt")
+    done = stackgan(*common)
+    assert done.code == 0, done.err
+    assert done.says("no bounding boxes", "cropped at its centre")
+    assert stackgan("info", empty_home / "data" / "mine", "--json").json["data"]["crop"] == "center"
+
+
+@pytest.mark.parametrize("text", ["shopping\n", "1 photo.jpg\n", "1 birds/photo.jpg\n", ""])
+def test_another_list_called_images_is_not_taken_for_cub(tmp_path: Path, text: str) -> None:
+    picture(tmp_path / "images" / "photo.jpg")
+    (tmp_path / "images.txt").write_text(text)
+    assert CubReader().recognises(tmp_path) is None
+
+
 def test_pictures_without_caption_or_box_and_odd_lines(tmp_path: Path) -> None:
     names = (ALBATROSS, LAYSAN, "004.X/a.jpg", "004.X/b.jpg")
     home = make(tmp_path, names)
@@ -71,10 +104,11 @@ def test_pictures_without_caption_or_box_and_odd_lines(tmp_path: Path) -> None:
     with (home / "images.txt").open("a") as file:
         file.write("5 ../../../etc/passwd\n6 /etc/passwd\nnonsense\n7 " + LAYSAN + "\n")
     examples, skipped = read(tmp_path)
-    assert [item.name for item in examples] == [ALBATROSS, LAYSAN]
+    assert [item.name for item in examples] == [ALBATROSS, LAYSAN, "004.X/b.jpg"]
+    assert examples[2].box is None
     reasons = {item.name: item.reason for item in skipped}
     assert "no caption file" in reasons["004.X/a.jpg"]
-    assert "box" in reasons["004.X/b.jpg"]
+    assert "kept; bounding_boxes.txt has no valid box" in reasons["004.X/b.jpg"]
     for line in ("images.txt line 5 (../../../etc/passwd)", "images.txt line 6 (/etc/passwd)"):
         assert reasons[line] == "the name in it leads out of the folder images"
     assert "not a number and a name" in reasons["images.txt line 7"]
