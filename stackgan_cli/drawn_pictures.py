@@ -40,8 +40,8 @@ class Drawn:
     fingerprint: str
     """Of the model's weights: two models of one name differ in it."""
     stage: int
-    chosen: Mapping[str, str] = field(default_factory=dict)
-    """What the pipeline draws otherwise than the model was made for: ``condition``, ``checkpoint``."""
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    """What the pipeline draws otherwise than the model was made for: ``condition``, ``checkpoint``, ``truncation``."""
     sketch: Image.Image | None = None
     """What Stage-I drew, where Stage-II drew the picture."""
 

@@ -20,6 +20,7 @@ from stackgan_cli.dataset.caption_features import on_device
 from stackgan_cli.drawn_pictures import LARGEST_SEED, Drawn, PipelineOutput, Request, seeds_of
 from stackgan_cli.errors import ComponentError, ModelError, UsageError
 from stackgan_cli.generators.folding import fold
+from stackgan_cli.generators.layers import truncate_normal
 from stackgan_cli.machine import choose_machine, place
 from stackgan_cli.model_finding import find_model
 from stackgan_cli.model_folder import STAGES, copy_model
@@ -82,6 +83,11 @@ class Pipeline:
         checkpoint: ``best`` or a number of steps: draw the last stage with the weights that it had then.
         condition: draw with a ``sample`` of the conditioning distribution or with its ``mean``; by default as the model
             was made for.
+        truncation: largest number that the noise may hold; nearer to 0, pictures are more alike and more usual (Brock
+            et al. 2019, *BigGAN*, section 3.1). By default the noise is drawn as in training.
+
+    Raises:
+        UsageError: the truncation is not above 0.
     """
 
     def __init__(
@@ -90,8 +96,12 @@ class Pipeline:
         machine: Machine,
         checkpoint: str | None = None,
         condition: Literal["sample", "mean"] | None = None,
+        truncation: float | None = None,
     ) -> None:
+        if truncation is not None and not truncation > 0:
+            raise UsageError(f"Noise cannot be truncated at {truncation}.", hint="--truncation 1.5")
         self.model, self.machine, self.checkpoint, self.condition = model, machine, checkpoint, condition
+        self.truncation = truncation
         self.notes: list[str] = []
         """What may make the model draw otherwise than is expected: components that have changed since it was trained,
         and generators that cannot be given the condition that was asked for."""
@@ -125,6 +135,7 @@ class Pipeline:
         device: str = "auto",
         precision: str = "auto",
         condition: Literal["sample", "mean"] | None = None,
+        truncation: float | None = None,
     ) -> Self:
         """Load a model; without one, that of ``$STACKGAN_MODEL``, or the one trained last, or the bundled one.
 
@@ -133,6 +144,7 @@ class Pipeline:
             device: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the quickest one here, as ``generate`` takes.
             precision: ``float32``, ``bfloat16``, or ``auto`` for the quicker one on that device.
             condition: what to draw with, as the class has it.
+            truncation: of the noise, likewise.
 
         Raises:
             UsageError: the device or the precision cannot be had here.
@@ -140,7 +152,7 @@ class Pipeline:
             ComponentError: the model needs a component that is not installed.
         """
         folder = find_model(None if model is None else str(model))
-        return cls(folder, choose_machine(device, precision), condition=condition)
+        return cls(folder, choose_machine(device, precision), condition=condition, truncation=truncation)
 
     def to(self, device: str, precision: str = "auto") -> Self:
         """Draw on another device from now on; the weights are read again, because some may have been rounded.
@@ -148,7 +160,8 @@ class Pipeline:
         Raises:
             UsageError: the device or the precision cannot be had here.
         """
-        Pipeline.__init__(self, self.model, choose_machine(device, precision), self.checkpoint, self.condition)
+        machine = choose_machine(device, precision)
+        Pipeline.__init__(self, self.model, machine, self.checkpoint, self.condition, self.truncation)
         return self
 
     def save_pretrained(self, folder: str | Path) -> Path:
@@ -266,7 +279,7 @@ class Pipeline:
         self.model.stage_folder(stage)
         for request in requests if isinstance(requests, Sequence) else ():
             self.check(request)
-        chosen = {"condition": self.condition, "checkpoint": self.checkpoint}
+        chosen = {"condition": self.condition, "checkpoint": self.checkpoint, "truncation": self.truncation}
         for prompt, each in itertools.groupby(requests, lambda request: request.prompt):
             text = self.encode([prompt])
             for request in each:
@@ -382,6 +395,8 @@ class Pipeline:
         generator = self.generator(stage)
         width = generator.noise_width
         rows = torch.stack([torch.randn(width, generator=generator_for(seed, "picture", stage)) for seed in seeds])
+        if self.truncation is not None:
+            rows = truncate_normal(rows, self.truncation)
         if self.draws_mean(stage) and isinstance(generator, DrawsCondition):
             rows[:, generator.condition_noise] = 0.0
         return rows.to(self.machine.device)

@@ -24,6 +24,7 @@ class Again:
     stage: int | None
     checkpoint: str | None
     condition: Literal["mean", "sample"] | None
+    truncation: float | None
 
     @classmethod
     def of(cls, picture: Path, others: Mapping[str, Any]) -> Again:
@@ -51,7 +52,7 @@ class Again:
         prompt, seed, model = facts.get("prompt"), facts.get("seed"), facts.get("model")
         if not isinstance(prompt, str) or not isinstance(model, str) or type(seed) is not int or seed < 0:
             raise DataError(f"{picture} does not say what it was drawn from.", hint="a picture made by generate")
-        stage, condition = facts.get("stage"), facts.get("condition")
+        stage, condition, truncation = facts.get("stage"), facts.get("condition"), facts.get("truncation")
         return cls(
             picture=picture,
             prompt=prompt,
@@ -61,6 +62,7 @@ class Again:
             stage=stage if stage in (1, 2) else None,
             checkpoint=_text(facts.get("checkpoint")),
             condition=condition if condition in ("mean", "sample") else None,
+            truncation=truncation if isinstance(truncation, float) else None,
         )
 
     def refuse_other(self, fingerprint: str) -> None:

@@ -96,6 +96,10 @@ def generate(
             show_default="as the model was made for",
         ),
     ] = None,
+    truncation: Annotated[
+        float | None,
+        typer.Option(help="Largest number in the noise: smaller, more usual and more alike.", show_default=False),
+    ] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Show the pictures in the terminal.")] = False,
     metadata: Annotated[bool, typer.Option(help="Write prompt, seed and model into the file.")] = True,
     device: Device = "auto",
@@ -116,10 +120,10 @@ def generate(
     past = None
     if again is not None:
         beside = {"a prompt": prompts, "--from": from_, "--seeds": seeds, "--stage": stage, "--checkpoint": checkpoint}
-        more = {"--seed": seed is not None, "-n": num_images > 1, "--condition": condition}
+        more = {"--seed": seed is not None, "-n": num_images > 1, "--condition": condition, "--truncation": truncation}
         past = Again.of(again, beside | more | {"--grid": grid, "--interpolate": interpolate})
         prompts, seed, stage, checkpoint = [past.prompt], past.seed, past.stage, past.checkpoint
-        model, drawn_with = model or past.model, past.condition
+        model, drawn_with, truncation = model or past.model, past.condition, past.truncation
     asked = Prompts(prompts or [], from_)
     if note := words_typed_apart(prompts or []):
         warn(note)
@@ -129,7 +133,7 @@ def generate(
         check_way(output, format)
     else:
         check_target(output, len(asked.texts) * each.count + grid)
-    pipeline = _pipeline(model, checkpoint, stage, drawn_with, device, precision)
+    pipeline = _pipeline(model, checkpoint, stage, drawn_with, truncation, device, precision)
     if past is not None:
         past.refuse_other(pipeline.model.fingerprint)
     _check(asked, pipeline)
@@ -288,6 +292,7 @@ def _pipeline(
     checkpoint: str | None,
     stage: int | None,
     condition: Literal["mean", "sample"] | None,
+    truncation: float | None,
     device: str,
     precision: str,
 ) -> Pipeline:
@@ -301,7 +306,7 @@ def _pipeline(
         from stackgan_cli.machine import choose_machine
         from stackgan_cli.pipeline import Pipeline
 
-        pipeline = Pipeline(folder, choose_machine(device, precision), checkpoint, condition)
+        pipeline = Pipeline(folder, choose_machine(device, precision), checkpoint, condition, truncation)
     for note in pipeline.notes:
         warn(note)
     return pipeline

@@ -17,6 +17,7 @@ _FACTS = (
     "stage",
     "checkpoint",
     "condition",
+    "truncation",
     "size",
     "prompts",
     "seeds",
@@ -46,6 +47,7 @@ def show_picture(path: Path, written: Mapping[str, Any]) -> None:
         ["seed", facts["seed"]],
         ["seeds", ", ".join(map(str, seeds)) or None],
         ["condition", facts["condition"]],
+        ["truncation", None if facts["truncation"] is None else str(facts["truncation"])],
         ["size", None if facts["size"] is None else f"{facts['size']} px"],
         ["drawn by", None if facts["stackgan"] is None else f"stackgan {facts['stackgan']}"],
     ]
@@ -66,7 +68,7 @@ def _again(written: Mapping[str, Any]) -> str | None:
     if sheet and len(seeds) > len(prompts):
         options += ["-n", len(seeds) // len(prompts)]
     options += ["--grid"] if sheet else []
-    for key in ("model", "stage", "checkpoint", "condition"):
+    for key in ("model", "stage", "checkpoint", "condition", "truncation"):
         if written.get(key) is not None:
             options += [f"--{key}", written[key]]
     if any(prompt.startswith("-") for prompt in prompts):

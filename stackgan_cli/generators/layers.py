@@ -145,15 +145,15 @@ def residual_block(channels: int) -> Residual:
     )
 
 
-def truncate_normal(noise: Tensor) -> Tensor:
-    """Map draws from N(0, 1) to draws from N(0, 1) truncated to |x| <= 2, by equal cumulative probability.
+def truncate_normal(noise: Tensor, limit: float = TRUNCATION) -> Tensor:
+    """Map draws from N(0, 1) to draws from N(0, 1) truncated to |x| <= ``limit``, by equal cumulative probability.
 
     Monotonic and odd: 0 stays 0, and no input, however large, leaves the interval.
     """
     noise = noise.float()
-    inside = math.erf(TRUNCATION / math.sqrt(2))
+    inside = math.erf(limit / math.sqrt(2))
     mapped = torch.erfinv(torch.erf(noise / math.sqrt(2)) * inside) * math.sqrt(2)
-    return mapped.clamp(-TRUNCATION, TRUNCATION)
+    return mapped.clamp(-limit, limit)
 
 
 class Condition(NamedTuple):

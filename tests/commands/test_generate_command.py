@@ -444,3 +444,16 @@ def test_a_way_overwrites_nothing(generate: Callable[..., Any], tmp_path: Path) 
     done = generate("--interpolate", "a bird", "a fish", "-o", tmp_path / "way.gif")
     assert done.code == 2
     assert (tmp_path / "way.gif").read_text() == "mine"
+
+
+def test_truncated_noise_makes_pictures_alike_and_is_remembered(generate: Callable[..., Any], tmp_path: Path) -> None:
+    def spread(*options: object) -> float:
+        drawn = generate("a red bird", "-n", 6, "--seed", 0, *options, "--json").json["pictures"]
+        return float(np.stack([pixels(each["path"]).astype(float) for each in drawn]).std(axis=0).mean())
+
+    assert spread("--truncation", 0.3) < 0.7 * spread()
+    first = generate("a red bird", "--seed", 4, "--truncation", 0.5).out.strip()
+    assert np.array_equal(pixels(generate("--again", first).out.strip()), pixels(first))
+    assert not np.array_equal(pixels(generate("a red bird", "--seed", 4).out.strip()), pixels(first))
+    for senseless in (0, -1, "nan"):
+        assert generate("a red bird", "--truncation", senseless).code == 2
