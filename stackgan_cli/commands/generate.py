@@ -48,60 +48,76 @@ class Condition(StrEnum):
     SAMPLE = "sample"
 
 
+PromptArguments = Annotated[list[str] | None, typer.Argument(metavar="PROMPT...", show_default=False)]
+From = Annotated[
+    str | None, typer.Option("--from", help="File with one prompt a line; - reads stdin.", show_default=False)
+]
+NumImages = Annotated[int, typer.Option("--num-images", "-n", min=1, help="Pictures of each prompt.")]
+SeedList = Annotated[
+    str | None,
+    typer.Option(metavar="LIST", help="Seeds of each prompt's pictures, such as 0-7,42.", show_default=False),
+]
+AgainOption = Annotated[
+    Path | None,
+    typer.Option(metavar="PICTURE", help="Draw what this picture was drawn from.", show_default=False),
+]
+Interpolate = Annotated[
+    bool,
+    typer.Option(
+        "--interpolate",
+        help="Draw the way from each prompt to the next, or from each of --seeds to the next: an animation"
+        " (--output way.gif, way.webp) or a strip (way.png).",
+    ),
+]
+Frames = Annotated[int, typer.Option("--frames", min=2, max=1000, help="Pictures on the way.")]
+Checkpoint = Annotated[
+    str | None,
+    typer.Option(
+        help="Draw with a checkpoint of the training: best, or its steps.",
+        autocompletion=complete_checkpoint,
+        show_default=False,
+    ),
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the pictures, or a file for a single one.")]
+Format = Annotated[str, typer.Option("--format", help="png, jpeg, webp or avif, in a folder.")]
+Grid = Annotated[bool, typer.Option("--grid", help="Also write all pictures on one sheet with captions.")]
+Stage = Annotated[
+    int | None, typer.Option(min=1, max=2, help="1: the sketch alone.", show_default="the last one trained")
+]
+ConditionOption = Annotated[
+    Condition | None,
+    typer.Option(
+        help="Draw with the mean of the conditioning distribution, or with a sample of it as in the paper.",
+        show_default="as the model was made for",
+    ),
+]
+Truncation = Annotated[
+    float | None,
+    typer.Option(help="Largest number in the noise: smaller, more usual and more alike.", show_default=False),
+]
+Preview = Annotated[bool, typer.Option("--preview", help="Show the pictures in the terminal.")]
+Metadata = Annotated[bool, typer.Option(help="Write prompt, seed and model into the file.")]
+
+
 def generate(
-    prompts: Annotated[list[str] | None, typer.Argument(metavar="PROMPT...", show_default=False)] = None,
-    from_: Annotated[
-        str | None, typer.Option("--from", help="File with one prompt a line; - reads stdin.", show_default=False)
-    ] = None,
+    prompts: PromptArguments = None,
+    from_: From = None,
     model: Model = None,
-    num_images: Annotated[int, typer.Option("--num-images", "-n", min=1, help="Pictures of each prompt.")] = 1,
+    num_images: NumImages = 1,
     seed: Seed = None,
-    seeds: Annotated[
-        str | None,
-        typer.Option(metavar="LIST", help="Seeds of each prompt's pictures, such as 0-7,42.", show_default=False),
-    ] = None,
-    again: Annotated[
-        Path | None,
-        typer.Option(metavar="PICTURE", help="Draw what this picture was drawn from.", show_default=False),
-    ] = None,
-    interpolate: Annotated[
-        bool,
-        typer.Option(
-            "--interpolate",
-            help="Draw the way from each prompt to the next, or from each of --seeds to the next: an animation"
-            " (--output way.gif, way.webp) or a strip (way.png).",
-        ),
-    ] = False,
-    frames: Annotated[int, typer.Option("--frames", min=2, max=1000, help="Pictures on the way.")] = 16,
-    checkpoint: Annotated[
-        str | None,
-        typer.Option(
-            help="Draw with a checkpoint of the training: best, or its steps.",
-            autocompletion=complete_checkpoint,
-            show_default=False,
-        ),
-    ] = None,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the pictures, or a file for a single one.")
-    ] = Path(),
-    format: Annotated[str, typer.Option("--format", help="png, jpeg, webp or avif, in a folder.")] = "png",  # noqa: A002
-    grid: Annotated[bool, typer.Option("--grid", help="Also write all pictures on one sheet with captions.")] = False,
-    stage: Annotated[
-        int | None, typer.Option(min=1, max=2, help="1: the sketch alone.", show_default="the last one trained")
-    ] = None,
-    condition: Annotated[
-        Condition | None,
-        typer.Option(
-            help="Draw with the mean of the conditioning distribution, or with a sample of it as in the paper.",
-            show_default="as the model was made for",
-        ),
-    ] = None,
-    truncation: Annotated[
-        float | None,
-        typer.Option(help="Largest number in the noise: smaller, more usual and more alike.", show_default=False),
-    ] = None,
-    preview: Annotated[bool, typer.Option("--preview", help="Show the pictures in the terminal.")] = False,
-    metadata: Annotated[bool, typer.Option(help="Write prompt, seed and model into the file.")] = True,
+    seeds: SeedList = None,
+    again: AgainOption = None,
+    interpolate: Interpolate = False,
+    frames: Frames = 16,
+    checkpoint: Checkpoint = None,
+    output: Output = Path(),
+    format: Format = "png",  # noqa: A002
+    grid: Grid = False,
+    stage: Stage = None,
+    condition: ConditionOption = None,
+    truncation: Truncation = None,
+    preview: Preview = False,
+    metadata: Metadata = True,
     device: Device = "auto",
     precision: Precision = "auto",
     json: Json = False,
