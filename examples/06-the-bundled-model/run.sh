@@ -5,11 +5,12 @@
 export STACKGAN_HOME="$place/home-of-06"
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 data=(--reader-option count=12000 --encoder words --encoder-option fit_steps=4000 --encoder-option picture_every=16)
-shapes1=(--steps 6000) shapes2=(--steps 4500) stage1=(--steps 1500) stage2=(--steps 1500) judge=() few=()
+shapes1=(--steps 6000) shapes2=(--steps 4500) stage1=(--steps 1500) stage2=(--steps 1500) judge=() few=() glance=()
 if [ "$toy" = 1 ]; then
     data=(--reader-option count=120 --encoder words --encoder-option fit_steps=5)
     shapes1=(--steps 2 --batch-size 4) shapes2=("${shapes1[@]}") stage1=("${shapes1[@]}") stage2=("${shapes1[@]}")
     judge=(--extractor-option count=100 --extractor-option epochs=1)
+    glance=(--count 8 --judge-option count=100 --judge-option epochs=1)
     few=(--sentences 3 --draws 1 --judge-option count=100 --judge-option epochs=1)
 fi
 # One process for each core, one thread in each, is a quarter quicker than one process with two threads.
@@ -28,3 +29,4 @@ penalty='objectives=[{name="gradient-penalty",options={power=6.0},weight=2.0,eve
 "${train[@]}" train-stage2 --data drawn-birds --from shapes "${stage2[@]}"
 stackgan evaluate --data drawn-birds "${judge[@]}"
 python "$here/heeds.py" --model drawn-birds --data drawn-birds "${few[@]}"
+python "$here/sees.py" "$STACKGAN_HOME"/data/drawn-birds/objectives/*matching* --model drawn-birds "${glance[@]}"

@@ -89,7 +89,7 @@ class PictureTextMatching(nn.Module):
 
     def generator_terms(self, update: Update) -> Mapping[str, Tensor]:
         """Give the contrastive loss of the generated batch, and the loss of what is read off it."""
-        images = disturbed(self._sized(update.generated.images), update.random("matching"))
+        images = disturbed(self.sized(update.generated.images), update.random("matching"))
         pictures, read = self.picture(images)
         texts, stated = self.text(update.text.sentence)
         terms = {"": self._contrast(pictures, texts)}
@@ -134,7 +134,8 @@ class PictureTextMatching(nn.Module):
         self.picture, self.text = self._picture_side(labels), self._text_side(labels)
         self.scale = nn.Parameter(torch.tensor(14.0).log())
 
-    def _sized(self, images: Tensor) -> Tensor:
+    def sized(self, images: Tensor) -> Tensor:
+        """Pictures (batch, 3, any, any) at the side that is looked at."""
         if images.shape[-1] == self.side:
             return images
         shrinks = images.shape[-1] > self.side
