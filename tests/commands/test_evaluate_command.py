@@ -88,7 +88,7 @@ def test_an_extractor_of_another_version_says_so(evaluate: Callable[..., Any], h
     assert any("0.0.7" in note for note in done.json["notes"])
 
 
-def test_a_generator_of_another_version_is_noted_and_one_that_draws_nothing_is_refused(
+def test_a_generator_of_another_version_is_noted_and_spoilt_weights_are_refused(
     evaluate: Callable[..., Any], install: Callable[..., Path], model: Path
 ) -> None:
     config, weights = model / "stage1" / "config.json", model / "stage1" / "model.safetensors"
@@ -102,8 +102,9 @@ def test_a_generator_of_another_version_is_noted_and_one_that_draws_nothing_is_r
     assert note in done.json["notes"][0]
     save_file({name: tensor * torch.nan for name, tensor in load_file(weights).items()}, weights)
     spoilt = evaluate()
-    assert spoilt.code == 4
-    assert spoilt.says("The stage-one generator 'painter' of strange-parts 2.0 draws NaN.")
+    assert spoilt.code == 5
+    assert spoilt.says("stage1/model.safetensors holds NaN in ")
+    assert spoilt.says("The model was saved with strange-parts 1.5; 2.0 is installed.")
 
 
 def test_the_table_shows_what_the_json_holds(evaluate: Callable[..., Any]) -> None:
