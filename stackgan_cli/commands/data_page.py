@@ -38,7 +38,7 @@ def show_data(folder: Path, manifest: DataManifest) -> None:
         ["pictures for training", f"{manifest.counts.train:,}"],
         ["pictures for testing", f"{manifest.counts.test:,}"],
         ["classes", f"{len(manifest.classes):,}" if manifest.classes else "none given"],
-        ["captions", f"{manifest.captions:,}"],
+        ["captions", f"{manifest.captions:,}" + ("" if manifest.captioned else ", their features alone")],
         ["captions of a picture", _spread(summary.captions_per_picture)],
         ["words of a caption", _spread(summary.caption_words)],
         ["characters of a caption", _spread(summary.caption_characters)],

@@ -83,6 +83,8 @@ class DataManifest(Manifest):
     counts: BySplit[Count]
     """Pictures in each split."""
     captions: Count
+    captioned: bool = True
+    """Whether the text of the captions is known; False where the source gave features of them alone."""
     skipped: Count
     """How many things were left out or mended."""
     why_skipped: tuple[tuple[str, Count], ...] = ()

@@ -69,6 +69,16 @@ class PreparedData:
         """Names of the files of each split's pictures, in order."""
         return {split.name: tuple(path.name for path in split.files) for split in (self.train, self.test)}
 
+    @property
+    def no_sentences(self) -> str:
+        """Why what is trained on ready features draws no sentence, and what to do about it."""
+        why = f"The data {self.name!r} holds ready features of its captions, and not the encoder that made them"
+        so = "so no sentence can be drawn with what is trained on them"
+        if not self.manifest.captioned:
+            return f"{why}, nor the captions: {so}. For that, put captions into the source, and prepare with --force."
+        other = f"stackgan prepare --data {self.shell_name} --encoder char-cnn-rnn"
+        return f"{why}: {so}. For that: {other}, and then train with --encoder char-cnn-rnn."
+
     def refuse_damage(self) -> None:
         """Open all files of pictures now, rather than when something in them is asked for; no picture is read.
 

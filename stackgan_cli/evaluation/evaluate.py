@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.dataset.prepared import PreparedData
-from stackgan_cli.errors import MissingOptionError
+from stackgan_cli.errors import DataError, MissingOptionError
 from stackgan_cli.evaluation.fitted_extractors import fitted_extractor
 from stackgan_cli.evaluation.measuring import applicable, choose_metrics
 from stackgan_cli.evaluation.observing import Observer
@@ -100,11 +100,23 @@ class Evaluation:
         """What metrics may need and this extractor and this data give."""
         stated = self.split.attributes is not None and self.split.stated is not None
         given = self.observer.fills | {"statistics", "texts", "training", "repeats"}
+        if not self.data.manifest.captioned:
+            given -= {"caption_features"}
         return given | ({"stated"} if stated else set()) | ({"real"} if self.statistics is None else set())
 
     def pipeline(self, model: ModelFolder) -> Pipeline:
-        """A model, ready to draw as was asked for."""
-        return Pipeline(model, choose_machine(self.request.device, self.request.precision))
+        """A model, ready to draw as was asked for.
+
+        Raises:
+            DataError: it reads captions, and the data has features of its captions alone.
+        """
+        pipeline = Pipeline(model, choose_machine(self.request.device, self.request.precision))
+        if pipeline.reads_captions and not self.data.manifest.captioned:
+            raise DataError(
+                f"The model {model.name!r} reads captions, and {self.data.name!r} has features of its captions alone.",
+                hint="--data with data that has captions, or --model with a model that was trained on these features",
+            )
+        return pipeline
 
     def measured(self, pipeline: Pipeline, progress: Progress) -> Measured:
         """Draw and measure."""

@@ -81,7 +81,8 @@ def measured_rows(
         at_once: pictures in a batch; changes no number.
     """
     texts = texts_of(split, samples)
-    texts = replace(texts, features=observer.read(texts.captions))
+    if data.manifest.captioned:
+        texts = replace(texts, features=observer.read(texts.captions))
     draw, size = generator_for(seed, "floor"), pipeline.resolution
     needs = frozenset(need for each in metrics for need in each.metric.needs)
     learnt = range(min(len(data.train), _MOST_TRAINING)) if "training" in needs else ()

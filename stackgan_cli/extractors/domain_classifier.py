@@ -195,7 +195,7 @@ class DomainClassifier(nn.Module):
             rows = data.attributes
         elif len(set(data.classes)) * 2 <= len(data.classes):
             rows = [{"class": str(index)} for index in data.classes]
-        captioned = any(len(texts) > 0 for texts in data.captions)
+        captioned = any(any(texts) for texts in data.captions)
         if not captioned and not any(rows):
             raise DataError(
                 "The domain classifier learns attributes, classes or captions, and this data has none of them.",

@@ -62,8 +62,9 @@ class Facts:
     def add(self, example: Example, size: tuple[int, int]) -> None:
         """Count a picture with its captions, whose original has this width and height in pixels."""
         self._count("captions_per_picture", [len(example.captions)])
-        self._count("caption_words", (len(caption.split()) for caption in example.captions))
-        self._count("caption_characters", map(len, example.captions))
+        known = list(filter(None, example.captions))
+        self._count("caption_words", (len(caption.split()) for caption in known))
+        self._count("caption_characters", map(len, known))
         self._count("short_side", [min(size)])
         self._count("long_side", [max(size)])
 

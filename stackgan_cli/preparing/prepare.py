@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from stackgan_cli.model_folder import ModelFolder
     from stackgan_cli.preparing.planning import Plan
     from stackgan_cli.preparing.request import PrepareRequest
+    from stackgan_cli.preparing.surveying import Survey
     from stackgan_cli.preparing.writing import WriteResult
     from stackgan_cli.progress import Progress
 
@@ -83,7 +84,10 @@ def _prepared(request: PrepareRequest, target: Path, model: ModelFolder | None, 
         plan = plan_for(request, target.name, there, progress)
         if model is None:
             _refuse_encoders(_wanted_encoders(request, plan))
-        notes = _write_pictures(plan, target, None if request.force else there, progress)
+        found = _surveyed(plan, progress)
+        if not found.captioned:
+            _refuse_reading(request, model, plan)
+        notes = _write_pictures(plan, found, target, None if request.force else there, progress)
     from stackgan_cli.dataset.prepared import PreparedData
 
     data = PreparedData(target)
@@ -118,12 +122,17 @@ def _what_is_there(target: Path, force: bool) -> DataManifest | None:
         raise
 
 
-def _write_pictures(plan: Plan, target: Path, there: DataManifest | None, progress: Progress) -> tuple[str, ...]:
+def _surveyed(plan: Plan, progress: Progress) -> Survey:
+    with progress.phase("Looking through the source") as report:
+        return survey(plan, report)
+
+
+def _write_pictures(
+    plan: Plan, found: Survey, target: Path, there: DataManifest | None, progress: Progress
+) -> tuple[str, ...]:
     """Write the pictures that do not lie there already; returns what a person may not expect."""
     from stackgan_cli.dataset.prepared import PreparedData
 
-    with progress.phase("Looking through the source") as report:
-        found = survey(plan, report)
     if there is not None:
         data = PreparedData(target)
         if data.fingerprint != found.fingerprint:
@@ -156,6 +165,17 @@ def _refuse_encoders(wanted: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse text encoders that are not there, or that do not take their options."""
     for name, options in wanted.items():
         find(Kind.TEXT_ENCODER, name).bind(options=options).entry()
+
+
+def _refuse_reading(request: PrepareRequest, model: ModelFolder | None, plan: Plan) -> None:
+    """Refuse what was asked to read captions, before the pictures of a source that has none are written."""
+    from stackgan_cli.preparing.text_encoding import refuse_reading
+
+    if model is not None:
+        refuse_reading(model.load(Kind.TEXT_ENCODER)[0], f"the text encoder of {model.name}", plan.place)
+    for name in request.encoders or ():
+        encoder = find(Kind.TEXT_ENCODER, name).bind(options=request.encoder_options).build()
+        refuse_reading(encoder, f"the text encoder {name}", plan.place)
 
 
 def _wanted_encoders(request: PrepareRequest, plan: Plan) -> dict[str, dict[str, Any]]:

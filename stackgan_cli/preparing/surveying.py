@@ -50,6 +50,8 @@ class Survey:
     """Names of the attributes that are known; none where those of some picture are not."""
     stated: bool
     """Whether it is known of every picture which attributes its captions state."""
+    captioned: bool
+    """Whether the source gives the text of any caption."""
     fates: bytes
     """For each example its split, or that the limit leaves it out."""
     redrawn: bool = False
@@ -95,6 +97,7 @@ def survey(plan: Plan, report: Report) -> Survey:
         classes=tuple(sorted(notes.classes)) if notes.classed else (),
         attributes=notes.attributes if notes.attributed else (),
         stated=notes.stated,
+        captioned=notes.captioned,
         fates=fates,
         redrawn=only_testing,
     )
@@ -134,7 +137,7 @@ class _Notes:
         self.classes: set[str] = set()
         self.attributes: tuple[str, ...] = ()
         self.classed = self.attributed = self.stated = True
-        self.boxed = False
+        self.boxed = self.captioned = False
         self.left_out = LeftOut()
 
     def add(self, example: Example) -> None:
@@ -149,6 +152,7 @@ class _Notes:
         self.attributed &= example.attributes is not None
         self.stated &= example.stated is not None
         self.boxed |= example.box is not None
+        self.captioned |= any(example.captions)
 
 
 def _code(example: Example) -> int:

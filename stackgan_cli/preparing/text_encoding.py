@@ -81,10 +81,13 @@ def add_encoder(
 
     Raises:
         ComponentError: the encoder is broken.
+        DataError: it reads captions, and the data has none.
     """
     assert bound.component is not None
     sweep(data.folder / "text")
     encoder = bound.build(seed=seed_of(seed, "text encoder"))
+    if not data.manifest.captioned:
+        refuse_reading(encoder, f"the text encoder {bound.component.name}", data.name)
     measured = {}
     if isinstance(encoder, Fits):
         with progress.phase("Fitting") as report:
@@ -100,7 +103,22 @@ def add_encoder(
         entry = bound.entry(learnt_options(encoder))
         save_component(folder, entry, encoder)
     data.manifest = with_encoder(data.folder, target.name, entry)
+    if stands_for is not None:
+        progress.warn(data.no_sentences)
     return measured
+
+
+def refuse_reading(encoder: Any, described: str, place: str) -> None:
+    """Refuse a text encoder that reads captions for data that has features of its captions and not their text.
+
+    Raises:
+        DataError: it is such an encoder.
+    """
+    if not isinstance(encoder, StandsForFeatures):
+        raise DataError(
+            f"{place} has features of its captions and not their text, so {described} has nothing to read.",
+            hint="--encoder precomputed for the features; or put captions into the source, and prepare with --force",
+        )
 
 
 def add_encoder_of(model: ModelFolder, data: PreparedData, progress: Progress) -> None:
@@ -114,7 +132,7 @@ def add_encoder_of(model: ModelFolder, data: PreparedData, progress: Progress) -
         progress: told how far it is.
 
     Raises:
-        DataError: the data has another encoder of this name, which stays as it is.
+        DataError: the data has another encoder of this name, which stays as it is, or no captions to read.
         ModelError: the model is damaged.
         ComponentError: the encoder is not installed, or fails.
     """
@@ -124,6 +142,8 @@ def add_encoder_of(model: ModelFolder, data: PreparedData, progress: Progress) -
             f"The model {model.name!r} read features that its data held ready, and has no encoder that reads captions.",
             hint="prepare with --encoder",
         )
+    if not data.manifest.captioned:
+        refuse_reading(encoder, f"the text encoder of {model.name}", data.name)
     target = data.folder / "text" / folder_name(entry.name)
     sweep(data.folder / "text")
     if target.is_dir():

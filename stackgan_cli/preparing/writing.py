@@ -268,6 +268,7 @@ def _manifest(plan: Plan, found: Survey, forms: Sequence[Form], result: WriteRes
         fingerprint=found.fingerprint,
         counts=BySplit[Count](**result.counts),
         captions=result.captions,
+        captioned=found.captioned,
         skipped=result.left_out.total,
         why_skipped=tuple(result.left_out.commonest(REASONS_KEPT)),
         summary=result.facts.summary(),

@@ -43,5 +43,5 @@ class Precomputed:
         raise SettingsError(
             f"Nothing here can read{first}: this data brought {self.source_features} features, not the encoder that "
             "made them.",
-            "Prepare and train with --encoder char-cnn-rnn, or another encoder that reads captions.",
+            "Prepare and train on the captions themselves, with --encoder char-cnn-rnn or another encoder that reads.",
         )

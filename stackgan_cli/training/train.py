@@ -130,7 +130,9 @@ def _trained(
     request: TrainRequest, ranks: Ranks, progress: Progress, stopping: Callable[[], bool], held: ExitStack
 ) -> TrainResult:
     run = ranks.in_turn(lambda: _run(request, ranks, progress, held))
-    found = None
+    reads_captions, found = run.reads_captions, None
+    if not reads_captions:
+        progress.warn(run.data.no_sentences)
     if request.dry_run:
         found = _plan(run)
     elif run.step >= run.steps:
@@ -144,7 +146,7 @@ def _trained(
         steps=run.step,
         of=run.steps,
         caption=_sentence(run.samples.captions),
-        reads_captions=run.reads_captions,
+        reads_captions=reads_captions,
         plan=found,
     )
 

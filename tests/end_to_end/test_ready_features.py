@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def test_the_whole_way(
 ) -> None:
     done = stackgan("prepare", "--data", "mine", "--source", source, "--resolution", 16)
     assert done.code == 0, done.err
-    assert done.says("Reading with stackgan-metadata")
+    assert done.says("Reading with stackgan-metadata", "no sentence can be drawn", "--encoder char-cnn-rnn")
     data = PreparedData(empty_home / "data" / "mine")
     assert data.encoders == ["precomputed-char-cnn-rnn"]
     for split in (data.train, data.test):
@@ -124,3 +125,56 @@ def test_another_set_of_features_is_taken_later_from_the_source_alone(
     gone = stackgan(*common, "--encoder", "precomputed", "--encoder-option", "features=skip-thought")
     assert gone.code == 3
     assert gone.err.count("Error:") == 1
+
+
+@pytest.fixture
+def textless(source: Path) -> Path:
+    """The same birds without a word: embeddings and pictures alone."""
+    shutil.rmtree(source / "text")
+    return source
+
+
+def test_features_without_captions_train_and_it_is_said_that_no_sentence_can_be_drawn(
+    stackgan: Callable[..., Any], textless: Path, empty_home: Path, tiny_options: Callable[[int], list[str]]
+) -> None:
+    prepared = stackgan("prepare", "--data", "mine", "--source", textless, "--resolution", 16)
+    assert prepared.code == 0, prepared.err
+    assert prepared.says("no sentence can be drawn", "put captions into the source")
+    about = stackgan("info", empty_home / "data" / "mine", "--json").json["data"]
+    assert about["captioned"] is False
+    assert about["captions"] == 40 * CAPTIONS
+    assert about["summary"]["caption_words"] == []
+    objective = 'objectives=[{name = "matching", options = {fit_steps = 2, fit_batch = 4, width = 8}}]'
+    options = (*tiny_options(1), "--steps", 1, "--set", objective)
+    trained = stackgan("train-stage1", "--data", "mine", "--recipe", "quick", *options)
+    assert trained.code == 0, trained.err
+    assert trained.says("no sentence can be drawn")
+    measured = stackgan("evaluate", "--model", "mine", "--data", "mine", "--num-images", 10, "--json")
+    assert measured.code == 0, measured.err
+    assert "r-precision" in measured.json["left_out"]
+    assert "caption_to_picture" not in measured.json["extractor"]
+
+
+@pytest.mark.parametrize("encoder", ["words", "hashed-words", "char-cnn-rnn"])
+def test_nothing_reads_captions_that_do_not_exist(
+    stackgan: Callable[..., Any], textless: Path, home: Path, model: Path, encoder: str
+) -> None:
+    common = ("prepare", "--data", "mine")
+    fresh = stackgan(*common, "--source", textless, "--resolution", 16, "--encoder", encoder)
+    assert fresh.code == 3
+    assert fresh.says(
+        f"the text encoder {encoder} has nothing to read", "--encoder precomputed", "put captions into the source"
+    )
+    taken = stackgan(*common, "--source", textless, "--resolution", 16, "--encoder-from", model)
+    assert taken.code == 3
+    assert taken.says("has nothing to read")
+    assert not (home / "data" / "mine").exists()
+    assert stackgan(*common, "--source", textless, "--resolution", 16).code == 0
+    for asked in (("--encoder", encoder), ("--encoder-from", model)):
+        later = stackgan(*common, *asked)
+        assert later.code == 3
+        assert later.says("has nothing to read")
+    assert PreparedData(home / "data" / "mine").encoders == ["precomputed-char-cnn-rnn"]
+    drawn = stackgan("evaluate", "--model", model, "--data", "mine", "--num-images", 10)
+    assert drawn.code == 3
+    assert drawn.says("reads captions", "features of its captions alone")

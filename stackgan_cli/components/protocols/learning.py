@@ -25,7 +25,7 @@ class FittingData(Protocol):
 
     @property
     def captions(self) -> Sequence[Sequence[str]]:
-        """All captions of every picture."""
+        """All captions of every picture; an empty text for each of which the source gave ready features alone."""
 
     @property
     def classes(self) -> Sequence[int]:

@@ -26,6 +26,7 @@ class Example:
     """A file, an encoded picture, or a picklable function that draws one or fetches an encoded one. Such a function may
     have a ``size`` in bytes, by which a changed source is noticed."""
     captions: tuple[str, ...]
+    """One or more; an empty text stands for a caption of which the source gives ready features alone."""
     split: str | None = None
     """``train``, ``test``, or None where the source does not say."""
     class_name: str | None = None

@@ -47,7 +47,7 @@ class StackganMetadataReader(LayoutReader):
     """Reads the published metadata folders ``birds``, ``flowers`` and ``coco``, with whatever lies beside them.
 
     Pictures are the photos, wherever the published loaders look for them, or the published crops where those are all
-    there is. Where there are embeddings and no text, a stand-in is made for each caption.
+    there is. Where there are embeddings and no text, the captions are empty.
 
     Args:
         captions: folder of text files, or AttnGAN's captions.pickle; relative to the current folder or the source, or
@@ -219,7 +219,7 @@ def _examples(found: _Found) -> Iterator[Example | Skipped]:
 def _captions(
     index: MetadataIndex, part: Part, row: int, key: str, most: int | None, left_out: LeftOut
 ) -> tuple[str, ...]:
-    """Return no more captions than have embeddings, or stand-ins where no text is given.
+    """Return no more captions than have embeddings; empty ones where no text is given.
 
     Raises:
         UnreadableCaptions: there are none.
@@ -227,8 +227,8 @@ def _captions(
     if most == 0:
         raise UnreadableCaptions("there is no embedding for it")
     if not index.has_captions:
-        left_out.add(key, "pictures", "kept with stand-ins for its captions, whose text is not given")
-        return tuple(f"[caption {number} of {key}: text not given]" for number in range(1, (most or 1) + 1))
+        left_out.add(key, "pictures", "kept; there are features of its captions, and their text is not given")
+        return ("",) * (most or 1)
     captions = index.captions(part, row, CaptionFiles(left_out))
     if not captions:
         raise UnreadableCaptions("there is no caption for it")
