@@ -38,7 +38,7 @@ def test_it_learns_from_birds_of_its_own_and_names_what_it_sees() -> None:
     told: list[int] = []
     data: Any = SimpleNamespace(captions=[[]] * 1000)
     measured = fit(judge, "judge", data, seed=0, report=lambda done, total, words: told.append(done))
-    assert set(measured) == {"held_out_accuracy", "held_out_joint", "chance"}
+    assert set(measured) == {"held_out_accuracy", "held_out_joint", "chance", "temperature"}
     assert told
     pictures, truth = birds_of("test", 400)
     share = {name: float(each.float().mean()) for name, each in right(judge.eval(), pictures, truth).items()}
