@@ -47,6 +47,20 @@ def given_path(path: str) -> Path:
         ) from error
 
 
+def at_home(path: str | Path) -> Path:
+    """Put the folder of a person in place of a ``~`` at a path's beginning.
+
+    Raises:
+        UsageError: there is no such person, or their folder is not known.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"The path {str(path)!r} cannot be followed: {error}.", hint="Check how it is written."
+        ) from error
+
+
 def followed(path: Path) -> Path:
     """Make a path absolute and follow its links, to something that need not be there.
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from typing import Any
 
 _DEEPEST = 32
 """Tables or lists within one another; nothing of ours is nested so deeply."""
+_MOST_DOTS = 64
+"""Parts of one dotted key: the time that the parser takes over a key grows with the square of their number."""
+_BETWEEN_KEYS = re.compile(r"[=,{}\[\]\n]")
 _TOO_MUCH = "a number in it is too large, or it is nested too deeply"
 
 
@@ -35,6 +39,8 @@ def parse_toml(text: str) -> dict[str, Any]:
             number beyond the 64 bits that TOML promises.
     """
     try:
+        if any(part.count(".") > _MOST_DOTS for part in _BETWEEN_KEYS.split(text)):
+            raise ValueError
         values = tomllib.loads(text)
         _refuse_extremes(values, 0)
     except tomllib.TOMLDecodeError:

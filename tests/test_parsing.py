@@ -28,6 +28,20 @@ def test_toml_that_cannot_be_meant(value: str) -> None:
         parse_toml(f"a = {value}")
 
 
+@pytest.mark.parametrize(
+    "text", [".".join("a" * 60_000) + " = 1", "[" + ".".join("a" * 60_000) + "]"], ids=["key", "table"]
+)
+def test_a_key_of_countless_parts_is_refused_before_it_is_parsed(text: str) -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        parse_toml(text)
+
+
+def test_points_in_numbers_and_sentences_are_no_parts_of_a_key() -> None:
+    many = ", ".join(["0.5"] * 500)
+    sentence = "It is so. " * 60
+    assert parse_toml(f'a.b = [{many}]\nsummary = "{sentence}"') == {"a": {"b": [0.5] * 500}, "summary": sentence}
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_what_never_ends_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "stackgan.json")

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from stackgan_cli.components.entries import ComponentEntry
 from stackgan_cli.dataset.manifest import ArrowName, Count, Forms, Positive, SchemaOne
 from stackgan_cli.errors import DataError
+from stackgan_cli.files import at_home
 from stackgan_cli.manifests import LARGEST, Manifest, checked, read_json
 from stackgan_cli.parsing import parse_json
 
@@ -100,7 +101,7 @@ def address_of(location: str, name: str) -> str:
     """Address of a file beside the index: a path where the location is a folder, else what fsspec opens."""
     if is_remote(location):
         return f"{location.rstrip('/')}/{name}"
-    return str(Path(location).expanduser().absolute() / name)
+    return str(at_home(location).absolute() / name)
 
 
 def is_remote(location: str) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.components.registry import Kind, find
 from stackgan_cli.dataset.manifest import read_manifest
 from stackgan_cli.errors import DataError
+from stackgan_cli.files import at_home
 from stackgan_cli.home import DATA_MANIFEST, data_folder
 from stackgan_cli.locks import only_one
 from stackgan_cli.model_finding import find_model
@@ -104,7 +105,7 @@ def _prepared(request: PrepareRequest, target: Path, model: ModelFolder | None, 
 
         add_encoder_of(model, data, progress)
     if request.shards is not None:
-        _write_shards(request, data, Path(request.shards).expanduser(), progress)
+        _write_shards(request, data, at_home(request.shards), progress)
     return PrepareResult(
         folder=target, manifest=data.manifest, encoder=_asked_encoder(request, data), measured=measured, notes=notes
     )

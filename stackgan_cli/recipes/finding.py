@@ -8,7 +8,7 @@ from pathlib import Path
 from stackgan_cli.components.component import BUILT_IN_PACKAGE
 from stackgan_cli.components.resources import Resource, find_resource, resources
 from stackgan_cli.errors import SettingsError
-from stackgan_cli.files import given_path
+from stackgan_cli.files import at_home, given_path
 
 GROUP = "stackgan.recipes"
 
@@ -38,7 +38,7 @@ def recipe_file(name_or_path: str, beside: Path | None = None) -> Path:
             error=SettingsError,
             otherwise="the path of a .toml file",
         ).path
-    path = given_path(str((beside or Path()) / Path(name_or_path).expanduser()))
+    path = given_path(str((beside or Path()) / at_home(name_or_path)))
     if not path.exists():
         names = ", ".join(sorted({recipe.name for recipe in recipes()}))
         raise SettingsError(f"There is no recipe file {path}.", hint=f"Check the path, or name one of: {names}.")

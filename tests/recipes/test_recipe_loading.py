@@ -378,3 +378,8 @@ def test_an_option_says_one_thing_only() -> None:
 def test_a_value_that_cannot_be_taken_in_names_its_option(value: str) -> None:
     with pytest.raises(UsageError, match="'seed' cannot be taken in"):
         parse_option(f"seed={value}")
+
+
+def test_the_home_of_nobody_is_said_to_be_none() -> None:
+    with pytest.raises(UsageError, match="~nosuchuser"):
+        load_recipe("~nosuchuser/mine.toml")

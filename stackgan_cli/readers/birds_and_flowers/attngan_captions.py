@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stackgan_cli.errors import DataError
+from stackgan_cli.files import at_home
 from stackgan_cli.formats.restricted_pickle import load_pickle
 from stackgan_cli.readers.birds_and_flowers.splits import file_names, picture_key
 from stackgan_cli.readers.captions import mended
@@ -47,7 +48,7 @@ def caption_source(folders: Sequence[Path], chosen: str | None, classes: set[str
     if chosen is None:
         places = [folder / name for folder in folders for name in ("text_c10", "text")]
     else:
-        places = [folder / Path(chosen).expanduser() for folder in (Path(), *folders)]
+        places = [folder / at_home(chosen) for folder in (Path(), *folders)]
     for place in dict.fromkeys(places):
         if chosen is not None and place.is_file():
             return place

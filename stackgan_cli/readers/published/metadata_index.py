@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from stackgan_cli.errors import DataError
-from stackgan_cli.files import relative_name
+from stackgan_cli.files import at_home, relative_name
 from stackgan_cli.readers.birds_and_flowers.attngan_captions import caption_pickle, read_caption_pickle
 from stackgan_cli.readers.birds_and_flowers.boxes import Box, boxes_by_key, cub_home
 from stackgan_cli.readers.birds_and_flowers.splits import class_numbers, file_names, picture_key, refuse_overlap
@@ -296,7 +296,7 @@ def _photo(folder: Path, key: str) -> Path | None:
 
 def _named(chosen: str, root: Path, what: str) -> Path:
     """Find what a person named: relative to the current folder, else to the source."""
-    name = Path(chosen).expanduser()
+    name = at_home(chosen)
     for path in (Path.cwd() / name, root.absolute() / name):
         if path.exists():
             return path
