@@ -111,9 +111,10 @@ def _tell(beginning: str, message: str) -> None:
 
     A command, which ends a message, is never broken, so that it can be copied: where the line is full it stands on the
     next one, for the terminal to wrap. A word that is longer than the line, such as a path, is not broken either.
-    Line ends within it, which only a stranger's name can hold, cannot feign another message.
+    Lines of a message that are indented stay lines. Other line ends within it, which only a stranger's name can hold,
+    cannot feign another message.
     """
-    message = _on_one_line(message)
+    message = re.sub(r"\n(?! )", " ", "\n".join(message.splitlines()))
     if not err.is_terminal:
         err.print(f"{beginning}{escape(message)}", soft_wrap=True)
         return

@@ -257,7 +257,7 @@ def test_a_damaged_index_is_refused(shards: Path, tmp_path: Path, damage: str) -
     index = json.loads((shards / "shards.json").read_text())
     DAMAGES[damage](index)
     (tmp_path / "shards.json").write_text(json.dumps(index))
-    with pytest.raises(DataError, match="is malformed"):
+    with pytest.raises(DataError, match=r"is malformed|a number in it is too large"):
         read_shards_index(str(tmp_path))
 
 

@@ -134,7 +134,11 @@ def test_a_full_disk_and_a_wrong_file_are_one_message(
     (tmp_path / "served" / "flowers.tgz").write_bytes(bytes(published.size))
     wrong = stackgan("prepare", "--data", "flowers", "--download")
     nowhere = stackgan("prepare", "--data", "mine", "--download")
-    for done, words in ((full, "disk is full"), (wrong, "not the published file"), (nowhere, "No public address")):
+    for done, words in (
+        (full, "Make room on the disk"),
+        (wrong, "not the published file"),
+        (nowhere, "No public address"),
+    ):
         assert done.code == 3
         assert done.err.count("Error:") == 1
         assert done.says(words)

@@ -104,7 +104,7 @@ def test_generate_says_how_many_pictures_there_are(
 ) -> None:
     from stackgan_cli.commands import generate
 
-    interrupt.before(generate, "_write", (3,))
+    interrupt.before(generate._Writer, "_take", (3,))
     stopped = stackgan("generate", "a small bird", "-n", 4, "-o", tmp_path / "out")
     assert stopped.says("2 pictures are written and kept")
     assert len(list((tmp_path / "out").iterdir())) == 2

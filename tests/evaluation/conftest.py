@@ -85,4 +85,5 @@ def colours(tmp_path: Path) -> SimpleNamespace:
     test = ColourSplit("test", list(product(LEVELS, repeat=3)))
     train = ColourSplit("train", [(90, 100, 110)] * 5)
     data = SimpleNamespace(train=train, test=test, folder=tmp_path / "colours", fingerprint="colours")
+    data.manifest = SimpleNamespace(captioned=True)
     return SimpleNamespace(data=data, split=test, pipeline=ColourPipeline(), extractor=ColourExtractor())
