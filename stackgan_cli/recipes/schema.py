@@ -93,6 +93,8 @@ class StageSettings(_Strict):
     """What a trained model draws with: a draw from the conditioning distribution as in the paper, or its mean."""
     judge_by: Literal["text", "condition"] = "text"
     """What the discriminator reads: the text features, or the mean of the generator's conditioning distribution."""
+    head_start: Annotated[int, Field(ge=0)] = 0
+    """Steps at the beginning in which the discriminators learn alone, beside a generator that comes trained."""
     averaging: Decay = 0.0
     """Decay of the exponential moving average of the generator's weights; 0 for none."""
     stage1_batch_norm: Literal["running", "batch"] = "running"

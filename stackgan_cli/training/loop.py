@@ -158,13 +158,17 @@ class StageTask:
         self._set_rates(step)
         if self._compiled:
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        with self.machine.autocast():
-            sketch, fake = self.generate(self._draw, batch.text, "train", step, self.ranks)
+        waits = step < self.settings.head_start
+        with self.machine.autocast(), torch.no_grad() if waits else nullcontext():
+            # While it waits, no gradient of the generator is shared, and its wrapper must expect none.
+            draw = self.generator if waits else self._draw
+            sketch, fake = self.generate(draw, batch.text, "train", step, self.ranks)
         right, wrong = self._judged_by(batch, fake)
         view = _View(self, step, batch, sketch, fake, right, wrong)
         losses = self._train_discriminators(view)
-        losses |= self._train_generator(view)
-        self.averaged.update(step)
+        if not waits:
+            losses |= self._train_generator(view)
+            self.averaged.update(step)
         return losses
 
     def _train_discriminators(self, view: _View) -> dict[str, Tensor]:

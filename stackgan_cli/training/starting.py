@@ -45,12 +45,12 @@ def start_with(task: StageTask, entries: Mapping[str, ComponentEntry], model: Mo
         stage: 1 or 2.
 
     Returns:
-        A sentence for each network that begins with weights drawn by lot all the same.
+        A sentence for each network that begins with weights drawn by lot all the same, and what to do about it.
 
     Raises:
         ModelError: the model lacks the stage, or its generator is another one.
     """
-    folder, left = model.stage_folder(stage), []
+    folder, left, judges_anew = model.stage_folder(stage), [], False
     for name, network in task.networks.items():
         kind = Kind.OBJECTIVE if is_objective(name) else Kind.DISCRIMINATOR
         place, kind = (folder, STAGES[stage]) if name == "generator" else (folder / name, kind)
@@ -69,5 +69,11 @@ def start_with(task: StageTask, entries: Mapping[str, ComponentEntry], model: Mo
             )
         elif any(weight.requires_grad for weight in network.parameters()):
             left.append(f"{model.name} keeps no such {name.replace('-', ' ')}, so it begins with weights drawn by lot.")
+            judges_anew |= not is_objective(name)
+    if judges_anew and not task.settings.head_start:
+        left.append(
+            "A discriminator that knows nothing may spoil what a generator has learnt; with --set head_start=250 the"
+            " discriminators learn alone first."
+        )
     task.averaged.network.load_state_dict(task.generator.state_dict())
     return left

@@ -36,7 +36,9 @@ def test_a_run_begins_with_the_weights_of_a_model_and_its_card_says_so(
 
 
 @pytest.mark.usefixtures("model")
-def test_another_generator_is_refused_and_another_discriminator_begins_anew(train_tiny: Callable[..., Any]) -> None:
+def test_another_generator_is_refused_and_another_discriminator_begins_anew(
+    home: Path, train_tiny: Callable[..., Any]
+) -> None:
     wider = ("--set", "generator.options.style_width=16")
     refused = train_tiny(1, "--steps", 1, "--name", "finer", "--from", "birds", *wider)
     assert refused.code == 5
@@ -44,7 +46,12 @@ def test_another_generator_is_refused_and_another_discriminator_begins_anew(trai
     other = ("--set", "discriminator.options.text_channels=3")
     done = train_tiny(1, "--steps", 1, "--name", "finer", "--from", "birds", *other)
     assert done.code == 0, done.err
-    assert done.says("birds keeps no such discriminator, so it begins with weights drawn by lot")
+    assert done.says("birds keeps no such discriminator, so it begins with weights drawn by lot", "head_start=250")
+    alone = train_tiny(1, "--steps", 1, "--name", "alone", "--from", "birds", *other, "--set", "head_start=1")
+    assert alone.code == 0, alone.err
+    assert not alone.says("head_start=250")
+    ours, theirs = (load_file(home / "models" / name / "stage1/model.safetensors") for name in ("alone", "birds"))
+    assert all((ours[key] == theirs[key]).all() for key in ours)
     assert train_tiny(1, "--steps", 1, "--name", "more", "--from", "nobody").code == 5
 
 

@@ -81,6 +81,20 @@ def test_a_step_trains_both_networks_and_leaves_no_gradient_of_one_in_the_other(
     assert all(weight.requires_grad for weight in judge_of(stage).parameters())
 
 
+def test_with_a_head_start_the_discriminators_learn_alone_first() -> None:
+    stage, whole = task("head_start=2"), task()
+    before = [weight.detach().clone() for weight in stage.generator.parameters()]
+    judged = [weight.detach().clone() for weight in judge_of(stage).parameters()]
+    for step in range(2):
+        losses = stage.step(step, batch())
+        assert "discriminator" in losses
+        assert "generator" not in losses
+    assert all(torch.equal(old, new) for old, new in zip(before, stage.generator.parameters(), strict=True))
+    assert not all(torch.equal(old, new) for old, new in zip(judged, judge_of(stage).parameters(), strict=True))
+    assert set(stage.step(2, batch())) == set(whole.step(2, batch()))
+    assert not all(torch.equal(old, new) for old, new in zip(before, stage.generator.parameters(), strict=True))
+
+
 def test_the_penalty_comes_every_so_many_steps() -> None:
     stage = task('objectives=[{name="gradient-penalty", weight=2.0, every=3}]')
     assert ["gradient-penalty" in stage.step(step, batch()) for step in range(6)] == [True, False, False] * 2
