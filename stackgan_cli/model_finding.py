@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from stackgan_cli.components.resources import Resource, broken_resources, find_resource, resources
 from stackgan_cli.errors import ModelError, StackganError
 from stackgan_cli.home import MANIFEST, home, is_path, model_folder, names
-from stackgan_cli.model_folder import ModelFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from stackgan_cli.model_folder import ModelFolder
 
 GROUP = "stackgan.models"
 BUNDLED = "bundled"
@@ -41,6 +42,9 @@ class ModelPlace:
         Raises:
             ModelError: the manifest is missing, damaged, or of a later format.
         """
+        # What checks manifests takes longer to import than a page of help to show.
+        from stackgan_cli.model_folder import ModelFolder
+
         return ModelFolder(self.folder, self.resource)
 
 

@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 
 GROUPS = ("components", "recipes")
-COMMANDS = ("prepare", "train-stage1", "train-stage2", "generate", "evaluate", *GROUPS, "info", "environment")
+COMMANDS = (
+    *("prepare", "train-stage1", "train-stage2", "generate", "evaluate", "export", "convert"),
+    *(*GROUPS, "info", "environment"),
+)
+HEAVY = {"torch", "numpy", "datasets", "PIL", "torchmetrics", "pyarrow", "matplotlib"}
 
-WATCHED = """
+WATCHED = f"""
 import resource, sys
 from stackgan_cli.app import main
 sys.argv = ["stackgan", *sys.argv[1:]]
@@ -21,7 +25,7 @@ try:
 except SystemExit as ended:
     assert not ended.code, ended.code
 used = resource.getrusage(resource.RUSAGE_SELF)
-heavy = sorted({"torch", "numpy", "datasets", "PIL", "torchmetrics", "pyarrow", "matplotlib"} & set(sys.modules))
+heavy = sorted({HEAVY!r} & set(sys.modules))
 print(heavy, used.ru_utime + used.ru_stime, file=sys.stderr)
 """
 
@@ -66,8 +70,16 @@ def test_help_of_every_command_shows_examples(stackgan: Callable[..., Any], comm
     assert f"stackgan {command}" in examples[0]
 
 
-def test_no_help_and_no_completion_imports_anything_heavy() -> None:
-    calls = [["--help"], ["--version"], *([command, "--help"] for command in COMMANDS)]
+@pytest.mark.parametrize(
+    ("calls", "heavy"),
+    [
+        # Typer checks the options of a sub-command with pydantic.
+        ([["--help"], ["-h"], ["--version"], []], {*HEAVY, "pydantic"}),
+        ([[command, "--help"] for command in COMMANDS], HEAVY),
+    ],
+    ids=["stackgan", "sub-commands"],
+)
+def test_no_help_and_no_completion_imports_anything_heavy(calls: list[list[str]], heavy: set[str]) -> None:
     program = f"""
 import contextlib, io, sys
 from stackgan_cli.app import main
@@ -75,7 +87,7 @@ for arguments in {calls!r}:
     sys.argv = ["stackgan", *arguments]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
         main()
-print(sorted({{"torch", "numpy", "datasets", "PIL", "torchmetrics", "pyarrow", "matplotlib"}} & set(sys.modules)))
+print(sorted({heavy!r} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
