@@ -10,6 +10,7 @@ import typer
 
 from stackgan_cli.commands.completing import complete_checkpoint
 from stackgan_cli.commands.interpolate import check_way, write_way
+from stackgan_cli.commands.looking import can_show, open_picture, show, show_way
 from stackgan_cli.commands.options import Device, Json, Model, Precision, Seed
 from stackgan_cli.interrupts import INTERRUPTS, this_command
 
@@ -36,7 +37,6 @@ stackgan generate --interpolate "a red bird" "a blue bird" --frames 16 --output 
 
 _UNKNOWN_SHOWN = 8
 """Words that the model has never met that are named."""
-
 
 Each = TypeVar("Each")
 
@@ -96,6 +96,7 @@ Truncation = Annotated[
     typer.Option(help="Largest number in the noise: smaller, more usual and more alike.", show_default=False),
 ]
 Preview = Annotated[bool, typer.Option("--preview", help="Show the pictures in the terminal.")]
+Open = Annotated[bool, typer.Option("--open", help="Open the first picture, or the sheet, in the system's viewer.")]
 Metadata = Annotated[bool, typer.Option(help="Write prompt, seed and model into the file.")]
 
 
@@ -117,6 +118,7 @@ def generate(
     condition: ConditionOption = None,
     truncation: Truncation = None,
     preview: Preview = False,
+    open: Open = False,  # noqa: A002
     metadata: Metadata = True,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -130,7 +132,7 @@ def generate(
     from stackgan_cli.drawn_pictures import MOST_STOPS, Request, stops_of
     from stackgan_cli.pictures.picture_files import check_format, check_target
 
-    writer = _Writer(output, format, metadata=metadata, json=json, preview=preview, grid=grid)
+    writer = _Writer(output, format, metadata=metadata, json=json, preview=preview and can_show(), grid=grid)
     INTERRUPTS.promise(lambda: _what_is_kept(writer.count))
     drawn_with: Literal["mean", "sample"] | None = None if condition is None else condition.value
     past = None
@@ -161,6 +163,8 @@ def generate(
     if json:
         left_out = [{"line": line.line, "why": line.why} for line in asked.left_out]
         print_json({"pictures": writer.written, **({"left_out": left_out} if left_out else {})})
+    if open and writer.to_open is not None:
+        open_picture(writer.to_open)
     if asked.left_out:
         raise typer.Exit(1)
 
@@ -187,6 +191,8 @@ class _Writer:
         """Facts of every file, where they are told at the end."""
         self.count = 0
         """Pictures that are written."""
+        self.to_open: Path | None = None
+        """The sheet, or the first picture where there is none."""
 
     def draw_all(self, pipeline: Pipeline, texts: Sequence[str], seeds: Seeds, stage: int | None) -> None:
         """Draw every text with every seed, and write each picture as it is drawn."""
@@ -205,12 +211,12 @@ class _Writer:
         """Draw the way through all stops, and write it as one file."""
         from stackgan_cli import interpolating
 
-        drawn = interpolating.frames(pipeline, stops, frames, stage=stage)
-        facts = write_way(
-            pipeline, stops, _with_progress(drawn, frames), self._output, metadata=self._metadata, stage=stage
-        )
+        drawn = list(_with_progress(interpolating.frames(pipeline, stops, frames, stage=stage), frames))
+        facts = write_way(pipeline, stops, drawn, self._output, metadata=self._metadata, stage=stage)
         self.count += 1
         self._tell(Path(facts.pop("path")), facts)
+        if self._preview:
+            show_way(drawn, facts["prompt"])
 
     def _take(self, drawn: Drawn) -> None:
         """Write a picture."""
@@ -227,7 +233,7 @@ class _Writer:
             self._drawn.append(drawn)
         self._tell(path, drawn.facts)
         if self._preview:
-            _preview(drawn)
+            show(drawn.picture, drawn.prompt)
 
     def _write_sheet(self, each: int) -> None:
         """Write all pictures on one sheet, ``each`` of every prompt."""
@@ -247,10 +253,12 @@ class _Writer:
         stem = f"{slug(drawn[0].prompt)}-{drawn[0].seed}-grid"
         path = save_new_picture(whole, self._output, stem, facts if self._metadata else None, self._form)
         self._tell(path, {"sheet": True})
+        self.to_open = path
 
     def _tell(self, path: Path, facts: dict[str, Any]) -> None:
         from stackgan_cli.console import out
 
+        self.to_open = self.to_open or path
         if self._json:
             self.written.append({"path": str(path), **facts})
         else:
@@ -338,25 +346,3 @@ def _say_what_is_read(pipeline: Pipeline, text: str) -> None:
     share = pipeline.coverage(text)
     if 0 < share < 0.95:
         warn(f"Only {share:.0%} of {text[:40]!r} can be read by the model's text encoder; the rest is passed over.")
-
-
-def _preview(drawn: Drawn) -> None:
-    """Show a picture on stderr in half blocks, two pixels a character."""
-    from rich.style import Style
-    from rich.text import Text
-
-    from stackgan_cli.console import err
-
-    side = min(err.width, 64) // 2 * 2
-    small = drawn.picture.resize((side, side))
-    text = Text()
-    for row in range(0, side, 2):
-        for column in range(side):
-            above, below = (small.getpixel((column, row + half)) for half in (0, 1))
-            text.append("▀", Style(color=_hex(above), bgcolor=_hex(below)))
-        text.append("\n")
-    err.print(text, Text(drawn.prompt), sep="")
-
-
-def _hex(pixel: Any) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*pixel)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import subprocess
 import sys
@@ -242,12 +241,6 @@ def test_a_sentence_without_quotation_marks_is_told_from_several_prompts(generat
 def test_only_the_stages_that_draw_are_named(generate: Callable[..., Any]) -> None:
     assert generate("a bird", "--stage", 1).says("Stage-I.")
     assert generate("a bird").says("Stage-I and II.")
-
-
-def test_a_preview_is_drawn_on_stderr(generate: Callable[..., Any]) -> None:
-    done = generate("a bird", "--preview", "--json")
-    assert done.err.count("▀") == 64 * 32
-    assert json.loads(done.out)
 
 
 def test_a_folder_that_cannot_be_written_is_one_message(generate: Callable[..., Any], tmp_path: Path) -> None:
