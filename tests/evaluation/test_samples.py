@@ -19,6 +19,13 @@ def test_captions_are_spread_over_all_pictures(colours: SimpleNamespace) -> None
     assert len({sample.seed for sample in samples}) == len(samples)
 
 
+def test_fewer_captions_than_pictures_come_from_all_over_the_split(colours: SimpleNamespace) -> None:
+    # Data with classes has them one after the other, and the first few are none like the others.
+    chosen = [sample.picture for sample in choose_samples(colours.split, 10, 0)]
+    assert chosen == [0, 6, 12, 19, 25, 32, 38, 44, 51, 57]
+    assert [sample.picture for sample in choose_samples(colours.split, 64, 0)] == list(range(64))
+
+
 def test_a_seed_chooses_captions_and_noise(colours: SimpleNamespace) -> None:
     first = choose_samples(colours.split, 64, 3)
     assert choose_samples(colours.split, 64, 3) == first
