@@ -12,6 +12,7 @@ from importlib.metadata import Distribution, EntryPoints, version
 import typer
 
 from stackgan_cli.commands import convert, environment, evaluate, export, generate, info, prepare, train
+from stackgan_cli.commands.calling import run
 from stackgan_cli.commands.components import app as components
 from stackgan_cli.commands.plugin_commands import PluginCommands
 from stackgan_cli.commands.recipes import app as recipes
@@ -148,9 +149,9 @@ def _interruptible() -> None:
 
     try:
         plugins = PluginCommands(taken=[*_COMMANDS, *_GROUPS])
-        _application(plugins)(plugins.passing_on(sys.argv[1:]))
+        run(_application(plugins), plugins.passing_on(sys.argv[1:]))
     except (KeyboardInterrupt, SystemExit, Exception) as error:
-        # Typer ends with this code where it meets the interrupt; libraries may make any error of it.
+        # Typer gives this code where it meets the interrupt; libraries may make any error of it.
         ended = isinstance(error, SystemExit)
         interrupted = error.code == INTERRUPTED if ended else INTERRUPTS.received  # type: ignore[union-attr]
         if not interrupted and not isinstance(error, KeyboardInterrupt):

@@ -116,6 +116,38 @@ def test_wrong_usage_is_two(stackgan: Callable[..., Any], arguments: tuple[str, 
     assert "Traceback" not in done.err + done.out
 
 
+@pytest.mark.parametrize(
+    ("before", "hint"),
+    [
+        (["generate", "--{}"], "generate --help"),
+        (["generate", "--condition", "{}", "a bird"], "generate --help"),
+        (["generate", "--checkpoint={}", "--{}"], "generate --help"),
+        (["{}"], "--help"),
+        (["components", "{}"], "components --help"),
+        (["info", "birds", "{}"], "info --help"),
+    ],
+)
+def test_a_wrong_call_is_one_message_that_shows_what_was_typed_and_obeys_none_of_it(
+    stackgan: Callable[..., Any], before: list[str], hint: str
+) -> None:
+    typed = "x\u202egnp.exe\u2066\u061c\x1b[2J\x9b31m\x07\nError: lies\ud83d"
+    done = stackgan(*(part.format(typed) for part in before))
+    assert done.code == 2
+    said, hinted = done.err.splitlines()
+    assert said.isprintable()
+    assert r"x\u202egnp.exe" in said
+    assert hinted == f"Try: stackgan {hint}"
+    assert not done.out
+
+
+@pytest.mark.parametrize("arguments", [(), ("recipes",)])
+def test_no_command_at_all_shows_the_help_page(stackgan: Callable[..., Any], arguments: tuple[str, ...]) -> None:
+    done = stackgan(*arguments)
+    assert done.code == 2
+    assert "COMMAND [ARGS]" in done.out
+    assert not done.err
+
+
 def test_each_kind_of_error_has_its_documented_code() -> None:
     from stackgan_cli import errors
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from stackgan_cli.commands.calling import run
 from stackgan_cli.components import registry
 from stackgan_cli.components.component import Kind, blaming
 
@@ -75,4 +76,4 @@ def _run(name: str, arguments: Sequence[str]) -> None:
         single.command()(command)
         command = single
     with blaming(component.described, "running"):
-        command(args=arguments, prog_name=f"stackgan {name}")
+        run(command, arguments, f"stackgan {name}")

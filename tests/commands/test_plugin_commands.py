@@ -12,6 +12,8 @@ speak = speech:app
 shout = speech:shout
 fall = speech:fall
 refuse = speech:refuse
+count = speech:count
+ask = speech:ask
 broken = gone_speech:app
 malformed = speech
 generate = speech:shout
@@ -37,6 +39,10 @@ def shout(word: str, loud: bool = False):
 
 def fall(): raise ValueError("over a stone")
 def refuse(): raise DataError("There is nothing to say.", "Say something.")
+def count(): return 7
+def ask():
+    typer.confirm("Loud?", abort=True, err=True)
+    return True
 """
 
 
@@ -71,7 +77,15 @@ def test_help_and_wrong_usage_are_the_commands_own(speech: Callable[..., Any]) -
     assert "Shout a word." in speech("shout", "--help").out
     refused = speech("shout", "--quiet")
     assert refused.code == 2
-    assert refused.says("Usage: stackgan shout", "--quiet")
+    assert refused.says("No such option: --quiet", "Try: stackgan shout --help")
+
+
+def test_they_end_with_the_code_that_they_return(speech: Callable[..., Any]) -> None:
+    assert speech("count").code == 7
+    assert speech("ask", stdin="y\n").code == 0
+    refused = speech("ask", stdin="n\n")
+    assert refused.code == 1
+    assert refused.says("Error: Aborted.")
 
 
 def test_a_command_of_ours_is_not_taken_over(speech: Callable[..., Any]) -> None:
