@@ -29,6 +29,7 @@ FLOORS = (
     ("preparing",),
     ("training", "evaluation", "pipeline", "converting"),
     ("exporting", "interpolating"),
+    ("generating",),
     ("commands",),
     ("app", "__init__", "__main__"),
 )
@@ -99,7 +100,7 @@ def test_text_encoders_and_networks_know_nothing_of_each_other() -> None:
 
 WITHOUT_TORCH = {
     *("components", "errors", "files", "manifests", "home", "console", "progress"),
-    *("commands", "app", "recipes", "model_folder", "model_finding"),
+    *("commands", "generating", "app", "recipes", "model_folder", "model_finding"),
 }
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 from stackgan_cli.commands.completing import complete_checkpoint
-from stackgan_cli.commands.interpolate import check_way, write_way
 from stackgan_cli.commands.looking import can_show, open_picture, show, show_way
 from stackgan_cli.commands.options import Device, Json, Model, Precision, Seed
 from stackgan_cli.interrupts import INTERRUPTS, this_command
@@ -17,9 +16,9 @@ from stackgan_cli.interrupts import INTERRUPTS, this_command
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from stackgan_cli.commands.prompts import Prompts
-    from stackgan_cli.commands.seeds import Seeds
-    from stackgan_cli.drawn_pictures import Drawn, Stop
+    from stackgan_cli.drawn_pictures import Stop
+    from stackgan_cli.generating.prompts import Prompts
+    from stackgan_cli.generating.writing import PictureWriter, Written
     from stackgan_cli.pipeline import Pipeline
 
 EPILOG = """Examples:
@@ -125,14 +124,17 @@ def generate(
     json: Json = False,
 ) -> None:
     """Draw pictures of sentences; prints the path of each."""
-    from stackgan_cli.commands.again import Again
-    from stackgan_cli.commands.prompts import Prompts, words_typed_apart
-    from stackgan_cli.commands.seeds import Seeds
-    from stackgan_cli.console import print_json, warn
+    from stackgan_cli.console import warn
     from stackgan_cli.drawn_pictures import MOST_STOPS, Request, stops_of
+    from stackgan_cli.generating.again import Again
+    from stackgan_cli.generating.prompts import Prompts, words_typed_apart
+    from stackgan_cli.generating.seeds import Seeds
+    from stackgan_cli.generating.ways import check_way
+    from stackgan_cli.generating.writing import PictureWriter
     from stackgan_cli.pictures.picture_files import check_format, check_target
 
-    writer = _Writer(output, format, metadata=metadata, json=json, preview=preview and can_show(), grid=grid)
+    preview = preview and can_show()
+    writer = PictureWriter(output, format, metadata=metadata, grid=grid)
     INTERRUPTS.promise(lambda: _what_is_kept(writer.count))
     drawn_with: Literal["mean", "sample"] | None = None if condition is None else condition.value
     past = None
@@ -157,124 +159,51 @@ def generate(
     _check(asked, pipeline)
     pipeline.check(Request(asked.texts[0], each.largest))
     if interpolate:
-        writer.draw_way(pipeline, stops_of(asked.texts, each.few(MOST_STOPS)), frames, stage or pipeline.stages[-1])
+        stops = stops_of(asked.texts, each.few(MOST_STOPS))
+        files = _draw_way(writer, pipeline, stops, frames, stage or pipeline.stages[-1])
     else:
-        writer.draw_all(pipeline, asked.texts, each, stage)
-    if json:
-        left_out = [{"line": line.line, "why": line.why} for line in asked.left_out]
-        print_json({"pictures": writer.written, **({"left_out": left_out} if left_out else {})})
-    if open and writer.to_open is not None:
-        open_picture(writer.to_open)
+        drawn = writer.draw_all(pipeline, asked.texts, each, stage)
+        files = _with_progress(drawn, len(asked.texts) * each.count)
+    to_open = _tell(files, asked, json=json, preview=preview)
+    if open and to_open is not None:
+        open_picture(to_open)
     if asked.left_out:
         raise typer.Exit(1)
 
 
-class _Writer:
-    """Writes pictures as they are drawn, and tells of each.
+def _draw_way(
+    writer: PictureWriter, pipeline: Pipeline, stops: Sequence[Stop], count: int, stage: int
+) -> Iterator[Written]:
+    """Draw the way through all stops, and write it as one file."""
+    from stackgan_cli import interpolating
 
-    Only what is told or shown at the end is kept, because there may be any number of pictures.
+    frames = interpolating.frames(pipeline, stops, count, stage=stage)
+    yield writer.write_way(pipeline, stops, _with_progress(frames, count), stage)
 
-    Args:
-        output: a folder, or a file for a single picture.
-        form: of the files in a folder.
-        metadata: whether they say how they were drawn.
-        json: whether what was written is told at the end, and not line by line.
-        preview: whether each is shown in the terminal.
-        grid: whether a sheet of all is written at the end.
+
+def _tell(files: Iterable[Written], asked: Prompts, *, json: bool, preview: bool) -> Path | None:
+    """Tell of each file as it comes, or of all at the end as JSON.
+
+    Returns:
+        The one to open: the sheet, or the first picture where there is none.
     """
+    from stackgan_cli.console import out, print_json
 
-    def __init__(self, output: Path, form: str, *, metadata: bool, json: bool, preview: bool, grid: bool) -> None:
-        self._output, self._form, self._metadata = output, form, metadata
-        self._json, self._preview, self._grid = json, preview, grid
-        self._drawn: list[Drawn] = []
-        self.written: list[dict[str, Any]] = []
-        """Facts of every file, where they are told at the end."""
-        self.count = 0
-        """Pictures that are written."""
-        self.to_open: Path | None = None
-        """The sheet, or the first picture where there is none."""
-
-    def draw_all(self, pipeline: Pipeline, texts: Sequence[str], seeds: Seeds, stage: int | None) -> None:
-        """Draw every text with every seed, and write each picture as it is drawn."""
-        from stackgan_cli.drawn_pictures import Request
-
-        wanted = len(texts) * seeds.count
-        if self._grid:
-            _refuse_large_sheet(wanted, pipeline.resolution)
-        requests = (Request(text, seed) for text in texts for seed in seeds)
-        for drawn in _with_progress(pipeline.draw_all(requests, stage=stage), wanted):
-            self._take(drawn)
-        if self._grid:
-            self._write_sheet(seeds.count)
-
-    def draw_way(self, pipeline: Pipeline, stops: Sequence[Stop], frames: int, stage: int) -> None:
-        """Draw the way through all stops, and write it as one file."""
-        from stackgan_cli import interpolating
-
-        drawn = list(_with_progress(interpolating.frames(pipeline, stops, frames, stage=stage), frames))
-        facts = write_way(pipeline, stops, drawn, self._output, metadata=self._metadata, stage=stage)
-        self.count += 1
-        self._tell(Path(facts.pop("path")), facts)
-        if self._preview:
-            show_way(drawn, facts["prompt"])
-
-    def _take(self, drawn: Drawn) -> None:
-        """Write a picture."""
-        from stackgan_cli.pictures.picture_files import save_new_picture, save_picture, slug
-
-        told = drawn.facts if self._metadata else None
-        path = self._output
-        if path.suffix and not path.is_dir():
-            save_picture(drawn.picture, path, told)
+    told: list[dict[str, Any]] = []
+    to_open = None
+    for file in files:
+        if json:
+            told.append({"path": str(file.path), **file.facts})
         else:
-            path = save_new_picture(drawn.picture, path, f"{slug(drawn.prompt)}-{drawn.seed}", told, self._form)
-        self.count += 1
-        if self._grid:
-            self._drawn.append(drawn)
-        self._tell(path, drawn.facts)
-        if self._preview:
-            show(drawn.picture, drawn.prompt)
-
-    def _write_sheet(self, each: int) -> None:
-        """Write all pictures on one sheet, ``each`` of every prompt."""
-        from stackgan_cli.pictures.picture_files import save_new_picture, slug
-        from stackgan_cli.pictures.sheets import sheet
-
-        drawn = self._drawn
-        rows = [(drawn[at].prompt, [one.picture for one in drawn[at : at + each]]) for at in range(0, len(drawn), each)]
-        facts: dict[str, Any] = {
-            "prompts": [caption for caption, _ in rows],
-            "seeds": [one.seed for one in drawn],
-            "model": drawn[0].model,
-            "stage": drawn[0].stage,
-            **drawn[0].chosen,
-        }
-        whole = sheet(rows, side=drawn[0].picture.width)
-        stem = f"{slug(drawn[0].prompt)}-{drawn[0].seed}-grid"
-        path = save_new_picture(whole, self._output, stem, facts if self._metadata else None, self._form)
-        self._tell(path, {"sheet": True})
-        self.to_open = path
-
-    def _tell(self, path: Path, facts: dict[str, Any]) -> None:
-        from stackgan_cli.console import out
-
-        self.to_open = self.to_open or path
-        if self._json:
-            self.written.append({"path": str(path), **facts})
-        else:
-            out.out(str(path), highlight=False)
-
-
-def _refuse_large_sheet(count: int, side: int) -> None:
-    from stackgan_cli.errors import UsageError
-    from stackgan_cli.pictures.sheets import most_on_a_sheet
-
-    most = most_on_a_sheet(side)
-    if count > most:
-        raise UsageError(
-            f"A sheet takes {most:,} pictures of {side} px, and these are {count:,}.",
-            hint="without --grid, or with fewer pictures",
-        )
+            out.out(str(file.path), highlight=False)
+        if preview and file.pictures:
+            show_way(file.pictures, file.caption) if len(file.pictures) > 1 else show(file.pictures[0], file.caption)
+        if to_open is None or not file.pictures:
+            to_open = file.path
+    if json:
+        left_out = [{"line": line.line, "why": line.why} for line in asked.left_out]
+        print_json({"pictures": told, **({"left_out": left_out} if left_out else {})})
+    return to_open
 
 
 def _what_is_kept(count: int) -> str:
@@ -306,7 +235,7 @@ def _with_progress(drawn: Iterable[Each], count: int) -> Iterator[Each]:
         return
     with ProgressReport("Drawing", count, unit="pictures") as bar:
         for done, each in enumerate(drawn, 1):
-            bar.update(done)
+            bar.update(min(done, count))
             with bar.aside():
                 yield each
 

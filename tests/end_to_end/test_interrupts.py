@@ -102,9 +102,9 @@ def test_prepare_does_not_write_the_pictures_again_where_text_features_are_missi
 def test_generate_says_how_many_pictures_there_are(
     interrupt: Interrupter, stackgan: Callable[..., Any], model: Path, tmp_path: Path
 ) -> None:
-    from stackgan_cli.commands import generate
+    from stackgan_cli.generating import writing
 
-    interrupt.before(generate._Writer, "_take", (3,))
+    interrupt.before(writing.PictureWriter, "_take", (3,))
     stopped = stackgan("generate", "a small bird", "-n", 4, "-o", tmp_path / "out")
     assert stopped.says("2 pictures are written and kept")
     assert len(list((tmp_path / "out").iterdir())) == 2

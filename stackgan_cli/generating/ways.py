@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from stackgan_cli.drawn_pictures import Stop
+    from stackgan_cli.generating.writing import Written
     from stackgan_cli.pipeline import Pipeline
 
 _FRAME_MILLISECONDS = 80
@@ -38,7 +39,7 @@ def check_way(output: Path, format: str) -> None:  # noqa: A002
 
 def write_way(
     pipeline: Pipeline, stops: Sequence[Stop], drawn: Iterable[Image.Image], output: Path, *, metadata: bool, stage: int
-) -> dict[str, Any]:
+) -> Written:
     """Draw a way and write it: a GIF or a WebP animates it, other pictures show it as a strip.
 
     Args:
@@ -49,9 +50,11 @@ def write_way(
         metadata: whether the file says how it was drawn.
         stage: that draws.
 
-    Returns:
-        Where the file is, and what it was drawn from.
+    Raises:
+        UsageError: a file has come to be where it is to be written.
+        StackganError: it cannot be written.
     """
+    from stackgan_cli.generating.writing import Written
     from stackgan_cli.interpolating import ANIMATIONS, animation
     from stackgan_cli.pictures.picture_files import save_file, save_new_file, save_picture, slug
     from stackgan_cli.pictures.sheets import strip
@@ -77,4 +80,4 @@ def write_way(
     else:
         path = output
         save_picture(strip(pictures, across=_MOST_ACROSS), path, told)
-    return {"path": str(path), **facts}
+    return Written(path, pictures, facts["prompt"], facts)
