@@ -45,7 +45,7 @@ Encoding = Annotated[
     typer.Option(help="Encoding of captions and tables: utf-8, cp1252, shift_jis ...", show_default="told by looking"),
 ]
 CaptionTemplate = Annotated[
-    str | None, typer.Option(help='Captions for pictures sorted by class: "a photo of a {class}".', show_default=False)
+    str | None, typer.Option(help='Captions for pictures without any: "a photo of a {class}".', show_default=False)
 ]
 ImageColumn = Annotated[str | None, typer.Option(help="Column of the pictures in a table.", show_default=False)]
 CaptionColumn = Annotated[str | None, typer.Option(help="Column of the captions in a table.", show_default=False)]

@@ -98,7 +98,8 @@ def plan_for(request: PrepareRequest, name: str, there: DataManifest | None, pro
         component, why, options["dataset"] = addressed
     else:
         source = None if given is None else _place(given)
-        component, why = reader_for(name, request.reader, source, progress.say)
+        with read_as(request.encoding):
+            component, why = reader_for(name, request.reader, source, progress.say, options)
     progress.say(f"Reading with {component.name}: {why}.")
     entry, reader = _built(component, options, request.seed)
     suits = suited(reader, source)

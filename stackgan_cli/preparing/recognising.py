@@ -20,7 +20,7 @@ from stackgan_cli.components.protocols import (
     SuitsSources,
 )
 from stackgan_cli.components.registry import Component, Kind, available, did_you_mean, find
-from stackgan_cli.errors import ComponentError, DataError
+from stackgan_cli.errors import ComponentError, DataError, StackganError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from stackgan_cli.components.protocols import DatasetReader
     from stackgan_cli.downloads.addresses import PublishedData
 
-    Question = Callable[[Callable[..., Any]], str | None]
-    """Something to ask of a reader's factory: an answer, or nothing."""
+    Question = Callable[[Component], str | None]
+    """Something to ask of a reader: an answer, or nothing."""
 
 _TORCH7 = "stackgan-torch7:torch7"
 """A reader that this project offers in a package of its own."""
@@ -51,10 +51,15 @@ class Suggestions:
     """Name of the extractor that judges pictures drawn after the data, where the reader names one."""
 
 
-def recognise(source: Path, tell: Callable[[str], None]) -> tuple[Component, str]:
+def recognise(
+    source: Path, tell: Callable[[str], None], options: Mapping[str, Any] | None = None
+) -> tuple[Component, str]:
     """Find the reader that recognises a source, and why; those of other packages are asked where no built-in one does.
 
-    Which packages were asked, and how long that took, is told.
+    Args:
+        source: what to read.
+        tell: told which packages were asked, and how long that took.
+        options: what a reader is to be built with; one that does not take all of them is asked without any.
 
     Raises:
         DataError: the source is missing, or no reader, or more than one, recognises it.
@@ -63,15 +68,25 @@ def recognise(source: Path, tell: Callable[[str], None]) -> tuple[Component, str
         raise DataError(f"There is nothing at {source}.", hint="Check the path given with --source.")
     if not os.access(source, os.R_OK | os.X_OK if source.is_dir() else os.R_OK):
         raise DataError(f"{source} cannot be opened: permission denied.", hint="Check its permissions.")
-    found, failures = _ask(lambda factory: factory().recognises(source), tell)
+    found, failures = _ask(lambda reader: _built(reader, options or {}).recognises(source), tell)
     if len(found) == 1:
         return found[0]
     if found:
         named = [(each.name if each.built_in else each.full_name, reason) for each, reason in found]
-        options = "; ".join(f"{name} ({reason})" for name, reason in named)
+        fitting = "; ".join(f"{name} ({reason})" for name, reason in named)
         choices = " or ".join(f"--reader {name}" for name, _ in named)
-        raise DataError(f"More than one reader fits {source}: {options}.", hint=choices)
+        raise DataError(f"More than one reader fits {source}: {fitting}.", hint=choices)
     raise DataError(" ".join((f"No reader recognises the layout of {source}.", *failures)), hint=_advice(source))
+
+
+def _built(component: Component, options: Mapping[str, Any]) -> DatasetReader:
+    try:
+        bound = component.bind({"seed": 0}, options)
+    except ComponentError:
+        plain: DatasetReader = component.factory()()
+        return plain
+    reader: DatasetReader = bound.build()
+    return reader
 
 
 def _advice(source: Path) -> str:
@@ -111,8 +126,8 @@ def _ask(question: Question, tell: Callable[[str], None]) -> tuple[list[tuple[Co
 def _answer(component: Component, question: Question, failures: list[str]) -> str | None:
     try:
         with talk_on_stderr():
-            return question(component.factory())
-    except ComponentError as error:
+            return question(component)
+    except StackganError as error:
         failures.append(error.message)
     except (Exception, SystemExit) as error:  # a reader that nobody named does no harm to the others
         failures.append(f"{component.described} failed: {cause_of(error)}.")
@@ -120,9 +135,20 @@ def _answer(component: Component, question: Question, failures: list[str]) -> st
 
 
 def reader_for(
-    name: str, reader: str | None, source: Path | None, tell: Callable[[str], None]
+    name: str,
+    reader: str | None,
+    source: Path | None,
+    tell: Callable[[str], None],
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[Component, str]:
     """Choose the reader: the one asked for, the one that data of this name belongs to, or the one that recognises it.
+
+    Args:
+        name: of the data.
+        reader: name of the one asked for.
+        source: what to read.
+        tell: see `recognise`.
+        options: see `recognise`.
 
     Returns:
         The reader, and why it was chosen.
@@ -141,7 +167,7 @@ def reader_for(
             return by_name
         try:
             # The name promises a layout that the source does not have; it may have another one.
-            return recognise(source, tell)
+            return recognise(source, tell, options)
         except DataError:
             return by_name
     if source is None:
@@ -152,7 +178,7 @@ def reader_for(
             hint=(f"{close} Else: " if close else "")
             + f"stackgan prepare --data {shlex.quote(name)} --source FOLDER{download}",
         )
-    return recognise(source, tell)
+    return recognise(source, tell, options)
 
 
 def reader_of_address(address: str, tell: Callable[[str], None]) -> tuple[Component, str, str] | None:
@@ -165,7 +191,8 @@ def reader_of_address(address: str, tell: Callable[[str], None]) -> tuple[Compon
     if not colon or not rest or not beginning.isalnum():
         return None
 
-    def reads_it(factory: Callable[..., Any]) -> str | None:
+    def reads_it(component: Component) -> str | None:
+        factory = component.factory()
         fits = isinstance(factory, HasScheme) and factory.scheme == beginning
         return f"the source begins with {beginning}:" if fits else None
 

@@ -106,9 +106,13 @@ class CaptionFiles:
         captions, odd = captions_in_lines(self.text(path, boundary))
         if not captions:
             raise UnreadableCaptions("its caption file holds no caption")
+        self.tell(name, odd)
+        return captions
+
+    def tell(self, name: str, odd: str | None) -> None:
+        """Note what is odd about a file that is kept, if anything is."""
         if odd is not None:
             self._left_out.add(name, "caption files", odd)
-        return captions
 
     def text(self, path: Path, boundary: Boundary | None = None) -> Decoded:
         """Return what a file holds, as `read` does before it looks for captions."""

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackgan_cli.components.protocols import Skipped
-from stackgan_cli.readers.captions import UnreadableCaptions
 from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+TEXT_SUFFIXES = frozenset((".txt", ".caption", ".captions", ".cap", ".text", ".json"))
 OUTSIDE = "a link that leads out of the folder or in a circle"
 AMBIGUOUS = "more than one file is spelt like it, but for case or the encoding of accents"
 
@@ -41,7 +41,7 @@ class Tree:
         """Walk through a folder; what cannot be used goes to ``problems``."""
         tree = cls(root, Boundary(root))
         for name, fault in files_below(root, tree.boundary, _is_known):
-            if name.lower().endswith(".txt") and printable(name) == name:
+            if _suffix(name) in TEXT_SUFFIXES and printable(name) == name:
                 tree.texts.append(name)
                 if fault is not None:
                     tree.faults[name] = fault
@@ -103,8 +103,11 @@ def _fault(entry: os.DirEntry[str], name: str, boundary: Boundary) -> str | None
 
 
 def _is_known(name: str) -> bool:
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122  (a Path for each of a million names takes its time)
-    return suffix in PICTURE_SUFFIXES or suffix == ".txt"
+    return (suffix := _suffix(name)) in PICTURE_SUFFIXES or suffix in TEXT_SUFFIXES
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122  (a Path for each of a million names takes its time)
 
 
 def position(names: Sequence[str], name: str) -> int | None:
@@ -115,22 +118,30 @@ def position(names: Sequence[str], name: str) -> int | None:
 
 def folded(name: str) -> str:
     """Make names alike that differ in case, or in whether accents are characters of their own."""
-    return _composed(_composed(name).casefold())
+    return composed(composed(name).casefold())
 
 
-def _composed(name: str) -> str:
+def composed(name: str) -> str:
+    """Make names alike that differ in whether accents are characters of their own."""
     return unicodedata.normalize("NFC", name)
 
 
-def alike(wanted: Iterable[str], present: Iterable[str]) -> dict[str, str | None]:
+def alike(
+    wanted: Iterable[str], present: Iterable[str], keys: Sequence[Callable[[str], str]] = (composed, folded)
+) -> dict[str, str | None]:
     """Find files by names that are spelt differently: in another Unicode form first, in another case as well second.
+
+    Args:
+        wanted: the names.
+        present: those of the files.
+        keys: what makes two names alike, one after the other.
 
     Returns:
         For each wanted name that is spelt like a present one, that one; None where either is not the only one.
     """
     found: dict[str, str | None] = {}
     missing, left = list(wanted), list(present)
-    for key in (_composed, folded):
+    for key in keys:
         files = _only_ones(left, key) if missing else {}
         seekers = _only_ones((name for name in missing if key(name) in files), key) if files else {}
         for name in missing:
@@ -150,47 +161,3 @@ def _only_ones(names: Iterable[str], key: Callable[[str], str]) -> dict[str, str
         form = key(name)
         only[form] = None if form in only else name
     return only
-
-
-class TextsBeside:
-    """The text file that belongs to each picture: that of the same name, or of one spelt alike."""
-
-    def __init__(self, tree: Tree) -> None:
-        self._texts = tree.texts
-        used = bytearray(len(tree.texts))
-        for picture in tree.pictures:
-            index = self._exact(picture)
-            if index is not None:
-                used[index] = True
-        left = [text for text, taken in zip(tree.texts, used, strict=True) if not taken]
-        without = (_text_name(picture) for picture in tree.pictures if self._exact(picture) is None)
-        self._alike = alike(set(without), left) if left else {}
-        taken_too = set(self._alike.values())
-        self.unused = [text for text in left if text not in taken_too]
-        """Names of the texts that belong to no picture."""
-        self.any = len(self.unused) < len(tree.texts)
-        """Whether any picture has a text."""
-
-    def _exact(self, picture: str) -> int | None:
-        stem = picture.rpartition(".")[0]
-        index = position(self._texts, stem + ".txt")
-        return position(self._texts, stem + ".TXT") if index is None else index
-
-    def of(self, picture: str) -> str | None:
-        """Return the name of a picture's text, or None where there is none.
-
-        Raises:
-            UnreadableCaptions: more than one picture or text is spelt alike.
-        """
-        index = self._exact(picture)
-        if index is not None:
-            return self._texts[index]
-        name = _text_name(picture)
-        found = self._alike.get(name)
-        if found is None and name in self._alike:
-            raise UnreadableCaptions(AMBIGUOUS)
-        return found
-
-
-def _text_name(picture: str) -> str:
-    return picture.rpartition(".")[0] + ".txt"

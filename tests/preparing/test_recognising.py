@@ -86,6 +86,40 @@ def class_folders(root: Path) -> None:
             put(root / name / f"{index}.jpg", jpeg())
 
 
+def other_endings(root: Path) -> None:
+    for index, ending in enumerate(("caption", "cap", "caption.txt")):
+        put(root / f"{index}.jpg", jpeg())
+        put(root / f"{index}.{ending}", "a thing\n")
+
+
+def full_names(root: Path) -> None:
+    for index in range(3):
+        put(root / f"{index}.jpg", jpeg())
+        put(root / f"{index}.jpg.txt", "a thing\n")
+
+
+def side_by_side(root: Path) -> None:
+    for index in range(3):
+        put(root / "images" / f"{index}.jpg", jpeg())
+        put(root / "captions" / f"{index}.txt", "a thing\n")
+
+
+def prefixes(root: Path) -> None:
+    for index in range(3):
+        put(root / f"img{index}.jpg", jpeg())
+        put(root / f"caption{index}.txt", "a thing\n")
+
+
+def one_class(root: Path) -> None:
+    for index in range(3):
+        put(root / "red fox" / f"{index}.jpg", jpeg())
+
+
+def flat(root: Path) -> None:
+    for index in range(3):
+        put(root / f"{index}.jpg", jpeg())
+
+
 def shards(root: Path) -> None:
     root.mkdir(exist_ok=True)
     with tarfile.open(root / "train-000.tar", "w") as archive:
@@ -117,7 +151,7 @@ LAYOUTS = {
     "flowers": [flowers],
     "coco": [coco],
     "stackgan-metadata": [metadata],
-    "folder": [pairs, listed, class_folders],
+    "folder": [pairs, listed, class_folders, other_endings, full_names, side_by_side, prefixes, one_class, flat],
     "webdataset": [shards],
     "hub": [saved, parquet],
 }
@@ -131,11 +165,12 @@ def test_a_layout_is_recognised_by_its_reader_alone_and_prepared(
     source = tmp_path / "source"
     make(source)
     told: list[str] = []
-    component, why = recognise(source, told.append)
+    template = "a photo of a {class}" if make in (class_folders, one_class, flat) else None
+    component, why = recognise(source, told.append, {"caption_template": template} if template else {})
     assert component.name == name
     assert why
     assert not told
-    more = ("--caption-template", "a photo of a {class}") if make is class_folders else ()
+    more = ("--caption-template", template) if template else ()
     done = stackgan(
         "prepare",
         "--data",

@@ -10,7 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackgan_cli.errors import SettingsError
+from stackgan_cli.errors import DataError, SettingsError
 from stackgan_cli.readers.captions import mended
 from stackgan_cli.readers.layout import PICTURE_SUFFIXES
 from stackgan_cli.readers.split_names import split_named
@@ -23,6 +23,8 @@ PEEK = 500
 _DEPTH = 3
 _NUMBER = re.compile(r"\d+[._\-\s]+")
 _BREAKS = re.compile(r"[_\-\s]+")
+_GENERAL = re.compile(r"images?|imgs?|pictures?|pics?|photos?|jpe?gs?|pngs?|data|dataset", re.IGNORECASE)
+"""Names of folders that say nothing of what is on the pictures in them."""
 _OTHER_LAYOUTS = re.compile(
     r"CUB_200_2011|bounding_boxes\.txt|image_class_labels\.txt|text_c10|imagelabels\.mat|setid\.mat|annotations"
     r"|captions.*\.json|(train|val|test)20\d\d|dataset_info\.json|dataset_dict\.json|state\.json|.*\.(tar|parquet|arrow|t7|pickle)",
@@ -75,25 +77,51 @@ class ClassFolders:
         return first if others else None
 
 
-def checked_template(template: str) -> str:
-    """Return a template for captions if it names the class, has no other braces and is text.
+class Template:
+    """A caption for every picture that has none of its own: ``{class}`` in it stands for the picture's class.
+
+    Where there are no class folders, all are of one class, which the lone folder that they lie in has the name of.
 
     Raises:
-        SettingsError: it does not.
+        SettingsError: it is no text, or has other braces.
     """
-    without = template.replace("{class}", "")
-    if without == template or "{" in without or "}" in without or mended(template) != (template.strip(), False):
-        raise SettingsError(
-            f"The caption template {template!r} cannot be used: it has to be text that holds {{class}}, and no other "
-            "braces.",
-            'Write it like this: --caption-template "a photo of a {class}"',
-        )
-    return template
 
+    def __init__(self, text: str) -> None:
+        without = text.replace("{class}", "")
+        if not text.strip() or "{" in without or "}" in without or mended(text) != (text.strip(), False):
+            raise SettingsError(
+                f"The caption template {text!r} cannot be used: it has to be text, with {{class}} in it for the name "
+                "of a picture's class and no other braces.",
+                'Write it like this: --caption-template "a photo of a {class}"',
+            )
+        self._text = text
+        self._only: str | None = None
 
-def caption_for(template: str, class_name: str) -> str:
-    """Put the readable name of a class into a template: nothing else in it is replaced."""
-    return template.replace("{class}", readable(class_name)).strip()
+    def suit(self, root: Path, pictures: Sequence[str]) -> None:
+        """Take up what the one class of pictures is called, where they are not of several.
+
+        Raises:
+            DataError: they are, and the template is the same for all.
+        """
+        classes = ClassFolders.of(pictures)
+        if not classes.names:
+            lone = [name for name in classes.above.split("/") if name and not _GENERAL.fullmatch(name)]
+            self._only = (lone or [root.resolve().name])[-1]
+        elif "{class}" not in self._text:
+            raise DataError(
+                f"{root} holds pictures in {len(classes.names):,} folders, which look like classes, and the caption "
+                f"template {self._text!r} is the same for all.",
+                '--caption-template "a photo of a {class}"',
+            )
+
+    def caption_of(self, class_name: str | None) -> str | None:
+        """Make a caption for a picture of a class; nothing else in the template is replaced.
+
+        Returns:
+            None for a picture of no class, where others are of several.
+        """
+        name = class_name if class_name is not None else self._only
+        return None if name is None else self._text.replace("{class}", readable(name)).strip()
 
 
 def readable(class_name: str) -> str:
@@ -103,15 +131,15 @@ def readable(class_name: str) -> str:
     return _BREAKS.sub(" ", unnumbered or class_name).strip() or class_name
 
 
-def class_folders_in(source: Path) -> list[Path]:
-    """Find folders that look like classes, by name, unless anything belongs to a layout of another reader.
+def class_folders_in(source: Path) -> list[Path] | None:
+    """Find folders that look like classes, by name; None where anything belongs to a layout of another reader.
 
     There are two or more, or none. Folders that cannot be opened are passed over.
     """
     try:
         found = _classes(source, _DEPTH)
     except _OtherLayout:
-        return []
+        return None
     return [found[name] for name in sorted(found)] if len(found) > 1 else []
 
 

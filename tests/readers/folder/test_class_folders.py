@@ -48,7 +48,9 @@ def test_every_mention_of_the_class_is_filled_in(tmp_path: Path) -> None:
     assert examples["cat/a.png"].captions == ("cat, a cat",)
 
 
-@pytest.mark.parametrize("template", ["a photo", "", "{}", "{class!r}", "{class.__init__}", "{class} {0}", "}{class}"])
+@pytest.mark.parametrize(
+    "template", ["a photo of {}", "", " ", "{}", "{class!r}", "{class.__init__}", "{class} {0}", "}{class}"]
+)
 def test_templates_that_cannot_be_used(template: str) -> None:
     with pytest.raises(SettingsError, match="no other braces") as caught:
         FolderReader(caption_template=template)
