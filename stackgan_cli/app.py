@@ -11,7 +11,7 @@ from importlib.metadata import Distribution, EntryPoints, version
 
 import typer
 
-from stackgan_cli.commands import convert, environment, evaluate, export, generate, info, prepare, train
+from stackgan_cli.commands import convert, environment, evaluate, export, generate, info, prepare, serve, train
 from stackgan_cli.commands.calling import run
 from stackgan_cli.commands.components import app as components
 from stackgan_cli.commands.plugin_commands import PluginCommands
@@ -35,6 +35,7 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "train-stage2": (train.train_stage2, train.STAGE2_EPILOG),
     "generate": (generate.generate, generate.EPILOG),
     "evaluate": (evaluate.evaluate, evaluate.EPILOG),
+    "serve": (serve.serve, serve.EPILOG),
     "info": (info.info, info.EPILOG),
     "export": (export.export, export.EPILOG),
     "convert": (convert.convert, convert.EPILOG),

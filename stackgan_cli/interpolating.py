@@ -10,7 +10,7 @@ import torch
 
 from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.errors import SettingsError, UsageError
-from stackgan_cli.pictures.picture_files import exif_of
+from stackgan_cli.pictures.picture_files import exif_of, slug
 from stackgan_cli.pictures.pixels import to_pictures
 
 if TYPE_CHECKING:
@@ -71,6 +71,24 @@ def _on_circle(start: Tensor, end: Tensor, share: float) -> Tensor:
     if math.sin(angle) < 1e-4:
         return torch.lerp(start, end, share)
     return (math.sin((1 - share) * angle) * start + math.sin(share * angle) * end) / math.sin(angle)
+
+
+def facts_of(pipeline: Pipeline, stops: Sequence[Stop], count: int, *, stage: int) -> dict[str, Any]:
+    """What the files of a way say of it, plain values; arguments are those of :func:`frames`."""
+    return {
+        "prompt": " -> ".join(dict.fromkeys(stop.prompt for stop in stops)),
+        "way": [[stop.prompt, stop.seed] for stop in stops],
+        "frames": count,
+        "model": pipeline.model.name,
+        "fingerprint": pipeline.model.fingerprint,
+        "stage": stage,
+    }
+
+
+def stem_of(stops: Sequence[Stop]) -> str:
+    """What the file of a way may be called, without its suffix: both ends, and the first seed."""
+    ends = dict.fromkeys(slug(stop.prompt)[:40].rstrip("-") for stop in (stops[0], stops[-1]))
+    return f"{'-to-'.join(ends)}-{stops[0].seed}"
 
 
 def animation(pictures: Sequence[Image.Image], form: str, milliseconds: int, facts: dict[str, Any] | None) -> bytes:

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from stackgan_cli.machine import Machine
     from stackgan_cli.model_folder import ModelFolder
 
+_UNKNOWN_SHOWN = 8
+"""Words that the model has never met that are named."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Part:
@@ -206,6 +209,20 @@ class Pipeline:
     def unknown_words(self, prompt: str) -> list[str]:
         """Words of a prompt that no caption of the training held; none where the model does not say which it met."""
         return [] if self._vocabulary is None else unknown_words(prompt, self._vocabulary)
+
+    def notes_on(self, prompt: str) -> list[str]:
+        """Say what of a prompt the model never met in its training, or cannot read; nothing where there is no such."""
+        notes: list[str] = []
+        unknown = self.unknown_words(prompt)
+        if unknown:
+            shown = ", ".join(map(repr, unknown[:_UNKNOWN_SHOWN])) + (" ..." if len(unknown) > _UNKNOWN_SHOWN else "")
+            notes.append(f"{self.model.name} met no {shown} in its training, and cannot know what to draw there.")
+        share = self.coverage(prompt)
+        if 0 < share < 0.95:
+            notes.append(
+                f"Only {share:.0%} of {prompt[:40]!r} can be read by the model's text encoder; the rest is passed over."
+            )
+        return notes
 
     def __call__(
         self,

@@ -29,7 +29,7 @@ FLOORS = (
     ("preparing",),
     ("training", "evaluation", "pipeline", "converting"),
     ("exporting", "interpolating"),
-    ("generating",),
+    ("generating", "serving"),
     ("commands",),
     ("app", "__init__", "__main__"),
 )

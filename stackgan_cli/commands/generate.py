@@ -34,9 +34,6 @@ stackgan generate --again a-small-red-bird-7.png
 stackgan generate --interpolate "a red bird" "a blue bird" --frames 16 --output morph.gif"""
 
 
-_UNKNOWN_SHOWN = 8
-"""Words that the model has never met that are named."""
-
 Each = TypeVar("Each")
 
 
@@ -223,7 +220,8 @@ def _check(asked: Prompts, pipeline: Pipeline) -> None:
     for line in asked.left_out:
         warn(asked.told(line))
     for text in dict.fromkeys(asked.texts):
-        _say_what_is_read(pipeline, text)
+        for note in pipeline.notes_on(text):
+            warn(note)
 
 
 def _with_progress(drawn: Iterable[Each], count: int) -> Iterator[Each]:
@@ -263,15 +261,3 @@ def _pipeline(
     for note in pipeline.notes:
         warn(note)
     return pipeline
-
-
-def _say_what_is_read(pipeline: Pipeline, text: str) -> None:
-    from stackgan_cli.console import warn
-
-    unknown = pipeline.unknown_words(text)
-    if unknown:
-        shown = ", ".join(map(repr, unknown[:_UNKNOWN_SHOWN])) + (" ..." if len(unknown) > _UNKNOWN_SHOWN else "")
-        warn(f"{pipeline.model.name} met no {shown} in its training, and cannot know what to draw there.")
-    share = pipeline.coverage(text)
-    if 0 < share < 0.95:
-        warn(f"Only {share:.0%} of {text[:40]!r} can be read by the model's text encoder; the rest is passed over.")

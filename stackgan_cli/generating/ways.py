@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stackgan_cli.errors import UsageError
 
@@ -55,25 +55,17 @@ def write_way(
         StackganError: it cannot be written.
     """
     from stackgan_cli.generating.writing import Written
-    from stackgan_cli.interpolating import ANIMATIONS, animation
-    from stackgan_cli.pictures.picture_files import save_file, save_new_file, save_picture, slug
+    from stackgan_cli.interpolating import ANIMATIONS, animation, facts_of, stem_of
+    from stackgan_cli.pictures.picture_files import save_file, save_new_file, save_picture
     from stackgan_cli.pictures.sheets import strip
 
     pictures = list(drawn)
-    facts: dict[str, Any] = {
-        "prompt": " -> ".join(dict.fromkeys(stop.prompt for stop in stops)),
-        "way": [[stop.prompt, stop.seed] for stop in stops],
-        "frames": len(pictures),
-        "model": pipeline.model.name,
-        "fingerprint": pipeline.model.fingerprint,
-        "stage": stage,
-    }
+    facts = facts_of(pipeline, stops, len(pictures), stage=stage)
     told = facts if metadata else None
     suffix = output.suffix.lower()
     if output.is_dir() or not suffix:
-        ends = dict.fromkeys(slug(stop.prompt)[:40].rstrip("-") for stop in (stops[0], stops[-1]))
         content = animation(pictures, "gif", _FRAME_MILLISECONDS, told)
-        path = save_new_file(content, output, f"{'-to-'.join(ends)}-{stops[0].seed}", ".gif")
+        path = save_new_file(content, output, stem_of(stops), ".gif")
     elif suffix in ANIMATIONS:
         path = output
         save_file(animation(pictures, ANIMATIONS[suffix], _FRAME_MILLISECONDS, told), path)

@@ -64,7 +64,7 @@ def save_new_picture(
         StackganError: the file cannot be written.
     """
     check_format(form)
-    return save_new_file(_encoded(picture, facts, form), folder, stem, FORMATS[form])
+    return save_new_file(encoded(picture, facts, form), folder, stem, FORMATS[form])
 
 
 def save_new_file(content: bytes, folder: Path, stem: str, suffix: str) -> Path:
@@ -97,7 +97,7 @@ def save_picture(picture: Image.Image, path: Path, facts: dict[str, Any] | None)
         UsageError: there is a file of this name.
         StackganError: the file cannot be written.
     """
-    save_file(_encoded(picture, facts, _BY_SUFFIX[path.suffix.lower()]), path)
+    save_file(encoded(picture, facts, _BY_SUFFIX[path.suffix.lower()]), path)
 
 
 def save_file(content: bytes, path: Path) -> None:
@@ -133,7 +133,8 @@ def _names(folder: Path, stem: str, suffix: str) -> Iterator[Path]:
             yield path
 
 
-def _encoded(picture: Image.Image, facts: dict[str, Any] | None, form: str) -> bytes:
+def encoded(picture: Image.Image, facts: dict[str, Any] | None, form: str = "png") -> bytes:
+    """Content of a picture's file; arguments are those of :func:`save_new_picture`."""
     content = io.BytesIO()
     if form == "png":
         chunks = PngImagePlugin.PngInfo()

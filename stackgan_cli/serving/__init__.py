@@ -1,0 +1,1 @@
+"""Drawing for browsers and other programs over HTTP: a page, a small JSON API, and one thread that draws."""

@@ -1,0 +1,119 @@
+"""What the thread that draws does for one request: pictures as files that say of themselves how they were drawn."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from stackgan_cli import interpolating
+from stackgan_cli.drawn_pictures import Request, stops_of
+from stackgan_cli.pictures.picture_files import encoded, slug
+from stackgan_cli.serving.refusals import RefusalError
+from stackgan_cli.serving.schema import DrawnPicture, GenerateAnswer, InterpolateAnswer, PictureFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stackgan_cli.drawn_pictures import Drawn
+    from stackgan_cli.pipeline import Pipeline
+    from stackgan_cli.serving.schema import GenerateRequest, InterpolateRequest
+    from stackgan_cli.serving.shelf import ModelShelf
+
+_FRAME_MILLISECONDS = 80
+
+
+def generate(shelf: ModelShelf, asked: GenerateRequest, go_on: Callable[[], None]) -> GenerateAnswer:
+    """Draw pictures of a sentence.
+
+    Args:
+        shelf: of the models.
+        asked: sentence, seed and so on.
+        go_on: called after each picture; raises where nobody waits for more.
+
+    Raises:
+        RefusalError: there is no such model, or it has no such stage.
+        StackganError: as of :meth:`Pipeline.draw_all`.
+    """
+    pipeline = shelf.pipeline(asked.model)
+    stage = _stage(pipeline, asked.stage)
+    first = _by_lot() if asked.seed is None else asked.seed
+    requests = [Request(asked.prompt, first + number) for number in range(asked.count)]
+    pictures: list[DrawnPicture] = []
+    for drawn in pipeline.draw_all(requests, stage=stage):
+        pictures.append(_told(drawn))
+        go_on()
+    return GenerateAnswer(pictures=pictures, notes=pipeline.notes_on(asked.prompt))
+
+
+def interpolate(shelf: ModelShelf, asked: InterpolateRequest, go_on: Callable[[], None]) -> InterpolateAnswer:
+    """Draw the way through sentences, or through seeds; arguments and errors are those of :func:`generate`."""
+    pipeline = shelf.pipeline(asked.model)
+    stage = _stage(pipeline, asked.stage)
+    stops = stops_of(asked.prompts, asked.seeds or [_by_lot()])
+    for stop in stops:
+        pipeline.check(Request(stop.prompt, stop.seed))
+    pictures = []
+    for picture in interpolating.frames(pipeline, stops, asked.frames, stage=stage):
+        pictures.append(picture)
+        go_on()
+    facts = interpolating.facts_of(pipeline, stops, asked.frames, stage=stage)
+    stem = interpolating.stem_of(stops)
+    frames = [
+        _file(f"{stem}-{number}-of-{asked.frames}.png", picture.width, encoded(picture, {**facts, "frame": number}))
+        for number, picture in enumerate(pictures, 1)
+    ]
+    animation = None
+    if asked.animation is not None:
+        content = interpolating.animation(pictures, asked.animation, _FRAME_MILLISECONDS, facts)
+        animation = _file(f"{stem}.{asked.animation}", pictures[0].width, content)
+    prompts = list(dict.fromkeys(stop.prompt for stop in stops))
+    return InterpolateAnswer(
+        prompts=[stop.prompt for stop in stops],
+        seeds=[stop.seed for stop in stops],
+        model=pipeline.model.name,
+        fingerprint=pipeline.model.fingerprint,
+        stage=stage,
+        frames=frames,
+        animation=animation,
+        notes=[note for prompt in prompts for note in pipeline.notes_on(prompt)],
+    )
+
+
+def _by_lot() -> int:
+    return secrets.randbelow(2**31)
+
+
+def _stage(pipeline: Pipeline, asked: int | None) -> int:
+    """The stage to draw."""
+    if asked is not None and asked not in pipeline.stages:
+        raise RefusalError(
+            422, f"The model {pipeline.model.name!r} has no Stage-{'I' * asked} yet.", "Leave the stage away."
+        )
+    return asked or pipeline.stages[-1]
+
+
+def _told(drawn: Drawn) -> DrawnPicture:
+    sketch = None
+    if drawn.sketch is not None:
+        # The same picture that Stage-I alone draws.
+        alone = replace(drawn, picture=drawn.sketch, stage=1, sketch=None)
+        sketch = _png(alone, f"{slug(drawn.prompt)}-{drawn.seed}-stage1.png")
+    return DrawnPicture(
+        prompt=drawn.prompt,
+        seed=drawn.seed,
+        model=drawn.model,
+        fingerprint=drawn.fingerprint,
+        stage=drawn.stage,
+        file=_png(drawn, f"{slug(drawn.prompt)}-{drawn.seed}.png"),
+        sketch=sketch,
+    )
+
+
+def _png(drawn: Drawn, name: str) -> PictureFile:
+    return _file(name, drawn.picture.width, encoded(drawn.picture, drawn.facts))
+
+
+def _file(name: str, side: int, content: bytes) -> PictureFile:
+    return PictureFile(name=name, side=side, content=base64.b64encode(content).decode("ascii"))

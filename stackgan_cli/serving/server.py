@@ -1,0 +1,136 @@
+"""The server: an address of this machine, and an end that leaves nobody without an answer."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import logging
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from stackgan_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp
+
+    from stackgan_cli.serving.worker import Worker
+
+_MOST_CONNECTIONS = 800
+"""At once; a process may usually have 1,024 files open."""
+_LONGEST_END = 60
+"""Seconds that what is being drawn may take after the server was told to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the server is: a socket that has its address and does not listen yet."""
+
+    socket: socket.socket
+    local: bool
+    """Whether only this machine can reach it."""
+
+    @property
+    def address(self) -> str:
+        """That a browser takes."""
+        host, port = self.socket.getsockname()[:2]
+        if ipaddress.ip_address(host.partition("%")[0]).is_unspecified:
+            host = socket.gethostname()
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def take_place(host: str, port: int) -> Place:
+    """Take an address.
+
+    Args:
+        host: name or number of this machine.
+        port: 0 for any that is free.
+
+    Raises:
+        UsageError: it is taken, forbidden, or not an address of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        taken = socket.socket(family, kind, protocol)
+    except (OSError, UnicodeError):
+        raise _not_here(host) from None
+    try:
+        if os.name == "posix":
+            # Elsewhere it would take an address that somebody else has.
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(address)
+        taken.listen(1)
+    except OSError as error:
+        taken.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(
+                f"The port {port} of {host} is taken by another program.",
+                hint="--port 0 for any that is free",
+            ) from None
+        if error.errno == errno.EACCES:
+            raise UsageError(f"The port {port} is not for everybody.", hint="--port 8000") from None
+        raise _not_here(host) from None
+    return Place(taken, ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback)
+
+
+def _not_here(host: str) -> UsageError:
+    return UsageError(f"{host!r} is no address of this machine.", hint="--host 127.0.0.1, or --host 0.0.0.0 for all")
+
+
+class _Server(uvicorn.Server):
+    """Tells when it takes requests, and refuses what waits when it stops."""
+
+    def __init__(self, config: uvicorn.Config, worker: Worker, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._worker, self._announce = worker, announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin."""
+        await super().startup(sockets)
+        self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End: what is being drawn is finished and answered."""
+        self._worker.stop()
+        await super().shutdown(sockets)
+
+
+def serve(app: ASGIApp, place: Place, worker: Worker, announce: Callable[[], None]) -> None:
+    """Answer requests until a signal says to stop.
+
+    Args:
+        app: that answers.
+        place: where.
+        worker: that draws; it has come to its end when this returns or raises.
+        announce: called once requests are taken.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or SIGTERM came, and everybody has been answered.
+    """
+    debugging = os.environ.get("STACKGAN_DEBUG") == "1"
+    for name in ("uvicorn.error", "asyncio"):
+        # What they tell is for programmers, and may quote what was sent.
+        logging.getLogger(name).disabled = not debugging
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        ws="none",
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=_LONGEST_END,
+    )
+    try:
+        _Server(config, worker, announce).run([place.socket])
+    finally:
+        worker.stop()
+        worker.join()
