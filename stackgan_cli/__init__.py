@@ -3,7 +3,7 @@
     from stackgan_cli import Pipeline
     Pipeline.from_pretrained("bundled")("a small red bird", seed=7).images[0].save("bird.png")
 
-Nothing heavy is imported until it is used.
+Importing any of these names imports no torch: a model that is loaded does, and data that is prepared or trained on.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 if TYPE_CHECKING:
+    from stackgan_cli.console import ConsoleProgress
     from stackgan_cli.drawn_pictures import PipelineOutput
     from stackgan_cli.errors import StackganError
     from stackgan_cli.evaluation.evaluate import evaluate
@@ -25,14 +26,18 @@ if TYPE_CHECKING:
     from stackgan_cli.pipeline import Pipeline
     from stackgan_cli.preparing.prepare import prepare
     from stackgan_cli.preparing.request import PrepareRequest
+    from stackgan_cli.progress import Progress, ProgressCallback
     from stackgan_cli.training.train import TrainRequest, train
 
 __all__ = [
+    "ConsoleProgress",
     "EvaluateRequest",
     "ModelFolder",
     "Pipeline",
     "PipelineOutput",
     "PrepareRequest",
+    "Progress",
+    "ProgressCallback",
     "StackganError",
     "TrainRequest",
     "evaluate",
@@ -41,11 +46,14 @@ __all__ = [
 ]
 
 _WHERE = {
+    "ConsoleProgress": "console",
     "EvaluateRequest": "evaluation.request",
     "ModelFolder": "model_folder",
     "Pipeline": "pipeline",
     "PipelineOutput": "drawn_pictures",
     "PrepareRequest": "preparing.request",
+    "Progress": "progress",
+    "ProgressCallback": "progress",
     "StackganError": "errors",
     "TrainRequest": "training.train",
     "evaluate": "evaluation.evaluate",

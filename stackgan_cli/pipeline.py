@@ -9,19 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-import torch
-
 from stackgan_cli.components.component import BUILT_IN_PACKAGE, Kind, blaming
 from stackgan_cli.components.protocols import CoversCaptions, DrawsCondition, StandsForFeatures
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.results import pictures_fault, range_fault, text_fault
 from stackgan_cli.components.storage import blame_version, load_weights, read_weights, version_note
-from stackgan_cli.dataset.caption_features import on_device
 from stackgan_cli.drawn_pictures import LARGEST_SEED, Drawn, PipelineOutput, Request, seeds_of
 from stackgan_cli.errors import ComponentError, ModelError, UsageError
-from stackgan_cli.generators.folding import fold
-from stackgan_cli.generators.layers import truncate_normal
-from stackgan_cli.machine import choose_machine, place
 from stackgan_cli.model_finding import find_model
 from stackgan_cli.model_folder import STAGES, copy_model
 from stackgan_cli.pictures.pixels import OutputType, as_output, to_bytes, to_pictures
@@ -31,6 +25,7 @@ from stackgan_cli.vocabulary import read_vocabulary, unknown_words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import torch
     from PIL import Image
     from torch import Tensor
 
@@ -103,6 +98,9 @@ class Pipeline:
     ) -> None:
         if truncation is not None and not truncation > 0:
             raise UsageError(f"Noise cannot be truncated at {truncation}.", hint="--truncation 1.5")
+        from stackgan_cli.generators.folding import fold
+        from stackgan_cli.machine import place
+
         self.model, self.machine, self.checkpoint, self.condition = model, machine, checkpoint, condition
         self.truncation = truncation
         self.notes: list[str] = []
@@ -154,6 +152,8 @@ class Pipeline:
             ModelError: there is no such model, or it is damaged.
             ComponentError: the model needs a component that is not installed.
         """
+        from stackgan_cli.machine import choose_machine
+
         folder = find_model(None if model is None else str(model))
         return cls(folder, choose_machine(device, precision), condition=condition, truncation=truncation)
 
@@ -163,6 +163,8 @@ class Pipeline:
         Raises:
             UsageError: the device or the precision cannot be had here.
         """
+        from stackgan_cli.machine import choose_machine
+
         machine = choose_machine(device, precision)
         Pipeline.__init__(self, self.model, machine, self.checkpoint, self.condition, self.truncation)
         return self
@@ -313,7 +315,6 @@ class Pipeline:
                     sketch=to_pictures(before[0])[0] if before else None,
                 )
 
-    @torch.inference_mode()
     def generate(self, text: TextFeatures, seeds: Sequence[int], *, stage: int) -> Tensor:
         """Draw a batch from text features.
 
@@ -329,13 +330,15 @@ class Pipeline:
         Raises:
             ComponentError: a generator fails, or returns something else than pictures of its size.
         """
-        return self._drawn(text, self.noises(seeds, stage=stage))[-1]
+        import torch
+
+        with torch.inference_mode():
+            return self._drawn(text, self.noises(seeds, stage=stage))[-1]
 
     def pixels(self, text: TextFeatures, seeds: Sequence[int], *, stage: int) -> Tensor:
         """Draw a batch as :meth:`generate` does, as uint8 on the processor; errors as of :meth:`pixels_of_stages`."""
         return self.pixels_of_stages(text, self.noises(seeds, stage=stage))[-1]
 
-    @torch.inference_mode()
     def pixels_of_stages(self, text: TextFeatures, noises: Sequence[Tensor]) -> list[Tensor]:
         """Draw a batch, and give the pictures of every stage as uint8 on the processor.
 
@@ -346,10 +349,13 @@ class Pipeline:
         Raises:
             ComponentError: as of :meth:`generate`; or a generator draws NaN, or something outside [-1, 1].
         """
-        drawn = self._drawn(text, noises)
-        # These are sent ahead of the pictures, so whoever has waited for the pictures has waited for them.
-        ranges = [torch.stack(torch.aminmax(images)).to("cpu", non_blocking=True) for images in drawn]
-        pixels = [to_bytes(images).cpu() for images in drawn]
+        import torch
+
+        with torch.inference_mode():
+            drawn = self._drawn(text, noises)
+            # These are sent ahead of the pictures, so whoever has waited for the pictures has waited for them.
+            ranges = [torch.stack(torch.aminmax(images)).to("cpu", non_blocking=True) for images in drawn]
+            pixels = [to_bytes(images).cpu() for images in drawn]
         for part, ends in zip(self._generators, ranges, strict=False):
             part.refuse(range_fault(*ends.tolist()))
         return pixels
@@ -396,6 +402,10 @@ class Pipeline:
         Raises:
             ComponentError: the text encoder fails, or returns something else than features of its width.
         """
+        import torch
+
+        from stackgan_cli.dataset.caption_features import on_device
+
         encoder = self._encoder.component
         with torch.inference_mode():
             with self._encoder.blamed("encoding captions"):
@@ -409,6 +419,10 @@ class Pipeline:
 
     def noise(self, stage: int, seeds: Sequence[int]) -> Tensor:
         """Noise (seeds, noise_width) of a stage's generator, zero where it is to draw the condition's mean."""
+        import torch
+
+        from stackgan_cli.generators.layers import truncate_normal
+
         generator = self.generator(stage)
         width = generator.noise_width
         rows = torch.stack([torch.randn(width, generator=generator_for(seed, "picture", stage)) for seed in seeds])

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -70,6 +70,50 @@ IGNORED: Report = _ignored
 """A report that nobody listens to."""
 SILENT: Progress = _Silence()
 """Nobody listens."""
+
+
+class ProgressCallback:
+    """Calls plain functions as long work goes on, for programs, bars and notebooks of one's own.
+
+    Args:
+        advanced: called with the title of the phase, the units done, the units in all where that is known, and a few
+            words such as the losses; as often as the work tells, also at every step of a training.
+        said: called with every sentence that a person would be told; by default nobody hears them.
+
+    Example:
+        >>> heard = []
+        >>> progress = ProgressCallback(lambda title, done, total, words: heard.append((title, done, total)))
+        >>> with progress.phase("Pictures", 10) as report:
+        ...     report(5)
+        >>> heard
+        [('Pictures', 5, 10)]
+    """
+
+    def __init__(
+        self,
+        advanced: Callable[[str, int, int | None, str], object],
+        said: Callable[[str], object] | None = None,
+    ) -> None:
+        self._advanced, self._said = advanced, said
+
+    def say(self, message: str) -> None:
+        """Pass a sentence on."""
+        if self._said is not None:
+            self._said(message)
+
+    def warn(self, message: str) -> None:
+        """Pass a sentence on."""
+        self.say(message)
+
+    @contextmanager
+    def phase(self, title: str, total: int | None = None, unit: str = "", start: int = 0) -> Iterator[Report]:  # noqa: ARG002
+        """Pass on how far a phase is."""
+        expected = total
+
+        def report(done: int, total: int | None = None, words: str = "") -> None:
+            self._advanced(title, done, expected if total is None else total, words)
+
+        yield report
 
 
 class Phases:

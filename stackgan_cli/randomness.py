@@ -7,8 +7,10 @@ the batch that it was made in.
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def seed_of(*names: int | str) -> int:
@@ -22,4 +24,6 @@ def generator_for(*names: int | str) -> torch.Generator:
 
     Draws are made on the CPU and moved, so that they are the same on every device.
     """
+    import torch
+
     return torch.Generator().manual_seed(seed_of(*names))

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 
 from stackgan_cli.errors import UsageError
-from stackgan_cli.evaluation.evaluate import Evaluation
+from stackgan_cli.evaluation.evaluating import Evaluation
 from stackgan_cli.evaluation.real_pictures import picked
 from stackgan_cli.evaluation.results import Measurement, MetricFacts
 from stackgan_cli.evaluation.samples import drawn_pictures, reordered

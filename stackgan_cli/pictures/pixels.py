@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from PIL import Image
 
 from stackgan_cli.errors import UsageError
@@ -20,12 +19,14 @@ OutputType = Literal["pil", "pt", "np"]
 
 def to_bytes(images: Tensor) -> Tensor:
     """Turn pictures (batch, 3, side, side) in [-1, 1] into uint8, rounding to the nearest of 256 levels."""
+    import torch
+
     return images.float().add(1).mul(127.5).round_().clamp_(0, 255).to(torch.uint8)
 
 
 def to_pictures(images: Tensor) -> list[Image.Image]:
     """Turn pictures (batch, 3, side, side), in [-1, 1] or uint8, into RGB pictures."""
-    pixels = images if images.dtype is torch.uint8 else to_bytes(images)
+    pixels = to_bytes(images) if images.is_floating_point() else images
     return [Image.fromarray(array) for array in pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()]
 
 
@@ -43,4 +44,8 @@ def as_output(pictures: Sequence[Image.Image], output_type: OutputType) -> Any:
     if output_type not in ("pt", "np"):
         raise UsageError(f"There is no output type {output_type!r}.", hint='output_type="pil", "pt" or "np"')
     array = np.stack([np.asarray(picture) for picture in pictures]).astype(np.float32) / np.float32(255)
-    return array if output_type == "np" else torch.from_numpy(array).permute(0, 3, 1, 2).contiguous()
+    if output_type == "np":
+        return array
+    import torch
+
+    return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous()

@@ -9,30 +9,27 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-
 from stackgan_cli.components.component import Kind
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import version_note
-from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.errors import StackganError
 from stackgan_cli.home import existing_data, model_folder
 from stackgan_cli.locks import only_one
-from stackgan_cli.machine import choose_machine, missing_compiler
 from stackgan_cli.model_finding import find_model, refuse_folder_of_package
 from stackgan_cli.model_folder import ModelFolder, checkpoints_of, stage_record
 from stackgan_cli.progress import SILENT
-from stackgan_cli.ranks import LostRankError, join_ranks, leave_ranks
-from stackgan_cli.training.run import RunOptions, TrainingRun
-from stackgan_cli.training.settling import settle
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
+
+    from stackgan_cli.dataset.prepared import PreparedData
     from stackgan_cli.machine import Machine
     from stackgan_cli.progress import Progress
     from stackgan_cli.ranks import Ranks
     from stackgan_cli.training.given import GivenOptions
+    from stackgan_cli.training.run import TrainingRun
 
 
 _STEPS = 3
@@ -111,6 +108,8 @@ def train(
     Raises:
         StackganError: something asked for cannot be done, or another process is training this model.
     """
+    from stackgan_cli.ranks import LostRankError, join_ranks, leave_ranks
+
     ranks = join_ranks()
     try:
         with ExitStack() as held:
@@ -159,6 +158,11 @@ def _sentence(captions: Sequence[str]) -> str:
 
 
 def _run(request: TrainRequest, ranks: Ranks, progress: Progress, held: ExitStack) -> TrainingRun:
+    from stackgan_cli.dataset.prepared import PreparedData
+    from stackgan_cli.machine import choose_machine
+    from stackgan_cli.training.run import RunOptions, TrainingRun
+    from stackgan_cli.training.settling import settle
+
     data = PreparedData(existing_data(request.data))
     folder = model_folder(request.name or data.name)
     refuse_folder_of_package(folder)
@@ -212,6 +216,8 @@ def _start(request: TrainRequest, given: GivenOptions, folder: Path) -> ModelFol
 
 def _compiler(request: TrainRequest, machine: Machine, progress: Progress) -> tuple[bool, bool]:
     """Whether to compile, and to record CUDA graphs: as asked for, where this machine can."""
+    from stackgan_cli.machine import missing_compiler
+
     device = machine.device.type
     graphs = request.cuda_graphs and device == "cuda"
     if request.cuda_graphs and not graphs:
@@ -299,6 +305,8 @@ def _plan(run: TrainingRun) -> dict[str, Any]:
 
 def _peak_memory(device: torch.device) -> int:
     """Bytes: of the device where it counts them, else of this process."""
+    import torch
+
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     try:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -173,11 +171,3 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_read(
         prepare(PrepareRequest(**{"source": source, **PLAIN, **changes}), heard)
     assert not heard.phases
     assert not (empty_home / "data").exists()
-
-
-def test_importing_it_imports_no_torch() -> None:
-    program = (
-        "import sys; from stackgan_cli import prepare, PrepareRequest; PrepareRequest(data='x'); print(*sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert not {"torch", "datasets"} & set(done.stdout.split())
