@@ -11,7 +11,7 @@ from importlib.metadata import Distribution, EntryPoints, version
 
 import typer
 
-from stackgan_cli.commands import convert, environment, evaluate, export, generate, info, prepare, serve, train
+from stackgan_cli.commands import convert, environment, evaluate, export, generate, info, prepare, push, serve, train
 from stackgan_cli.commands.calling import run
 from stackgan_cli.commands.components import app as components
 from stackgan_cli.commands.plugin_commands import PluginCommands
@@ -38,6 +38,7 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "serve": (serve.serve, serve.EPILOG),
     "info": (info.info, info.EPILOG),
     "export": (export.export, export.EPILOG),
+    "push": (push.push, push.EPILOG),
     "convert": (convert.convert, convert.EPILOG),
     "environment": (environment.environment, environment.EPILOG),
 }

@@ -228,6 +228,13 @@ def copy_component(source: Path, target: Path) -> None:
             shutil.copyfile(source / name, target / name)
 
 
+def drawing_files(model: ModelFolder) -> dict[str, Path]:
+    """The files of a model that draw, and none that was kept for training alone, by their paths within its folder."""
+    parts = (TEXT_ENCODER, *(f"stage{stage}" for stage in model.stages))
+    files = [MANIFEST, VOCABULARY, *(f"{part}/{file}" for part in parts for file in (CONFIG, WEIGHTS))]
+    return {name: model.folder / name for name in files if (model.folder / name).is_file()}
+
+
 def copy_model(model: ModelFolder, target: Path) -> Path:
     """Copy what draws of a model, and nothing that was kept for training alone, into a folder that must not exist yet.
 
@@ -238,12 +245,9 @@ def copy_model(model: ModelFolder, target: Path) -> Path:
     if target.exists():
         raise UsageError(f"There is something at {target} already, and it stays.", hint="another folder")
     with atomic_folder(target) as folder:
-        for part in (TEXT_ENCODER, *(f"stage{stage}" for stage in model.stages)):
-            (folder / part).mkdir()
-            copy_component(model.folder / part, folder / part)
-        for name in (MANIFEST, VOCABULARY):
-            if (model.folder / name).is_file():
-                shutil.copyfile(model.folder / name, folder / name)
+        for name, path in drawing_files(model).items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, folder / name)
     write_card(target, model.manifest)
     return target
 

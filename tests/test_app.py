@@ -11,7 +11,7 @@ import pytest
 
 GROUPS = ("components", "recipes")
 COMMANDS = (
-    *("prepare", "train-stage1", "train-stage2", "generate", "serve", "evaluate", "export", "convert"),
+    *("prepare", "train-stage1", "train-stage2", "generate", "serve", "evaluate", "export", "push", "convert"),
     *(*GROUPS, "info", "environment"),
 )
 HEAVY = {"torch", "numpy", "datasets", "PIL", "torchmetrics", "pyarrow", "matplotlib"}

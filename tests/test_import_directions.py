@@ -28,7 +28,7 @@ FLOORS = (
     ("dataset",),
     ("preparing",),
     ("training", "evaluation", "pipeline", "converting"),
-    ("exporting", "interpolating"),
+    ("exporting", "interpolating", "pushing"),
     ("generating", "serving"),
     ("commands",),
     ("app", "__init__", "__main__"),
