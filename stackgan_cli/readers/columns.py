@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 
 PICTURE_COLUMNS = ("image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp")
 """Columns that hold pictures, or name their files."""
+KEY = "key"
+"""The member that a record gets for the name under which it stands among others."""
 FILE_COLUMNS = (
     *(*PICTURE_COLUMNS, "file", "path", "filename", "image_path", "file_path", "filepath"),
     *("image_name", "img_name", "imagename", "image_file", "image_filename", "img_path"),
+    *("absolute_path", KEY, "name", "image_id", "img_id", "id"),
 )
 """Columns that may name a picture's file, after ``file_name``, ``image_file_name`` and any other that ends like these,
 which are Hugging Face's names."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import json
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -111,6 +112,15 @@ def file_encoding(file: BinaryIO) -> tuple[str, str | None]:
         guessed = decoded(sample).guessed if sample else None
         file.seek(0)
     return guessed or encoding, guessed
+
+
+def json_encoding(file: BinaryIO) -> tuple[str, str | None]:
+    """Tell the encoding of a file of JSON, as `file_encoding` does; UTF-16 and UTF-32 are known by its first signs."""
+    found = json.detect_encoding(file.read(4))
+    file.seek(0)
+    if _CHOSEN.get() is None and found not in ("utf-8", _UTF_8):
+        return found, None
+    return file_encoding(file)
 
 
 def lines_of(file: BinaryIO, encoding: str, longest: int) -> Iterator[str | None]:

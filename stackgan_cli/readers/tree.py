@@ -6,7 +6,7 @@ import os
 import stat
 import unicodedata
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,25 @@ from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-TEXT_SUFFIXES = frozenset((".txt", ".caption", ".captions", ".cap", ".text", ".json"))
+TEXT_SUFFIXES = frozenset(
+    (
+        ".txt",
+        ".caption",
+        ".captions",
+        ".cap",
+        ".text",
+        ".json",
+        ".jsonl",
+        ".ndjson",
+        ".csv",
+        ".tsv",
+        ".token",
+        ".parquet",
+    )
+)
+"""Of files that may hold captions."""
+ELSEWHERE = "captions/"
+"""What names of texts begin with that a person said lie in another folder."""
 OUTSIDE = "a link that leads out of the folder or in a circle"
 AMBIGUOUS = "more than one file is spelt like it, but for case or the encoding of accents"
 
@@ -35,6 +53,8 @@ class Tree:
     problems: list[Skipped] = field(default_factory=list)
     faults: dict[str, str] = field(default_factory=dict)
     """Texts that must not be opened, and why."""
+    elsewhere: Path | None = None
+    """A folder of texts apart from the others, whose names begin with `ELSEWHERE`."""
 
     @classmethod
     def of(cls, root: Path) -> Tree:
@@ -53,6 +73,17 @@ class Tree:
             found.sort()
         tree.problems.sort(key=lambda problem: problem.name)
         return tree
+
+    def with_texts_of(self, folder: Path) -> Tree:
+        """Return the same pictures with the texts of a folder, wherever it lies, and no others."""
+        other = Tree.of(folder)
+        texts = [ELSEWHERE + name for name in other.texts]
+        faults = {ELSEWHERE + name: fault for name, fault in other.faults.items()}
+        return replace(self, texts=texts, faults=faults, elsewhere=folder)
+
+    def text_path(self, name: str) -> Path:
+        """Return where a text lies."""
+        return self.root / name if self.elsewhere is None else self.elsewhere / name.removeprefix(ELSEWHERE)
 
 
 def files_below(root: Path, boundary: Boundary, wanted: Callable[[str], bool]) -> Iterator[tuple[str, str | None]]:

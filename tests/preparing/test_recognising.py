@@ -110,6 +110,49 @@ def prefixes(root: Path) -> None:
         put(root / f"caption{index}.txt", "a thing\n")
 
 
+def table_of_captions(root: Path) -> None:
+    for index in range(3):
+        put(root / "Images" / f"{index}.jpg", jpeg())
+    put(root / "captions.txt", "image,caption\n" + "".join(f"{index}.jpg,a thing\n" for index in range(3)))
+
+
+def flickr8k(root: Path) -> None:
+    for index in range(3):
+        put(root / "Flicker8k_Dataset" / f"{index}.jpg", jpeg())
+    put(root / "Flickr8k.token.txt", "".join(f"{index}.jpg#{each}\ta thing .\n" for index in range(3) for each in "01"))
+
+
+def flickr30k(root: Path) -> None:
+    for index in range(3):
+        put(root / "flickr30k_images" / f"{index}.jpg", jpeg())
+    rows = (f"{index}.jpg| {each}| a thing .\n" for index in range(3) for each in "01")
+    put(root / "results.csv", "image_name| comment_number| comment\n" + "".join(rows))
+
+
+def json_of_records(root: Path) -> None:
+    for index in range(3):
+        put(root / f"{index}.jpg", jpeg())
+    put(root / "captions.json", json.dumps([{"image": f"{index}.jpg", "caption": "a thing"} for index in range(3)]))
+
+
+def json_of_names(root: Path) -> None:
+    for index in range(3):
+        put(root / "images" / f"{index}.jpg", jpeg())
+    put(root / "captions.json", json.dumps({f"{index}.jpg": ["a thing", "a thing"] for index in range(3)}))
+
+
+def kohya(root: Path) -> None:
+    for index in range(3):
+        put(root / "img" / f"{index}.jpg", jpeg())
+    put(root / "meta.json", json.dumps({f"img/{index}": {"caption": "a thing", "tags": "x"} for index in range(3)}))
+
+
+def coco_of_ones_own(root: Path) -> None:
+    put(root / "images" / "9.jpg", jpeg())
+    listed = {"images": [{"id": 9, "file_name": "9.jpg"}], "annotations": [{"image_id": 9, "caption": "a meal"}]}
+    put(root / "captions.json", json.dumps(listed))
+
+
 def one_class(root: Path) -> None:
     for index in range(3):
         put(root / "red fox" / f"{index}.jpg", jpeg())
@@ -149,9 +192,13 @@ def parquet(root: Path) -> None:
 LAYOUTS = {
     "cub": [cub],
     "flowers": [flowers],
-    "coco": [coco],
+    "coco": [coco, coco_of_ones_own],
     "stackgan-metadata": [metadata],
-    "folder": [pairs, listed, class_folders, other_endings, full_names, side_by_side, prefixes, one_class, flat],
+    "folder": [
+        *(pairs, other_endings, full_names, side_by_side, prefixes),
+        *(listed, table_of_captions, flickr8k, flickr30k, json_of_records, json_of_names, kohya),
+        *(class_folders, one_class, flat),
+    ],
     "webdataset": [shards],
     "hub": [saved, parquet],
 }

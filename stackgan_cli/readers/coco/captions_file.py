@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
-import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import ijson
-
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import relative_name
+from stackgan_cli.formats.json_events import DamagedJson, json_events
 from stackgan_cli.readers.captions import mended, text_lines
+from stackgan_cli.readers.encodings import json_encoding
 from stackgan_cli.readers.left_out import LeftOut
 
 if TYPE_CHECKING:
@@ -27,18 +25,38 @@ WHICH_FILE = (
 
 _PEEK = 500
 """Entries without ids or captions after which a file is given up."""
+_SMALL = 16 << 20
+"""Bytes of a file that is looked through to the first caption to recognise it."""
 _LONGEST_NAME, _LONGEST_ID = 1024, 100
 _MOST_TEXT = 1 << 16
 """Characters of all captions of one picture; what is beyond is left out."""
 
 _KEPT = {"images": ("id", "file_name"), "annotations": ("image_id", "caption")}
 """What is kept of each entry of a list."""
-_DEEPEST = 500
-_CHUNK, _LONGEST = 1 << 16, 1 << 22
-"""Bytes read at a time, and bytes of one text or number after which a file is given up: the parser holds all of it."""
 _AGAIN = "Get the file again: a broken transfer or an editor may have damaged it."
 
 _Id = int | str
+
+
+def is_captions_file(path: Path) -> bool:
+    """Say whether a file is in the form of COCO: it lists images and captions of them, or is damaged after some.
+
+    Of a large file no more than the first entry is looked at.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    seen: set[str] = set()
+    enough = 2 if path.stat().st_size <= _SMALL else 1
+    try:
+        for member, item in _Entries(path):
+            if item is not None and all(name in item for name in _KEPT[member]):
+                seen.add(member)
+                if len(seen) == enough:
+                    return True
+    except DataError:
+        return bool(seen)
+    return False
 
 
 @dataclass(slots=True)
@@ -141,9 +159,8 @@ class CaptionsFile:
 class _Entries:
     """The entries of a captions file, one after the other: memory stays flat however large the file or long its lines.
 
-    An entry is what `_KEPT` names of a JSON object, or None for anything else in a list. UTF-8, UTF-16 and UTF-32 are
-    read, with or without a byte order mark; damaged bytes become U+FFFD. Whatever comes before damage is yielded before
-    the DataError.
+    An entry is what `_KEPT` names of a JSON object, or None for anything else in a list. Damaged bytes become U+FFFD.
+    Whatever comes before damage is yielded before the DataError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -181,47 +198,16 @@ class _Entries:
             self._entry[self._name] = value
         if kind.startswith("start_"):
             self._depth += 1
-            if self._depth > _DEEPEST:
-                raise self._refusal("is nested too deeply")
 
     def _events(self) -> Iterator[tuple[str, Any]]:
-        """Yield what ijson finds, and raise the DataError after all that comes before the damage."""
-        events = ijson.sendable_list()
-        parser = ijson.basic_parse_coro(events, use_float=True)
-        damage, size, waiting = None, 0, 0
-        for data in self._chunks():
-            size += len(data)
-            try:
-                parser.send(data)
-            except (ijson.JSONError, ValueError) as error:
-                damage = error
-            waiting = 0 if events else waiting + len(data)
-            yield from events
-            events.clear()
-            if damage:
-                raise self._refusal(f"is no JSON object: {_words(damage)}") from damage
-            if waiting > _LONGEST:
-                raise self._refusal(f"has something of more than {_LONGEST >> 20} MiB in one piece")
-        try:
-            parser.close()
-        except (ijson.JSONError, ValueError) as error:
-            what = "ends too early: it is not a whole JSON object" if size else "is empty"
-            raise self._refusal(what) from error
-
-    def _chunks(self) -> Iterator[bytes]:
-        """Yield the file piece by piece, in UTF-8."""
+        """Yield what is in the file, and raise the DataError after all that comes before the damage."""
         with self._path.open("rb") as file:
-            encoding = json.detect_encoding(file.read(4))
-            file.seek(0)
-            text = codecs.EncodedFile(file, "utf-8", encoding, "replace")
-            yield from iter(lambda: text.read(_CHUNK), b"")
+            encoding, _ = json_encoding(file)
+        try:
+            yield from json_events(self._path, encoding)
+        except DamagedJson as error:
+            raise self._refusal(str(error)) from error
 
     def _refusal(self, what: str) -> DataError:
         where = f" (in or after entry {self._count:,} of {self._member[:60]!r})" if self._count else ""
         return DataError(f"{self._path} {what}{where}.", _AGAIN)
-
-
-def _words(error: Exception) -> str:
-    """Say in a few words what ijson found: its message goes on to show the place, over several lines."""
-    found = re.search(r"error: ([^\n\\]+)", str(error))
-    return (found[1] if found else str(error))[:100].strip(" .")

@@ -14,7 +14,7 @@ from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.downloads.addresses import COCO
 from stackgan_cli.errors import DataError, SettingsError
 from stackgan_cli.readers.captions import text_lines
-from stackgan_cli.readers.coco.captions_file import WHICH_FILE, CaptionsFile
+from stackgan_cli.readers.coco.captions_file import WHICH_FILE, CaptionsFile, is_captions_file
 from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, LayoutReader, printable
 from stackgan_cli.readers.left_out import LeftOut
 from stackgan_cli.readers.split_names import split_in_name
@@ -64,12 +64,12 @@ class CocoReader(LayoutReader):
         self._year = year
 
     def evidence(self, source: Path) -> str | None:
-        """Look at the names of captions files, and for pictures beside one that is not a published one."""
+        """Look at the names of captions files, and into one that is no published one and has pictures beside it."""
         files = _files_in([source / place for place in _PLACES])
         for path in files:
             if _PUBLISHED.fullmatch(path.name):
                 return f"{_shown(path, source)}: COCO captions"
-        if files and _pictures_beside(source, files[0]):
+        if files and _pictures_beside(source, files[0]) and is_captions_file(files[0]):
             return f"{_shown(files[0], source)} and pictures beside it: captions in the form of COCO"
         return None
 

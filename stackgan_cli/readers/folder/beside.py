@@ -148,6 +148,10 @@ class TextsBeside:
                 other = self._text_of(core)
                 yield text, f"not read, because {other} is there too" if other else _NO_PICTURE
 
+    def free(self) -> Iterator[str]:
+        """Yield the names of files that are not those of one picture."""
+        return (text for text, used in zip(self._texts, self._used, strict=True) if not used)
+
     def _text_of(self, core: str) -> str | None:
         """Return the text of a picture of this name, with its suffix or without it."""
         at = bisect_left(self._pictures, core)
@@ -187,11 +191,11 @@ def described(tree: Tree, text: str, reading: CaptionFiles) -> Description:
     if text in tree.faults:
         raise UnreadableCaptions(f"its text file is left out: {tree.faults[text]}")
     if not text.lower().endswith(RECORD):
-        captions = reading.read(tree.root / text, text)
+        captions = reading.read(tree.text_path(text), text)
         if all(map(_BOXES.fullmatch, captions)):
             raise UnreadableCaptions("its caption file holds rows of numbers, not captions")
         return Description(captions, False, None, None, None)
-    content = reading.text(tree.root / text)
+    content = reading.text(tree.text_path(text))
     try:
         record = parse_json(content.text)
         if not isinstance(record, dict):
@@ -210,17 +214,16 @@ class FilesBeside:
 
     def __init__(self, tree: Tree, template: Template | None = None) -> None:
         self._tree, self._template = tree, template
-        self._texts = TextsBeside(tree, records=_has_records(tree))
-        self.count = self._texts.count
-        """How many pictures have such a file."""
-        self.sure = 2 * self._texts.beside >= len(tree.pictures) > 0
+        self.texts = TextsBeside(tree, records=_has_records(tree))
+        """Which file belongs to which picture."""
+        self.sure = 2 * self.texts.beside >= len(tree.pictures) > 0
 
     @property
     def evidence(self) -> str:
         """The first picture and its captions, in words."""
         for picture in self._tree.pictures:
             with suppress(UnreadableCaptions):
-                text = self._texts.of(picture)
+                text = self.texts.of(picture)
                 if text is not None:
                     return where(picture, text)
         return f"{len(self._tree.pictures):,} pictures get their captions by the template"
@@ -240,11 +243,11 @@ class FilesBeside:
                 left_out.add(name, "pictures", remark)
             split = said.split or classes.split_of(name)
             yield Example(name, self._tree.root / name, said.captions, split, said.class_name or class_name)
-        for text, reason in self._texts.unused():
+        for text, reason in self.texts.unused():
             left_out.add(text, "caption files", reason)
 
     def _said(self, name: str, class_name: str | None, reading: CaptionFiles) -> Description:
-        text = self._texts.of(name)
+        text = self.texts.of(name)
         if text is not None:
             return described(self._tree, text, reading)
         caption = None if self._template is None else self._template.caption_of(class_name)

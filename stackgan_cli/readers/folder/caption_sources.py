@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from stackgan_cli.errors import DataError
 from stackgan_cli.readers.columns import Columns
 from stackgan_cli.readers.folder.beside import FilesBeside
-from stackgan_cli.readers.folder.listing import ListedPictures, metadata_files
+from stackgan_cli.readers.folder.list_files import Lists, first_missing
+from stackgan_cli.readers.folder.listing import ListedPictures, folder_of, metadata_files
+from stackgan_cli.readers.folder.picture_names import PictureNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from stackgan_cli.components.protocols import Example
     from stackgan_cli.readers.folder.class_folders import Template
@@ -34,21 +38,58 @@ class CaptionSource(Protocol):
 def caption_source(tree: Tree, columns: Columns, template: Template | None, left_out: LeftOut) -> CaptionSource | None:
     """Choose where the captions of a folder's pictures come from; None where there are none.
 
-    Metadata files come first, then a file for each picture, then the template.
+    Metadata files come first, then files of one picture each where half of the pictures have one, then other lists,
+    then the template.
 
     Args:
         tree: the pictures and texts.
         columns: those of lists.
         template: makes captions where there are no others.
         left_out: told what else could have had captions.
+
+    Raises:
+        DataError: several lists could be meant.
     """
+    beside = FilesBeside(tree, template)
     lists = metadata_files(tree, left_out)
+    if not lists and 2 * beside.texts.count < len(tree.pictures):
+        lists = Lists(tree, beside.texts.free(), columns).chosen(tree.root, left_out)
     if lists:
         if template is not None:
             reason = f"not used, because {lists[0].name} has the captions"
             left_out.add("the caption template", "options", reason)
         return ListedPictures(tree, lists, columns)
     if columns != Columns():
-        left_out.add("the columns chosen", "options", "not used, because there is no metadata file")
-    beside = FilesBeside(tree, template)
-    return beside if beside.count or (template is not None and tree.pictures) else None
+        left_out.add("the columns chosen", "options", "not used, because there is no list of captions")
+    return beside if beside.texts.count or (template is not None and tree.pictures) else None
+
+
+def chosen_source(tree: Tree, place: Path, columns: Columns, template: Template | None) -> CaptionSource:
+    """Take the captions of a folder's pictures from where a person says: a list, or a folder of files of one each.
+
+    Args:
+        tree: the pictures.
+        place: where they are, wherever that lies.
+        columns: those of a list.
+        template: makes captions for pictures without a file.
+
+    Raises:
+        DataError: nothing is there.
+    """
+    if place.is_dir():
+        return FilesBeside(tree.with_texts_of(place), template)
+    if not place.is_file():
+        what = "neither a file nor a folder" if place.exists() else "not there"
+        raise DataError(f"{place} is {what}.", "--captions with a list of captions, or a folder of caption files")
+    return ListedPictures(tree, [place], columns)
+
+
+def suits(tree: Tree, place: Path, columns: Columns) -> bool:
+    """Say whether what a person names are caption files, or a list of pictures that are there."""
+    if place.is_dir():
+        return FilesBeside(tree.with_texts_of(place)).texts.count > 0
+    try:
+        names = PictureNames(tree)
+        return place.is_file() and first_missing(place, folder_of(tree, place), columns, names) is None
+    except DataError:
+        return False

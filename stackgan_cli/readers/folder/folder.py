@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stackgan_cli.errors import DataError
 from stackgan_cli.readers.birds_and_flowers.boxes import cub_list
 from stackgan_cli.readers.columns import Columns
-from stackgan_cli.readers.folder.caption_sources import caption_source
+from stackgan_cli.readers.folder.caption_sources import caption_source, chosen_source, suits
 from stackgan_cli.readers.folder.class_folders import ClassFolders, Template, class_folders_in
 from stackgan_cli.readers.layout import LayoutReader
 from stackgan_cli.readers.left_out import LeftOut
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stackgan_cli.components.protocols import Example, Skipped
+    from stackgan_cli.readers.folder.caption_sources import CaptionSource
 
 _LAYOUT = (
-    "It should hold metadata.jsonl, metadata.csv or metadata.parquet (file_name and caption for each picture), or for "
-    "each picture a text file of the same name with one caption per line, such as bird.jpg with bird.txt or "
-    "bird.caption beside it, or images/bird.jpg and captions/bird.txt; where sub-folders are classes, captions can be "
-    "made of their names with --caption-template."
+    "It should hold a list of pictures and captions (metadata.jsonl, captions.csv, captions.json ...), or for each "
+    "picture a text file of the same name with one caption per line, such as bird.jpg with bird.txt or bird.caption "
+    "beside it, or images/bird.jpg and captions/bird.txt; where sub-folders are classes, captions can be made of their "
+    "names with --caption-template."
 )
 
 
@@ -33,14 +34,17 @@ class FolderReader(LayoutReader):
 
     Metadata files, at the top, in ``images`` or ``data``, or in folders named after splits, name pictures relative to
     themselves, or to a folder ``images`` beside them. Without any, each picture's captions are in a file of its own,
-    beside it or in a folder of such files, or made from the name of its class. Two or more sub-folders that hold all
-    pictures are classes then. The split is that of the column ``split``, else that of a folder ``train`` or ``test``,
-    above which only lone folders may lie, else open, as it is where all lies in ``train``. A name that no file has may
-    be that of one spelt alike: with accents encoded in another way, or in another case. Nothing outside the folder is
-    opened, whatever names and links say.
+    beside it or in a folder of such files, or in another list, or made from the name of its class. Two or more
+    sub-folders that hold all pictures are classes where captions are in files or made. The split is that of the column
+    ``split``, else that of several lists, else that of a folder ``train`` or ``test``, above which only lone folders
+    may lie, else open, as it is where all lies in ``train``. A name that no file has may be that of the only one that
+    is spelt alike: with accents encoded in another way, in another case, without suffix, or with fewer or more folders
+    before it. Nothing outside the folder is opened, whatever names and links say.
 
     Args:
-        image_column: column of the metadata that names the picture; one with a usual name where None.
+        captions: a list of captions or a folder of caption files, relative to the source or absolute; looked for where
+            None.
+        image_column: column of a list that names the picture; one with a usual name where None.
         caption_column: column that holds captions; one with a usual name where None.
         caption_template: caption of every picture that has no text file, such as ``a photo of a {class}``. Where there
             are no class folders, the class is that of the folder that all pictures lie in.
@@ -55,21 +59,33 @@ class FolderReader(LayoutReader):
     def __init__(
         self,
         *,
+        captions: str | None = None,
         image_column: str | None = None,
         caption_column: str | None = None,
         caption_template: str | None = None,
     ) -> None:
+        self._place = captions
         self._columns = Columns(image_column, caption_column)
         self._template = None if caption_template is None else Template(caption_template)
 
     def evidence(self, source: Path) -> str | None:
         """Look for metadata files, for files with captions, and for sub-folders that are classes."""
         tree = Tree.of(source)
-        captions = caption_source(tree, self._columns, self._template, LeftOut())
+        if self._place is not None and not suits(tree, source / self._place, self._columns):
+            return None
+        try:
+            captions = self._captions_of(tree, LeftOut())
+        except DataError as error:
+            return error.message.rstrip(".")
         classes = class_folders_in(source) if cub_list(source) is None else None
         if captions is not None and (classes is not None or captions.sure):
             return captions.evidence
         return f"{len(classes):,} sub-folders of pictures are classes" if classes else None
+
+    def _captions_of(self, tree: Tree, left_out: LeftOut) -> CaptionSource | None:
+        if self._place is None:
+            return caption_source(tree, self._columns, self._template, left_out)
+        return chosen_source(tree, tree.root / self._place, self._columns, self._template)
 
     def found(self, root: Path) -> Iterator[Example | Skipped]:
         """Yield the captioned pictures, and what had to be left out."""
@@ -81,7 +97,7 @@ class FolderReader(LayoutReader):
             left_out.take(problem, "files")
         if self._template is not None:
             self._template.suit(root, tree.pictures)
-        captions = caption_source(tree, self._columns, self._template, left_out)
+        captions = self._captions_of(tree, left_out)
         if captions is None:
             classes = ClassFolders.of(tree.pictures)
             if classes.names:

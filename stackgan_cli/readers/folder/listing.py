@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from stackgan_cli.components.protocols import Example
-from stackgan_cli.files import relative_name
 from stackgan_cli.readers.captions import oddity
 from stackgan_cli.readers.folder.class_folders import ClassFolders
-from stackgan_cli.readers.folder.metadata import NAMES, Row, Unusable, guessed_encoding, read_metadata
+from stackgan_cli.readers.folder.list_rows import NAMES, Row, Unusable, guessed_encoding, read_list, unit_of
+from stackgan_cli.readers.folder.picture_names import CAPTION_NUMBER, AbsentPicture, PictureNames
 from stackgan_cli.readers.layout import printable
-from stackgan_cli.readers.tree import AMBIGUOUS, OUTSIDE, Tree, alike, folded, position
+from stackgan_cli.readers.split_names import splits_in_names
+from stackgan_cli.readers.tree import OUTSIDE, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,11 +23,19 @@ if TYPE_CHECKING:
     from stackgan_cli.readers.columns import Columns
     from stackgan_cli.readers.left_out import LeftOut
 
+    _Key = TypeVar("_Key", str, tuple[str, str])
+
 _MOST_CAPTIONS = 1000
 
 
 class ListedPictures:
-    """Captions in lists: metadata files, each of which speaks of many pictures."""
+    """Captions in lists, each of which speaks of many pictures.
+
+    Args:
+        tree: the pictures.
+        lists: files inside the folder or, where a person named them, elsewhere.
+        columns: those that name pictures and hold captions.
+    """
 
     sure = True
 
@@ -35,123 +45,123 @@ class ListedPictures:
     @property
     def evidence(self) -> str:
         """The first list, in words."""
-        return f"{self._lists[0].relative_to(self._tree.root).as_posix()} lists pictures and captions"
+        return f"{shown_name(self._tree, self._lists[0])} lists pictures and captions"
 
     def examples(self, left_out: LeftOut) -> Iterator[Example]:
         """Yield the listed pictures, in the order of their names."""
-        listing = _Listing(self._tree, left_out)
+        listing = _Listing(self._tree, left_out, PictureNames(self._tree))
+        splits = splits_in_names([shown_name(self._tree, path) for path in self._lists])
         for path in self._lists:
-            listing.read(path, self._columns)
+            listing.read(path, self._columns, splits[shown_name(self._tree, path)])
         listing.find_alike()
         yield from listing.examples()
         unlisted = f"not listed in {' or '.join(dict.fromkeys(path.name for path in self._lists))}"
         for name in self._tree.pictures:
-            if name not in listing:
+            if name not in listing and name not in listing.told:
                 left_out.add(name, "pictures", unlisted)
+
+
+def shown_name(tree: Tree, path: Path) -> str:
+    """Call a list by its name in the folder, or by its whole path where it lies elsewhere."""
+    return path.relative_to(tree.root).as_posix() if path.is_relative_to(tree.root) else path.as_posix()
+
+
+def folder_of(tree: Tree, path: Path) -> str:
+    """Return the folder of a list, with a slash at the end, or nothing for the source and for what lies elsewhere."""
+    return shown_name(tree, path).removesuffix(path.name) if path.is_relative_to(tree.root) else ""
 
 
 @dataclass(slots=True)
 class _Listed:
-    """What metadata say of one picture."""
+    """What lists say of one picture."""
 
     captions: tuple[str, ...]
     split: str | None
     class_name: str | None
-
-
-class _AbsentPicture(Exception):  # noqa: N818
-    """A row names no picture that can be used; the message is a short reason."""
+    place: str
+    """Where the first of them says it."""
 
 
 @dataclass(slots=True)
 class _Listing:
-    """All pictures that metadata files list, and nothing more of them than is written there."""
+    """All pictures that lists name, and nothing more of them than is written there."""
 
     tree: Tree
     left_out: LeftOut
+    names: PictureNames
+    told: set[str] = field(default_factory=set)
+    """Pictures of which it is told already why they are left out, unless another row has their captions."""
     _listed: dict[str, _Listed] = field(default_factory=dict)
-    _misspelt: dict[str, _Listed] = field(default_factory=dict)
-    """Those by whose name there is no file, but perhaps one that is spelt alike."""
-    _spellings: set[str] = field(default_factory=set)
+    _misspelt: dict[tuple[str, str], _Listed] = field(default_factory=dict)
+    """Those whose names no file has, but perhaps one that is called otherwise; by folder of the list and name."""
 
     def __contains__(self, name: str) -> bool:
         return name in self._listed
 
-    def read(self, path: Path, columns: Columns) -> None:
-        """Take up the rows of a metadata file."""
-        shown = path.relative_to(self.tree.root).as_posix()
+    def read(self, path: Path, columns: Columns, split: str | None) -> None:
+        """Take up the rows of a list, of this split where they do not say."""
+        shown = shown_name(self.tree, path)
         odd = oddity(damaged=False, guessed=guessed_encoding(path))
         if odd is not None:
             self.left_out.add(shown, "files", odd)
-        for row in read_metadata(path, columns):
-            place = f"{shown} {'row' if path.suffix == '.parquet' else 'line'} {row.line}"
+        base = folder_of(self.tree, path)
+        unit = unit_of(path)
+        for row in read_list(path, columns):
+            place = f"{shown} {unit} {row.line}"
             if isinstance(row, Unusable):
-                named = (row.file_name, f"{place}: {row.reason}") if row.file_name else (place, row.reason)
-                self.left_out.add(named[0], "rows", named[1])
+                self._leave_out(base, row, place)
                 continue
+            written = CAPTION_NUMBER.sub("", row.file_name)
             try:
-                name, exact = self._located(shown.removesuffix(path.name), row.file_name)
-            except _AbsentPicture as problem:
+                name = self.names.exactly(base, written)
+            except AbsentPicture as problem:
                 self.left_out.add(_shown(row.file_name), "rows", f"{place}: {problem}")
                 continue
-            self._take(self._listed if exact else self._misspelt, name, row, place)
+            if name is None:
+                self._take(self._misspelt, (base, written), row, place, split)
+            else:
+                self._take(self._listed, name, row, place, split)
 
-    def _located(self, base: str, file_name: str) -> tuple[str, bool]:
-        """Return the name that a row means, and whether a file has it; if not, one that is spelt alike may be meant."""
-        if printable(file_name) != file_name:
-            raise _AbsentPicture("the name is not UTF-8")
-        inner = relative_name(file_name)
-        if inner is None:
-            raise _AbsentPicture("the name leads out of the folder")
-        name = base + inner
-        for place in (name, f"{base}images/{inner}"):
-            index = position(self.tree.pictures, place)
-            if index is not None:
-                return self.tree.pictures[index], True
-        if not self._spellings:
-            self._spellings = set(map(folded, self.tree.pictures))
-        if folded(name) in self._spellings:
-            return name, False
-        path = self.tree.root / name
-        try:
-            if not self.tree.boundary.holds(path):
-                raise _AbsentPicture(OUTSIDE)
-            if not path.is_file():
-                raise _AbsentPicture("it is a folder" if path.is_dir() else "there is no such file")
-        except OSError as error:
-            raise _AbsentPicture(f"it cannot be opened ({error.strerror or error})") from error
-        return name, True
+    def _leave_out(self, base: str, row: Unusable, place: str) -> None:
+        if row.file_name is None:
+            self.left_out.add(place, "rows", row.reason)
+            return
+        self.left_out.add(row.file_name, "rows", f"{place}: {row.reason}")
+        with suppress(AbsentPicture):
+            # That the list has nothing about it would be told once more.
+            self.told.add(self.names.exactly(base, CAPTION_NUMBER.sub("", row.file_name)) or "")
 
-    def _take(self, listed: dict[str, _Listed], name: str, row: Row, place: str) -> None:
+    def _take(self, listed: dict[_Key, _Listed], name: _Key, row: Row, place: str, split: str | None) -> None:
         said = row.described
         for remark in said.oddities():
             self.left_out.add(place, "rows", remark)
+        new = _Listed(said.captions, said.split or (None if said.odd_split else split), said.class_name, place)
+        self._join(listed, name, new)
+
+    def _join(self, listed: dict[_Key, _Listed], name: _Key, new: _Listed) -> None:
         earlier = listed.get(name)
         if earlier is None:
-            listed[name] = _Listed(said.captions, said.split, said.class_name)
+            listed[name] = new
         elif len(earlier.captions) >= _MOST_CAPTIONS:
-            self.left_out.add(place, "rows", f"its picture has {_MOST_CAPTIONS:,} captions from earlier rows")
+            self.left_out.add(new.place, "rows", f"its picture has {_MOST_CAPTIONS:,} captions from earlier rows")
         else:
-            new = tuple(caption for caption in said.captions if caption not in earlier.captions)
-            earlier.captions += new
-            if not new:
-                self.left_out.add(place, "rows", "it repeats an earlier row")
+            more = tuple(caption for caption in new.captions if caption not in earlier.captions)
+            earlier.captions += more
+            if not more:
+                self.left_out.add(new.place, "rows", "it repeats an earlier row")
 
     def find_alike(self) -> None:
-        """Give what is listed by names that no file has to the files that are spelt alike."""
-        self._spellings.clear()
+        """Give what is listed by names that no file has to the files that are called alike."""
         if not self._misspelt:
             return
-        found = alike(self._misspelt, (name for name in self.tree.pictures if name not in self._listed))
-        for name, listed in self._misspelt.items():
-            match = found.get(name)
-            if match is not None:
-                self._listed[match] = listed
-            elif name in found:
-                self.left_out.add(_shown(name), "pictures", AMBIGUOUS)
+        found = self.names.alike(self._misspelt, set(self._listed))
+        for key, listed in self._misspelt.items():
+            match = found[key]
+            if isinstance(match, str):
+                self._join(self._listed, match, listed)
             else:
-                reason = "there is no such file, and the one that is spelt alike is listed itself"
-                self.left_out.add(_shown(name), "pictures", reason)
+                self.left_out.add(_shown(key[1]), "rows", f"{listed.place}: {match}")
+        self._misspelt.clear()
 
     def examples(self) -> Iterator[Example]:
         """Yield every listed picture, in the order of their names."""

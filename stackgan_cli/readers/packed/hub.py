@@ -22,7 +22,7 @@ from stackgan_cli.readers.columns import (
     features,
     plain,
 )
-from stackgan_cli.readers.folder.metadata import NAMES
+from stackgan_cli.readers.folder.list_rows import NAMES
 from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, LayoutReader
 from stackgan_cli.readers.left_out import LeftOut
 from stackgan_cli.readers.packed.files import likely_files, packed_files, packed_source

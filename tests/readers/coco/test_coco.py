@@ -321,9 +321,9 @@ def test_a_damaged_file_is_an_error_and_not_a_smaller_data_set(tmp_path: Path) -
     for data, words in (
         *((whole[:cut], "ends too early") for cut in range(1, len(whole), 11)),
         (b"", "is empty"),
-        (b"\x1f\x8b\x08\x00", "no JSON object"),
-        (b"<!DOCTYPE html>", "no JSON object"),
-        (whole + b"{}", "no JSON object"),
+        (b"\x1f\x8b\x08\x00", "no JSON"),
+        (b"<!DOCTYPE html>", "no JSON"),
+        (whole + b"{}", "no JSON"),
         (whole.replace(b'"id": 1', b'"id" 1'), "entry 1 of 'licenses'"),
         (whole.replace(b'"id": 1', b'"id": 01'), "entry 1 of 'licenses'"),
         (whole.replace(b'"id": 1', b'"id": NaN'), "entry 1 of 'licenses'"),
@@ -364,7 +364,7 @@ def test_half_characters_and_damage_without_the_parser_in_c(tmp_path: Path, monk
     path = tmp_path / "captions.json"
     for damage in (b"{}", b'{"images": [1,]}', b'{"images": ["\n"]}', b'{"images": [' + b"9" * 5000 + b"]}"):
         path.write_bytes(damage + b"{}")
-        assert f"{path} is no JSON object" in refusal(tmp_path)
+        assert f"{path} is no JSON" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

@@ -146,7 +146,7 @@ def test_tables_of_spreadsheets(tmp_path: Path) -> None:
 
 
 def test_a_table_without_the_columns_needed(tmp_path: Path) -> None:
-    (tmp_path / "metadata.csv").write_text("name,words\na.png,x\n")
+    (tmp_path / "metadata.csv").write_text("name,words\na.png,7\n")
     with pytest.raises(DataError, match="name, words") as caught:
         list(FolderReader().examples(tmp_path))
     assert "file_name" in (caught.value.hint or "")

@@ -334,7 +334,7 @@ def test_columns_chosen_where_there_is_no_metadata_are_mentioned(tmp_path: Path)
     (tmp_path / "a.txt").write_text("red")
     examples, skipped = read(tmp_path, caption_column="words")
     assert examples["a.png"].captions == ("red",)
-    assert "no metadata file" in skipped["the columns chosen"]
+    assert "no list of captions" in skipped["the columns chosen"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,197 @@
+"""Tables that are written in lines, with a first line that names the columns or without one."""
+
+from __future__ import annotations
+
+import csv
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain, takewhile
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from stackgan_cli.errors import DataError
+from stackgan_cli.readers.captions import MAX_LINE, bounded_lines
+from stackgan_cli.readers.columns import BadRow, Columns, enumerated, plain
+from stackgan_cli.readers.folder.picture_names import CAPTION_NUMBER
+from stackgan_cli.readers.layout import PICTURE_SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+    from pathlib import Path
+
+TOO_LONG = f"it is longer than {MAX_LINE:,} characters"
+_FIRST_LINE = "It should name the columns, such as file_name and caption."
+_MARKS = ",;\t|"
+"""What may stand between the fields of a table whose first line names them."""
+_PLAIN_MARKS = "\t|;, "
+"""What may stand between the fields of one whose first line does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How the lines of a table are to be understood."""
+
+    mark: str
+    names: list[str]
+    """Of the columns, `plain`; none where they are those of the first line."""
+    headed: bool
+    """Whether the first line names the columns."""
+    quoted: bool = True
+    """Whether fields may stand in quotation marks."""
+
+    def row(self, fields: list[str], columns: Columns) -> dict[str, Any] | BadRow:
+        """Make a row of fields; a caption that comes last may hold the mark between fields."""
+        last = len(self.names) - 1
+        if len(fields) > len(self.names):
+            if not any(self.names[last] in group for group in columns.of_captions(self.names)):
+                return BadRow("it has more fields than the first line: one with commas belongs in quotation marks")
+            fields = [*fields[:last], self.mark.join(fields[last:])]
+        return dict(zip(self.names, fields, strict=False))
+
+
+class _TableLines:
+    """Hands lines to the csv module and counts them; a row of many lines may be no longer than one line."""
+
+    def __init__(self, lines: Iterator[str | None]) -> None:
+        self._lines = lines
+        self._length = 0
+        self.number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.number += 1
+        self._length += 0 if line is None else len(line)
+        if line is None or self._length > MAX_LINE:
+            raise csv.Error(TOO_LONG)
+        return line
+
+    def begin(self) -> int:
+        """Begin a row, and return its line number."""
+        self._length = 0
+        return self.number + 1
+
+
+def table_rows(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
+    """Yield the rows of a table with their line numbers, the names of columns `plain`.
+
+    Where the first line names no usable columns, and none were chosen, they are told by what the first lines hold: the
+    name of a picture, and words.
+
+    Raises:
+        DataError: it has no usable columns, or a field without end.
+        OSError: it cannot be opened.
+    """
+    with path.open("rb") as file:
+        physical = bounded_lines(file)
+        first, second = next(physical, ""), next(physical, "")
+        if first is None:
+            raise DataError(f"The first line of {path} cannot be used: {TOO_LONG}.", _FIRST_LINE)
+        form = _form(first, second or "", columns)
+        lines = _TableLines(chain([first], [] if second == "" else [second], physical))
+        rows = csv.reader(lines, delimiter=form.mark, quoting=csv.QUOTE_MINIMAL if form.quoted else csv.QUOTE_NONE)
+        if form.headed:
+            written = _header(path, rows)
+            form = form if form.names else replace(form, names=list(map(plain, written)))
+            check_columns(path, columns, written, form.names, form.names)
+        while True:
+            line = lines.begin()
+            try:
+                fields = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                if lines.number > line:
+                    raise _open_quotation(path, line) from error
+                yield line, BadRow(f"it is not a row of a table ({error})")
+                continue
+            if fields:
+                yield line, form.row(fields, columns)
+
+
+def _form(first: str, second: str, columns: Columns) -> _Form:
+    """Tell the form of a table by its first two lines."""
+    for mark in _MARKS:
+        with suppress(BadRow):
+            names = list(map(plain, _fields(first, mark)))
+            if columns.of_files(names) and columns.of_captions(names):
+                return _Form(mark, [], headed=True)
+    if columns == Columns():
+        for mark in _PLAIN_MARKS:
+            if (bare := _without_header(first, mark)) is not None:
+                return bare
+        for mark in _MARKS:
+            header, values = _fields(first, mark), _fields(second, mark)
+            pictures = [place for place, value in enumerate(values) if _is_picture(value)]
+            words = [place for place, value in enumerate(values) if _has_words(value) and place not in pictures]
+            if len(header) == len(values) and len(pictures) == len(words) == 1:
+                usual = {pictures[0]: "file_name", words[0]: "caption"}
+                return _Form(mark, [usual.get(place, plain(name)) for place, name in enumerate(header)], headed=True)
+    return _Form(next((mark for mark in _MARKS if mark in first), ","), [], headed=True)
+
+
+def _without_header(first: str, mark: str) -> _Form | None:
+    quoted = mark != " "
+    fields = _fields(first, mark, quoted=quoted)
+    if len(fields) == 2 and _has_words(fields[0]) and _is_picture(fields[1]) and not _is_picture(fields[0]):
+        return _Form(mark, ["caption", "file_name"], headed=False, quoted=quoted)
+    if len(fields) < 2 or not _is_picture(fields[0]):
+        return None
+    numbers = list(takewhile(lambda field: field.strip().isdigit(), fields[1:]))
+    if not any(map(_has_words, fields[1 + len(numbers) :])):
+        return None
+    names = ["file_name", *(f"number {place}" for place, _ in enumerate(numbers)), "caption"]
+    # Nobody puts the captions of such lists into quotation marks, and some begin with one.
+    token = mark == "\t" and CAPTION_NUMBER.search(fields[0].strip()) is not None
+    return _Form(mark, names, headed=False, quoted=quoted and not token)
+
+
+def _fields(line: str, mark: str, *, quoted: bool = True) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=mark, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE), [])
+    except csv.Error:
+        return []
+
+
+def _is_picture(field: str) -> bool:
+    return PurePosixPath(CAPTION_NUMBER.sub("", field.strip())).suffix.lower() in PICTURE_SUFFIXES
+
+
+def _has_words(field: str) -> bool:
+    return any(map(str.isalpha, field))
+
+
+def _header(path: Path, rows: Iterator[list[str]]) -> list[str]:
+    try:
+        return next(rows, [])
+    except csv.Error as error:
+        raise DataError(f"The first line of {path} is not that of a table: {error}.", _FIRST_LINE) from error
+
+
+def _open_quotation(path: Path, line: int) -> DataError:
+    return DataError(
+        f"{path} has a field that begins in line {line} and is too long for a table.",
+        "A quotation mark was probably not closed there: close it.",
+    )
+
+
+def check_columns(
+    path: Path, columns: Columns, written: Iterable[str], texts: Collection[str], captions: Collection[str]
+) -> None:
+    """Refuse a table without usable columns.
+
+    Args:
+        path: of the table.
+        columns: which ones are wanted.
+        written: names of all columns as they are to be shown.
+        texts: plain names of those that can name pictures.
+        captions: plain names of those that can hold captions.
+    """
+    if not columns.of_files(texts) or not columns.of_captions(captions):
+        raise DataError(
+            f"{path} has the columns {enumerated(name.strip() for name in written)}.",
+            f"It needs columns called {columns.image or 'file_name'} and {columns.caption or 'caption'}, or others that"
+            " --image-column and --caption-column name; it may have class and split. A table names them in line 1.",
+        )
