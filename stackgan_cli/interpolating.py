@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from stackgan_cli.components.protocols import TextFeatures
+from stackgan_cli.drawing import Row, draw_rows, on_one_thread
 from stackgan_cli.errors import SettingsError, UsageError
 from stackgan_cli.pictures.picture_files import exif_of, slug
 from stackgan_cli.pictures.pixels import to_pictures
@@ -46,22 +48,25 @@ def frames(pipeline: Pipeline, stops: Sequence[Stop], count: int, *, stage: int)
         raise UsageError(f"There are 2 to {MOST_FRAMES:,} pictures on a way, not {count:,}.", hint="--frames 16")
     for stop in stops:
         pipeline.check_prompt(stop.prompt)
-    texts = [pipeline.encode([stop.prompt]) for stop in stops]
+    texts = on_one_thread(pipeline, lambda: [pipeline.encode([stop.prompt]) for stop in stops])
     if len({stop.prompt for stop in stops}) > 1 and any(text.words is not None for text in texts):
         raise SettingsError(
             f"{pipeline.model.name} reads words one by one, and there is no way from one word to another.",
             hint="one sentence with --seeds 1,2",
         )
     noises = [pipeline.noises([stop.seed], stage=stage) for stop in stops]
-    for frame in range(count):
+
+    def row(frame: int) -> Row[int]:
         at = frame * (len(stops) - 1) / (count - 1)
         before = min(int(at), len(stops) - 2)
         share = at - before
         text, after = texts[before], texts[before + 1]
         sentence = torch.lerp(text.sentence, after.sentence, share)
         between = [_on_circle(*ends, share) for ends in zip(noises[before], noises[before + 1], strict=True)]
-        features = TextFeatures(sentence, text.words, text.padding)
-        yield to_pictures(pipeline.pixels_of_stages(features, between)[-1])[0]
+        return Row(frame, TextFeatures(sentence, text.words, text.padding), between)
+
+    for _, pixels in draw_rows(pipeline, (partial(row, frame) for frame in range(count))):
+        yield to_pictures(pixels[-1])[0]
 
 
 def _on_circle(start: Tensor, end: Tensor, share: float) -> Tensor:

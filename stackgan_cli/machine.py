@@ -17,6 +17,9 @@ from stackgan_cli.errors import UsageError
 if TYPE_CHECKING:
     from torch import nn
 
+_BATCH_ON_GPU = 16
+"""Always as many pictures, so that a single one costs as much; that is little beside the start of the program."""
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -36,6 +39,15 @@ class Machine:
     def precision(self) -> str:
         """Name of the precision of the forward passes."""
         return "float32" if self.half is None else str(self.half).removeprefix("torch.")
+
+    @property
+    def pictures_at_once(self) -> int:
+        """Pictures that go through the networks together where many are drawn.
+
+        On a processor a batch saves little (``tests.benchmarks.generate --batch 8``), and its pictures are rounded
+        otherwise than one that is alone. Apple's MPS draws one by one, for want of a measurement.
+        """
+        return _BATCH_ON_GPU if self.device.type == "cuda" else 1
 
     @property
     def name(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +13,12 @@ from stackgan_cli.components.protocols import CoversCaptions, DrawsCondition, St
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.results import pictures_fault, range_fault, text_fault
 from stackgan_cli.components.storage import blame_version, load_weights, read_weights, version_note
-from stackgan_cli.drawn_pictures import LARGEST_SEED, Drawn, PipelineOutput, Request, seeds_of
+from stackgan_cli.drawing import Drawing
+from stackgan_cli.drawn_pictures import LARGEST_SEED, PipelineOutput, Request, seeds_of
 from stackgan_cli.errors import ComponentError, ModelError, UsageError
 from stackgan_cli.model_finding import find_model
 from stackgan_cli.model_folder import STAGES, copy_model
-from stackgan_cli.pictures.pixels import OutputType, as_output, to_bytes, to_pictures
+from stackgan_cli.pictures.pixels import OutputType, as_output, to_bytes
 from stackgan_cli.randomness import generator_for
 from stackgan_cli.vocabulary import read_vocabulary, unknown_words
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from stackgan_cli.components.entries import ComponentEntry
     from stackgan_cli.components.protocols import TextFeatures
+    from stackgan_cli.drawn_pictures import Drawn
     from stackgan_cli.machine import Machine
     from stackgan_cli.model_folder import ModelFolder
 
@@ -72,8 +73,8 @@ class Pipeline:
     """A trained model, ready to draw.
 
     A picture depends on its prompt, its seed and the model, and on nothing else: not on how many are drawn, nor on
-    what is drawn beside it. So pictures are drawn one by one; on two cores a batch would be no quicker. (Another
-    precision or another kind of processor rounds differently, by less than one can see.)
+    what is drawn beside it, nor on the number of threads; :mod:`stackgan_cli.drawing` tells how. (Another precision or
+    another kind of device rounds differently, by less than one can see.)
 
     Args:
         model: the folder.
@@ -103,6 +104,8 @@ class Pipeline:
 
         self.model, self.machine, self.checkpoint, self.condition = model, machine, checkpoint, condition
         self.truncation = truncation
+        self.at_once = machine.pictures_at_once
+        """Pictures that go through the networks together."""
         self.notes: list[str] = []
         """What may make the model draw otherwise than is expected: components that have changed since it was trained,
         and generators that cannot be given the condition that was asked for."""
@@ -291,29 +294,14 @@ class Pipeline:
     def draw_all(self, requests: Iterable[Request], *, stage: int | None = None) -> Iterator[Drawn]:
         """Draw pictures, each as it is asked for; arguments and errors are those of :meth:`draw`.
 
-        Nothing is kept of a picture that is drawn, so there may be any number of them. Requests that are a sequence are
-        all looked at before the first is drawn.
+        Nothing is kept of a picture that is given, so there may be any number of them. Requests that are a sequence are
+        all looked at before the first is drawn; of others, some are drawn ahead.
         """
         stage = stage or self.stages[-1]
         self.model.stage_folder(stage)
         for request in requests if isinstance(requests, Sequence) else ():
             self.check(request)
-        chosen = {"condition": self.condition, "checkpoint": self.checkpoint, "truncation": self.truncation}
-        for prompt, each in itertools.groupby(requests, lambda request: request.prompt):
-            text = self.encode([prompt])
-            for request in each:
-                self.check(request)
-                *before, last = self.pixels_of_stages(text, self.noises([request.seed], stage=stage))
-                yield Drawn(
-                    to_pictures(last)[0],
-                    request.prompt,
-                    request.seed,
-                    self.model.name,
-                    self.model.fingerprint,
-                    stage,
-                    chosen={key: value for key, value in chosen.items() if value is not None},
-                    sketch=to_pictures(before[0])[0] if before else None,
-                )
+        yield from Drawing(self, stage).all(requests)
 
     def generate(self, text: TextFeatures, seeds: Sequence[int], *, stage: int) -> Tensor:
         """Draw a batch from text features.
