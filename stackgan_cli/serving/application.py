@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
@@ -16,6 +16,7 @@ from stackgan_cli.console import harmless, warn
 from stackgan_cli.errors import DataError, SettingsError, StackganError, UsageError
 from stackgan_cli.serving.drawing import generate, interpolate
 from stackgan_cli.serving.guard import Guard
+from stackgan_cli.serving.page import page, policy
 from stackgan_cli.serving.refusals import RefusalError
 from stackgan_cli.serving.schema import (
     Fault,
@@ -41,7 +42,6 @@ Answer = TypeVar("Answer")
 _DESCRIPTION = """Sentences in, pictures out. A picture depends on its sentence, its seed and the model alone, and its
 PNG says how it was drawn. One request is drawn at a time; others wait, and when too many do, they are told to come
 again (429, with `Retry-After`). Whatever is not done is answered with a message and a hint."""
-_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 _FAULTS = {
     401: "The token is missing or wrong.",
     403: "A page of another site asks.",
@@ -72,11 +72,11 @@ def application(shelf: ModelShelf, worker: Worker, admission: Admission) -> Fast
         redoc_url=None,
     )
     app.include_router(_api(shelf, worker, secured=admission.token is not None))
-    app.include_router(_health(worker))
+    app.include_router(_open_to_all(worker))
     app.add_exception_handler(StackganError, _tell_fault)
     app.add_exception_handler(RequestValidationError, _tell_what_is_wrong)
     app.add_exception_handler(HTTPException, _tell_status)
-    app.add_middleware(Guard, admission=admission, policy=_POLICY, answer=fault)
+    app.add_middleware(Guard, admission=admission, policy=policy(), answer=fault)
     return app
 
 
@@ -110,8 +110,13 @@ def _api(shelf: ModelShelf, worker: Worker, *, secured: bool) -> APIRouter:
     return api
 
 
-def _health(worker: Worker) -> APIRouter:
+def _open_to_all(worker: Worker) -> APIRouter:
+    """What is answered without a token."""
     open_to_all = APIRouter()
+
+    @open_to_all.get("/", include_in_schema=False)
+    async def show_page() -> HTMLResponse:
+        return HTMLResponse(page())
 
     @open_to_all.get("/health", summary="Whether the server is up")
     async def health() -> Health:

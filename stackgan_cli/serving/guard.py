@@ -23,8 +23,8 @@ MOST_BYTES = 1 << 16
 _MOST_PASSED_OVER = 1 << 24
 """Bytes of a request too large that are read all the same: who is still sending hears no answer."""
 _BODY_SECONDS = 20.0
-OPEN_PATHS = ("/", "/health")
-"""What is answered without a token: the page, which asks for one, and whether the server is up."""
+OPEN_PATHS = ("/", "/health", "/openapi.json")
+"""What is answered without a token: the page, which asks for one, whether the server is up, and what it takes."""
 _LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ipaddress
 import logging
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _MOST_CONNECTIONS = 800
 """At once; a process may usually have 1,024 files open."""
+_LAST_CALL = 0.5
+"""Seconds that the server still takes requests after it was told to stop."""
 _LONGEST_END = 60
 """Seconds that what is being drawn may take after the server was told to stop."""
 
@@ -99,6 +102,8 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End: what is being drawn is finished and answered."""
         self._worker.stop()
+        # Whoever has called already is heard, and told that the server stops.
+        await asyncio.sleep(_LAST_CALL)
         await super().shutdown(sockets)
 
 

@@ -49,12 +49,12 @@ def test_without_the_token_nobody_draws(served: Callable[..., TestClient], autho
     for answer in (
         client.post("/api/generate", json=ASKED, headers=headers),
         client.get("/api/models", headers=headers),
-        client.get("/openapi.json", headers=headers),
     ):
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
         assert TOKEN not in answer.text
-    assert client.get("/health").status_code == 200
+    for path in ("/", "/health", "/openapi.json"):
+        assert client.get(path).status_code == 200
 
 
 def test_with_the_token_one_may_call_from_anywhere(served: Callable[..., TestClient]) -> None:
@@ -63,7 +63,7 @@ def test_with_the_token_one_may_call_from_anywhere(served: Callable[..., TestCli
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/health", "/nonesuch", "/api/generate"])
+@pytest.mark.parametrize("path", ["/", "/health", "/nonesuch", "/api/generate"])
 def test_every_answer_tells_browsers_to_run_nothing(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
     assert "default-src 'none'" in headers["content-security-policy"]
