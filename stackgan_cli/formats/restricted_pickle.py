@@ -2,6 +2,9 @@
 
 The published metadata are Python 2 pickles. No function or class that a pickle names is ever looked up: the few names
 that numpy writes are answered with stand-ins from this file, which build plain arrays and refuse all else.
+
+A pickle can ask for the same thing again and again in two bytes, so what is copied is counted, and may be a few times
+as much as the file.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import io
 import math
 import pickle
 import struct
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import numpy as np
@@ -17,12 +21,19 @@ import numpy as np
 from stackgan_cli.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 _ARRAY_TYPE = object()
 _PLAIN_KINDS = "biufcSUO"
 _PLAIN = (str, bytes, int, float, complex, type(None), np.generic)
+_LONGEST_KEY = 1 << 12
+"""Bytes of a key, all parts of a tuple together; it is hashed whenever it is met."""
+_LONGEST_TYPE = 32
+_MOST_SIDES, _LONGEST_EMPTY_SIDE = 32, 1 << 20
+_SMALL = 64
+"""Bytes that nobody counts: the instructions that copy them are hardly shorter."""
+_COPIES, _ROOM = 4, 1 << 24
 
 
 class _PlainDtype:
@@ -30,10 +41,10 @@ class _PlainDtype:
 
     def __init__(self, code: str | bytes, align: bool = False, copy: bool = True) -> None:  # noqa: ARG002
         text = code.decode("ascii") if isinstance(code, bytes) else code
-        if not isinstance(text, str):
+        if not isinstance(text, str) or len(text) > _LONGEST_TYPE:
             raise pickle.UnpicklingError("an array of records")
         self.dtype = np.dtype(text)
-        if self.dtype.kind not in _PLAIN_KINDS:
+        if self.dtype.kind not in _PLAIN_KINDS or not self.dtype.itemsize:
             raise pickle.UnpicklingError(f"an array of type {text}")
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -54,13 +65,20 @@ class _Array(np.ndarray):
         version, shape, plain, fortran, data = state
         if not isinstance(plain, _PlainDtype) or type(shape) is not tuple or type(fortran) not in (bool, int):
             raise pickle.UnpicklingError("an array without a type or a shape")
-        if any(type(side) is not int or side < 0 for side in shape):
-            raise pickle.UnpicklingError("an array of an impossible shape")
+        _refuse_shape(shape)
         # Numpy trusts these lengths, and reads past the end of a list that is too short.
         data, unit = (data, 1) if plain.dtype.hasobject else (_as_bytes(data), plain.dtype.itemsize)
         if type(data) is not (list if plain.dtype.hasobject else bytes) or len(data) != math.prod(shape) * unit:
             raise pickle.UnpicklingError("an array whose data do not fill its shape")
         super().__setstate__((version, shape, plain.dtype, fortran, data))
+
+
+def _refuse_shape(shape: tuple[Any, ...]) -> None:
+    if len(shape) > _MOST_SIDES or any(type(side) is not int or not 0 <= side < 1 << 63 for side in shape):
+        raise pickle.UnpicklingError("an array of an impossible shape")
+    # Rows of nothing take no memory, and going through them no end.
+    if 0 in shape and max(shape) > _LONGEST_EMPTY_SIDE:
+        raise pickle.UnpicklingError("an array of an impossible shape")
 
 
 def _as_bytes(data: Any) -> Any:
@@ -72,14 +90,15 @@ def _empty_array(*_: Any) -> _Array:
 
 
 def _scalar(plain: _PlainDtype, data: str | bytes) -> Any:
-    if plain.dtype.hasobject:
+    if not isinstance(plain, _PlainDtype) or plain.dtype.hasobject:
         raise pickle.UnpicklingError("an object wrapped as a number")
     return np.frombuffer(_as_bytes(data), plain.dtype, count=1)[0]
 
 
 def _array_from_buffer(buffer: Any, plain: _PlainDtype, shape: tuple[int, ...], order: str) -> Any:
-    if plain.dtype.hasobject:
-        raise pickle.UnpicklingError("objects in a buffer")
+    if not isinstance(plain, _PlainDtype) or plain.dtype.hasobject or type(shape) is not tuple:
+        raise pickle.UnpicklingError("an array without a type or a shape")
+    _refuse_shape(shape)
     # A copy: the pickle could change a buffer of its own after the array was made.
     return (
         np.frombuffer(bytes(memoryview(buffer)), plain.dtype)
@@ -97,9 +116,26 @@ def _bytes(content: str | bytes = b"", encoding: str = "latin1") -> bytes:
 def _as_keys(keys: Any) -> Any:
     """Refuse to look up what holds more than a few plain values: sets within sets can take for ever to compare."""
     for key in keys:
-        if not all(isinstance(each, _PLAIN) for each in (key if type(key) is tuple else (key,))):
+        if (type(key) in (str, bytes) and len(key) <= _LONGEST_KEY) or (type(key) is int and abs(key) < 1 << 64):
+            continue
+        parts = key if type(key) is tuple else (key,)
+        if not all(isinstance(each, _PLAIN) for each in parts[:_LONGEST_KEY]):
             raise pickle.UnpicklingError(f"{type(key).__name__} as a key or within a set")
+        if len(parts) + sum(map(_bytes_of, parts[:_LONGEST_KEY])) > _LONGEST_KEY:
+            raise pickle.UnpicklingError("a key of many thousand letters")
     return keys
+
+
+def _bytes_of(value: Any) -> int:
+    """Bytes that it takes to copy or to hash a value, without what a container refers to."""
+    if isinstance(value, int):
+        return value.bit_length() // 8
+    if isinstance(value, np.ndarray | np.generic):
+        return value.nbytes
+    if isinstance(value, str | bytes | bytearray):
+        return len(value)
+    # What a set takes for each; the few arguments of a function are written anew for each call.
+    return 64 * max(len(value) - 8, 0) if isinstance(value, list | tuple | dict | set | frozenset) else 0
 
 
 class _Builder:
@@ -142,7 +178,7 @@ def _allowed_globals() -> dict[tuple[str, str], Any]:
 _ALLOWED = _allowed_globals()
 
 
-class _RefusedGlobalError(Exception):
+class RefusedGlobalError(Exception):
     """A pickle names a function or class that data have no need of."""
 
 
@@ -157,11 +193,48 @@ def _with_plain_keys(code: bytes, keys: slice) -> Callable[[Any], None]:
     return looking
 
 
-class _RestrictedUnpickler(pickle._Unpickler):
-    """Answers every global from the table above and imports nothing.
+def _counted(code: bytes, arguments: Callable[[list[Any]], Any]) -> Callable[[Any], None]:
+    """An instruction that first counts what it may copy: its arguments, found in the stack."""
+    obey = pickle._Unpickler.dispatch[code[0]]
+
+    def counting(unpickler: Any) -> None:
+        unpickler.count(arguments(unpickler.stack))
+        obey(unpickler)
+
+    return counting
+
+
+def _refuse_objects(_: Any) -> None:
+    raise pickle.UnpicklingError("an object of a class")
+
+
+class RestrictedUnpickler(pickle._Unpickler):
+    """Reads one pickle from a file, answers every global from a table and imports nothing.
 
     The unpickler in Python, because that in C reserves as much memory as a few hostile bytes ask for.
+
+    Args:
+        file: it is read from where it stands, and stands behind the pickle afterwards.
+        names: what answers a global, by module and name.
     """
+
+    def __init__(self, file: BinaryIO, names: Mapping[tuple[str, str], Any]) -> None:
+        whole = _Whole(file)
+        super().__init__(whole, encoding="latin1")
+        self._names = names
+        self._room = _COPIES * whole.size + _ROOM
+
+    def count(self, value: Any) -> None:
+        """Count a value, and what a tuple refers to, as copied.
+
+        Raises:
+            UnpicklingError: far more has been copied than the file holds.
+        """
+        self._room -= max(_bytes_of(value) - _SMALL, 0)
+        if self._room >= 0 and type(value) is tuple:
+            self._room -= sum(max(_bytes_of(each) - _SMALL, 0) for each in value)
+        if self._room < 0:
+            raise pickle.UnpicklingError("it copies the same thing again and again")
 
     def _load_bytes(self: Any) -> None:
         # The original reserves and clears the stated length before it looks whether the file is that long.
@@ -174,14 +247,23 @@ class _RestrictedUnpickler(pickle._Unpickler):
         pickle.SETITEM[0]: _with_plain_keys(pickle.SETITEM, slice(-2, -1)),
         **{code[0]: _with_plain_keys(code, slice(0, None, 2)) for code in (pickle.SETITEMS, pickle.DICT)},
         **{code[0]: _with_plain_keys(code, slice(None)) for code in (pickle.ADDITEMS, pickle.FROZENSET)},
+        **{code[0]: _counted(code, itemgetter(-1)) for code in (pickle.REDUCE, pickle.BUILD)},
+        pickle.INST[0]: _counted(pickle.INST, tuple),
+        # Whoever has taken a class by its name has been refused by then.
+        **dict.fromkeys((pickle.OBJ[0], pickle.NEWOBJ[0], pickle.NEWOBJ_EX[0]), _refuse_objects),
     }
 
     def find_class(self, module: str, name: str) -> Any:
+        """Answer a global from the table.
+
+        Raises:
+            RefusedGlobalError: it is not there.
+        """
         # Line ends that a transfer turned into CRLF leave a carriage return on both.
         try:
-            return _ALLOWED[module.strip(), name.strip()]
+            return self._names[module.strip(), name.strip()]
         except KeyError:
-            raise _RefusedGlobalError(f"{module.strip()}.{name.strip()}") from None
+            raise RefusedGlobalError(f"{module.strip()[:100]}.{name.strip()[:100]}") from None
 
 
 def load_pickle(path: Path, most: int | None = None) -> Any:
@@ -205,10 +287,10 @@ def load_pickle(path: Path, most: int | None = None) -> Any:
         if most is not None and path.stat().st_size > most:
             raise DataError(f"{path} is larger than {most >> 20} MiB, which cannot be right.", "Get the file again.")
         with path.open("rb") as file:
-            return _RestrictedUnpickler(_Whole(_with_unix_line_ends(file)), encoding="latin1").load()
+            return RestrictedUnpickler(_with_unix_line_ends(file), _ALLOWED).load()
     except DataError:
         raise
-    except _RefusedGlobalError as refused:
+    except RefusedGlobalError as refused:
         raise DataError(
             f"{path} is refused: it asks for {refused}, and only numbers, text and numpy arrays are read from pickles.",
             "Nothing in it was run. Get the file again from a source that you trust, or remove it.",
@@ -231,11 +313,12 @@ class _Whole:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._size = file.seek(0, io.SEEK_END)
-        file.seek(0)
+        begin = file.tell()
+        self.size = file.seek(0, io.SEEK_END)
+        file.seek(begin)
 
     def read(self, count: int) -> bytes:
-        if count > self._size - self._file.tell():
+        if count > self.size - self._file.tell():
             raise EOFError("it ends early")
         return self._file.read(count)
 

@@ -202,3 +202,65 @@ def test_sets_within_sets_are_refused_and_plain_keys_are_read(tmp_path: Path) ->
     plain = {"a": {1, 2}, ("b", 2): frozenset({b"c", None}), 1.5: [{}]}
     for protocol in range(6):
         assert load_pickle(written(tmp_path / "x.pickle", pickle.dumps(plain, protocol))) == plain
+
+
+TEXT = b"X" + (1 << 20).to_bytes(4, "little") + b"a" * (1 << 20) + b"q\x00"
+"""A megabyte of text, remembered as number 0."""
+PIECES = b"(" + b"K\x01" * (1 << 13) + b"lq\x01"
+"""A list of 8,192 numbers, remembered as number 1."""
+DTYPE = b"cnumpy\ndtype\n(X\x02\0\0\0S8I0\nI1\ntRq\x02"
+ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nI0\ntRq\x03"
+FOREVER = 4000
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        TEXT + b"c_codecs\nencode\nq\x05" + b"h\x05(h\x00X\x06\0\0\0latin1tR" * FOREVER,
+        TEXT + b"c__builtin__\nbytes\nq\x05" + b"h\x05(h\x00tR" * FOREVER,
+        PIECES + b"c__builtin__\nset\nq\x05" + b"h\x05(h\x01tR" * FOREVER,
+        PIECES + b"(h\x01i__builtin__\nfrozenset\n" * FOREVER,
+        TEXT + DTYPE + b"cnumpy.core.multiarray\nscalar\nq\x05" + b"h\x05(h\x02h\x00tR" * FOREVER,
+        TEXT + DTYPE + ARRAY + b"h\x03(K\x01(J\x00\x00\x02\x00th\x02K\x00h\x00tb" * FOREVER,
+        b"}" + TEXT + b"0" + b"h\x00Ns" * FOREVER,
+        b"}q\x06(" + b"K\x01" * (1 << 17) + b"tq\x07h\x06" + b"h\x07Ns" * FOREVER,
+        b"}q\x06\x8b" + (1 << 20).to_bytes(4, "little") + b"\x01" * (1 << 20) + b"q\x07h\x06" + b"h\x07Ns" * FOREVER,
+    ],
+    ids=["text", "bytes", "set", "instance", "scalar", "array", "text key", "tuple key", "number key"],
+)
+def test_copying_the_same_again_and_again_is_refused(tmp_path: Path, hostile: bytes) -> None:
+    tracemalloc.start()
+    with pytest.raises(DataError, match="again and again|many thousand letters"):
+        load_pickle(written(tmp_path / "x.pickle", b"\x80\x02" + hostile + b"."))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 128 << 20
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape"),
+    [
+        (b"S0", b"L1000000000000000000L\nt"),
+        (b"f4", b"L1000000000000000000L\nK\x00t"),
+        (b"f4", b"K\x00" * 33 + b"t"),
+        (b"f4", b"\x8b" + (1 << 20).to_bytes(4, "little") + b"\x01" * (1 << 20) + b"q\x09" + b"h\x09" * 30 + b"t"),
+        (b"f4" + b",f4" * 1000, b"K\x00t"),
+    ],
+    ids=["of no bytes", "of rows of nothing", "of 33 dimensions", "of numbers without end", "of a thousand columns"],
+)
+def test_arrays_that_nobody_can_go_through_are_refused(tmp_path: Path, dtype: bytes, shape: bytes) -> None:
+    code = b"X" + len(dtype).to_bytes(4, "little") + dtype
+    plain = b"cnumpy\ndtype\n(" + code + b"I0\nI1\ntRq\x02"
+    hostile = plain + ARRAY + b"(K\x01(" + shape + b"h\x02K\x00C\x00tb"
+    with pytest.raises(DataError, match="an array of"):
+        load_pickle(written(tmp_path / "x.pickle", b"\x80\x03" + hostile + b"."))
+
+
+def test_what_a_pickle_names_often_is_read(tmp_path: Path) -> None:
+    """Repeating costs the reader as little as the writer, unless it copies."""
+    name, array = "001.Bird/" + "x" * 500, np.arange(1000.0)
+    content = [{name: array, "name": name}] * 3000 + [{name: index} for index in range(3000)]
+    again = load_pickle(written(tmp_path / "x.pickle", pickle.dumps(content, 2)))
+    assert len(again) == 6000
+    assert again[-1] == {name: 2999}
+    assert np.array_equal(again[2999][name], array)

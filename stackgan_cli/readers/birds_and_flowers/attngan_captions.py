@@ -24,6 +24,7 @@ CAPTION_PICKLES = ("captions.pickle", "captions_DAMSM.pickle")
 """Names of the file: AttnGAN's, and DF-GAN's for the same."""
 
 _SPLITS = ("train", "test")
+_LONGEST_WORD = 100
 _LAYOUT = (
     "It should hold the captions for training, those for testing, the words by number and the numbers by word. Get the "
     "file again, or remove it."
@@ -106,6 +107,8 @@ def read_caption_pickle(path: Path, counts: Mapping[str, int]) -> dict[str, list
     if not isinstance(content, list | tuple) or len(content) != 4:
         raise _other_layout(path, "it is no list of four things")
     words = _vocabulary(path, content[2])
+    # A pickle can name the same long caption again in two bytes, and each is made a sentence.
+    left = path.stat().st_size
     result = {}
     for split, listed in zip(_SPLITS, content, strict=False):
         if split not in counts:
@@ -113,6 +116,9 @@ def read_caption_pickle(path: Path, counts: Mapping[str, int]) -> dict[str, list
         captions = listed.tolist() if isinstance(listed, np.ndarray) else listed
         if not isinstance(captions, list | tuple):
             raise _other_layout(path, f"its captions of the split {split} are no list")
+        left -= sum(map(_length, captions))
+        if left < 0:
+            raise _other_layout(path, "its captions have more words than the file has bytes")
         each = _captions_each(path, split, len(captions), counts[split])
         result[split] = [
             tuple(filter(None, (_sentence(path, numbers, words) for numbers in captions[at : at + each])))
@@ -134,8 +140,8 @@ def _vocabulary(path: Path, content: Any) -> dict[int, str]:
         raise _other_layout(path, "it has no words by number")
     words = {}
     for number, word in content.items() if isinstance(content, dict) else enumerate(content):
-        text = word.decode("utf-8", "replace") if isinstance(word, bytes) else word
-        if not isinstance(number, int | np.integer) or not isinstance(text, str):
+        text = word[: _LONGEST_WORD + 1].decode("utf-8", "replace") if isinstance(word, bytes) else word
+        if not isinstance(number, int | np.integer) or not isinstance(text, str) or len(text) > _LONGEST_WORD:
             raise _other_layout(path, "its words by number are something else")
         words[int(number)] = text
     return words
@@ -151,6 +157,12 @@ def _captions_each(path: Path, split: str, captions: int, pictures: int) -> int:
             "The two belong to different sets: get both again, from the same place.",
         )
     return captions // pictures
+
+
+def _length(caption: Any) -> int:
+    if isinstance(caption, np.ndarray):
+        return caption.size
+    return len(caption) if isinstance(caption, list | tuple) else 1
 
 
 def _sentence(path: Path, caption: Any, words: Mapping[int, str]) -> str:

@@ -33,6 +33,8 @@ _AGAIN = "Get the file again, from the same place as those beside it."
 _MOST_CLASSES = 10**9
 _MOST_BYTES = 1 << 25
 """The largest published list, that of COCO, has a tenth of this."""
+_LONGEST_NAME = 4096
+"""Bytes; no system knows longer paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ def file_names(path: Path) -> list[str]:
     names = content.tolist() if isinstance(content, np.ndarray) else content
     if not isinstance(names, list | tuple):
         raise DataError(f"{path} holds no list of file names.", _AGAIN)
-    if not all(isinstance(name, str | bytes) for name in names):
+    # A pickle can name the same long text again in two bytes, and each is decoded.
+    if not all(isinstance(name, str | bytes) and len(name) <= _LONGEST_NAME for name in names):
         raise DataError(f"{path} holds something else than file names.", _AGAIN)
     return [_text(name) for name in names]
 

@@ -24,7 +24,7 @@ from stackgan_cli.readers.left_out import LeftOut
 from stackgan_cli.readers.published.metadata_index import MetadataIndex, Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
     from PIL import Image
@@ -318,7 +318,7 @@ class _ReadyFeatures:
 def _embeddings(path: Path, part: Part) -> list[NDArray[Any]]:
     """Read embeddings: for each picture (captions, width), or (width,) where one stands for all its captions."""
     try:
-        pictures = [np.asarray(entry).view(np.ndarray) for entry in _entries(path, part)]
+        pictures = _arrays(_entries(path, part), path.stat().st_size)
     except ValueError:
         pictures = [np.empty(0, object)]
     odd = any(rows.dtype.kind not in "fiu" or rows.ndim not in (1, 2) or not rows.shape[-1] for rows in pictures)
@@ -329,6 +329,36 @@ def _embeddings(path: Path, part: Part) -> list[NDArray[Any]]:
             f"{path} holds no embeddings of captions: its entries {what}.", "Get the file again, or remove it."
         )
     return pictures
+
+
+def _arrays(entries: Iterable[Any], most: int) -> list[NDArray[Any]]:
+    """Turn entries into arrays; those that are none are rows or numbers in a list.
+
+    Args:
+        entries: as a pickle holds them.
+        most: numbers that lists may hold, for they can hold the same long list many times, and lists within lists.
+
+    Raises:
+        ValueError: one is something else.
+    """
+    made = []
+    for entry in entries:
+        if not isinstance(entry, np.ndarray):
+            if not isinstance(entry, list | tuple) or len(entry) > most:
+                raise ValueError
+            most -= len(entry)
+            for row in entry:
+                most -= len(row) if isinstance(row, list | tuple) else 0
+                if most < 0 or not _is_flat(row):
+                    raise ValueError
+        made.append(np.asarray(entry).view(np.ndarray))
+    return made
+
+
+def _is_flat(row: Any) -> bool:
+    if isinstance(row, np.ndarray):
+        return row.ndim == 1 and row.dtype != object
+    return not isinstance(row, list | tuple) or not any(isinstance(each, list | tuple | np.ndarray) for each in row)
 
 
 def _entries(path: Path, part: Part) -> list[Any]:

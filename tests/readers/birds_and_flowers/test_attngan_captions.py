@@ -63,6 +63,8 @@ def test_captions_without_words_are_left_out_and_damaged_words_mended(tmp_path: 
         [[[1, 4]], [[1]], WORDS, NUMBERS],
         [[[-1]], [[1]], WORDS, NUMBERS],
         [[[10**5000]], [[1]], WORDS, NUMBERS],
+        [[[1] * 1000] * 1000, [[1]], WORDS, NUMBERS],
+        [[[1]], [[1]], {1: "a" * 1000}, NUMBERS],
     ],
 )
 def test_another_layout_or_vocabulary_ends_in_a_sentence(tmp_path: Path, content: Any) -> None:

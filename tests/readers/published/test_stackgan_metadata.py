@@ -57,6 +57,14 @@ def embed(root: Path, file: str = RNN, captions: int = 2, width: int = 4) -> Non
         put(root / split / file, list(rows), protocol=2)
 
 
+def nested(levels: int) -> list[Any]:
+    """Twice the same list of twice the same list ...: written out, 2 to the levels numbers."""
+    value: list[Any] = [1.0]
+    for _ in range(levels):
+        value = [value, value]
+    return value
+
+
 def read(root: Path, **options: str) -> tuple[dict[str, Example], dict[str, str]]:
     return named(StackganMetadataReader(**options), root)
 
@@ -341,6 +349,9 @@ def test_lists_of_unequal_length_name_both_files_and_both_lengths(tmp_path: Path
         (RNN, [np.zeros((2, 4)), "words"]),
         (RNN, np.zeros((2, 2, 2, 4))),
         (RNN, np.zeros((2, 2, 0))),
+        (RNN, [[[1.0] * 400] * 400] * 2),
+        (RNN, [nested(60)] * 2),
+        ("filenames.pickle", ["x" * 5000] * 2),
     ],
 )
 def test_files_that_hold_something_else_end_in_a_sentence(tmp_path: Path, file: str, content: object) -> None:
