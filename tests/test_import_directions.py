@@ -121,7 +121,7 @@ def test_nothing_is_pickled() -> None:
         if module != "formats/restricted_pickle.py":
             assert not names & {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}, module
         # Public weights that come in no other form are read as tensors alone.
-        public = ("extractors/imagenet_lite0.py", "extractors/inception_fid.py", "formats/torch_weights.py")
+        public = ("extractors/imagenet_lite0.py", "formats/torch_weights.py")
         loads = [each for each in called(tree, "torch.load") if module in public]
         assert all("weights_only=True" in each for each in loads), module
         assert called(tree, "torch.load") == loads, module

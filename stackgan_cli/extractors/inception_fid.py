@@ -18,7 +18,8 @@ from torch.nn import functional as F
 
 from stackgan_cli.components.protocols import Observation
 from stackgan_cli.components.storage import load_weights
-from stackgan_cli.errors import DataError, MissingOptionError
+from stackgan_cli.errors import DataError, MissingOptionError, ModelError
+from stackgan_cli.formats.torch_weights import read_torch_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -303,9 +304,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], str]:
     if not path.is_file():
         raise DataError(f"There are no weights of Inception at {path}.", hint=hint)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise DataError(f"{path} cannot be read as weights: {type(error).__name__}.", hint=hint) from error
-    if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
-        raise DataError(f"{path} holds no plain weights.", hint=hint)
+        state = read_torch_weights(path)
+    except ModelError as error:
+        raise DataError(error.message, hint=hint) from error
     return state, hashlib.sha256(path.read_bytes()).hexdigest()

@@ -138,7 +138,7 @@ def _bytes_of(value: Any) -> int:
     return 64 * max(len(value) - 8, 0) if isinstance(value, list | tuple | dict | set | frozenset) else 0
 
 
-class _Builder:
+class Builder:
     """A function that a pickle may call and cannot change, as it could change a function's own attributes."""
 
     __slots__ = ("_build",)
@@ -147,22 +147,23 @@ class _Builder:
         self._build = build
 
     def __call__(self, *arguments: Any) -> Any:
+        """Build what the pickle asks for."""
         return self._build(*arguments)
 
     def __setstate__(self, state: Any) -> None:
         raise pickle.UnpicklingError("a change to a function")
 
 
-def _allowed_globals() -> dict[tuple[str, str], Any]:
+def _plain_names() -> dict[tuple[str, str], Any]:
     table: dict[tuple[str, str], Any] = {
         ("numpy", "ndarray"): _ARRAY_TYPE,
-        ("numpy", "dtype"): _Builder(_PlainDtype),
-        ("_codecs", "encode"): _Builder(_bytes),
+        ("numpy", "dtype"): Builder(_PlainDtype),
+        ("_codecs", "encode"): Builder(_bytes),
     }
     for package in ("numpy.core", "numpy._core"):
-        table[f"{package}.multiarray", "_reconstruct"] = _Builder(_empty_array)
-        table[f"{package}.multiarray", "scalar"] = _Builder(_scalar)
-        table[f"{package}.numeric", "_frombuffer"] = _Builder(_array_from_buffer)
+        table[f"{package}.multiarray", "_reconstruct"] = Builder(_empty_array)
+        table[f"{package}.multiarray", "scalar"] = Builder(_scalar)
+        table[f"{package}.numeric", "_frombuffer"] = Builder(_array_from_buffer)
     builders: dict[str, Callable[..., Any]] = {
         "set": lambda items=(): set(_as_keys(items)),
         "frozenset": lambda items=(): frozenset(_as_keys(items)),
@@ -171,11 +172,12 @@ def _allowed_globals() -> dict[tuple[str, str], Any]:
         "bytearray": _bytes,
     }
     for module in ("builtins", "__builtin__"):
-        table.update({(module, name): _Builder(builder) for name, builder in builders.items()})
+        table.update({(module, name): Builder(builder) for name, builder in builders.items()})
     return table
 
 
-_ALLOWED = _allowed_globals()
+PLAIN_NAMES = _plain_names()
+"""What numbers, text, containers and numpy arrays are made of, by module and name."""
 
 
 class RefusedGlobalError(Exception):
@@ -287,7 +289,7 @@ def load_pickle(path: Path, most: int | None = None) -> Any:
         if most is not None and path.stat().st_size > most:
             raise DataError(f"{path} is larger than {most >> 20} MiB, which cannot be right.", "Get the file again.")
         with path.open("rb") as file:
-            return RestrictedUnpickler(_with_unix_line_ends(file), _ALLOWED).load()
+            return RestrictedUnpickler(_with_unix_line_ends(file), PLAIN_NAMES).load()
     except DataError:
         raise
     except RefusedGlobalError as refused:

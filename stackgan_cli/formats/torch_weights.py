@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import stat
 import warnings
-import zipfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import ModelError
+from stackgan_cli.formats.torch_contents import ContentsError, refuse_hostile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _LARGEST = 8 << 30
-"""Bytes of a file, and of what it holds once unpacked; the published generators have up to half a gigabyte."""
+"""Bytes of a file; the published generators have up to half a gigabyte."""
 _WRAPPED = ("state_dict", "model", "netG", "model_state_dict")
 """Keys under which some training scripts keep the weights."""
 
@@ -33,6 +33,7 @@ def read_torch_weights(path: Path) -> dict[str, Tensor]:
 
     _refuse_size(path)
     try:
+        refuse_hostile(path)
         with warnings.catch_warnings():
             # What it makes of unusual protocols is told by what comes of it.
             warnings.simplefilter("ignore")
@@ -65,14 +66,7 @@ def _refuse_size(path: Path) -> None:
         raise ModelError(f"{path} cannot be read: {error.strerror}.", hint="the path of a .pth file") from error
     if not stat.S_ISREG(status.st_mode):
         raise ModelError(f"{path} is no regular file.", hint="the path of a .pth file")
-    unpacked = status.st_size
-    if zipfile.is_zipfile(path):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                unpacked = sum(member.file_size for member in archive.infolist())
-        except (zipfile.BadZipFile, ValueError, OSError) as error:
-            raise ModelError(f"{path} is damaged: {error}.", hint="Get the file again.") from error
-    if max(status.st_size, unpacked) > _LARGEST:
+    if status.st_size > _LARGEST:
         raise ModelError(f"{path} holds more than {_LARGEST >> 30} GiB.", hint="the weights of one network")
 
 
@@ -90,6 +84,6 @@ def _tensors(held: Any) -> dict[str, Tensor]:
 
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
-    if "weights_only" in text or "Unsupported" in text:
+    if not isinstance(error, ContentsError) and ("weights_only" in text or "Unsupported" in text):
         return "it holds more than tensors"
     return f"{text[:200].rstrip('.')}" or type(error).__name__

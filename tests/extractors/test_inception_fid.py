@@ -99,7 +99,7 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read as weights"):
         InceptionFid(weights=str(broken))
     torch.save([1, 2], broken)
-    with pytest.raises(DataError, match="holds no plain weights"):
+    with pytest.raises(DataError, match="holds no tensors by name"):
         InceptionFid(weights=str(broken))
     torch.save({"fc.weight": torch.zeros(2, 2)}, broken)
     with pytest.raises(ModelError, match="missing"):

@@ -230,7 +230,7 @@ FOREVER = 4000
 )
 def test_copying_the_same_again_and_again_is_refused(tmp_path: Path, hostile: bytes) -> None:
     tracemalloc.start()
-    with pytest.raises(DataError, match="again and again|many thousand letters"):
+    with pytest.raises(DataError, match=r"again and again|many thousand letters"):
         load_pickle(written(tmp_path / "x.pickle", b"\x80\x02" + hostile + b"."))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
