@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import DataError
-from stackgan_cli.parsing import parse_json
 from stackgan_cli.readers.captions import bounded_lines, mended
 from stackgan_cli.readers.columns import (
     BadRow,
@@ -18,12 +16,12 @@ from stackgan_cli.readers.columns import (
     described_by,
     is_text,
     plain,
-    plainly,
 )
 from stackgan_cli.readers.encodings import file_encoding, json_encoding, lines_of
 from stackgan_cli.readers.folder.json_lists import json_rows
-from stackgan_cli.readers.folder.written_tables import TOO_LONG, check_columns, table_rows
+from stackgan_cli.readers.folder.written_tables import check_columns, table_rows
 from stackgan_cli.readers.tables import DamagedTable, Table, telling_damage
+from stackgan_cli.readers.written_rows import TOO_LONG, json_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -94,7 +92,7 @@ def _has_lines(path: Path) -> bool:
     """Say whether what is called JSON is an object on each line."""
     with path.open("rb") as file:
         lines = [line for line in islice(lines_of(file, json_encoding(file)[0], _LONGEST_LINE), 2) if line is not None]
-    return len(lines) == 2 and all(isinstance(_json_object(line), dict) for line in lines)
+    return len(lines) == 2 and all(isinstance(json_object(line), dict) for line in lines)
 
 
 def _sorted_out(items: Iterable[tuple[int, dict[str, Any] | BadRow]], columns: Columns) -> Iterator[Row | Unusable]:
@@ -119,16 +117,7 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
             if content is None:
                 yield line, BadRow(TOO_LONG)
             elif content.strip():
-                yield line, _json_object(content)
-
-
-def _json_object(content: str) -> dict[str, Any] | BadRow:
-    try:
-        item = parse_json(content)
-    except ValueError as error:
-        reason = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
-        return BadRow(f"it is not JSON ({reason})")
-    return plainly(item) if isinstance(item, dict) else BadRow("it is not a JSON object")
+                yield line, json_object(content)
 
 
 def _parquet_rows(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:

@@ -10,16 +10,16 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import DataError
-from stackgan_cli.readers.captions import MAX_LINE, bounded_lines
+from stackgan_cli.readers.captions import bounded_lines
 from stackgan_cli.readers.columns import BadRow, Columns, enumerated, plain
 from stackgan_cli.readers.folder.picture_names import CAPTION_NUMBER
 from stackgan_cli.readers.layout import PICTURE_SUFFIXES
+from stackgan_cli.readers.written_rows import TOO_LONG, OpenQuotationError, fields_of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
-TOO_LONG = f"it is longer than {MAX_LINE:,} characters"
 _FIRST_LINE = "It should name the columns, such as file_name and caption."
 _MARKS = ",;\t|"
 """What may stand between the fields of a table whose first line names them."""
@@ -49,31 +49,6 @@ class _Form:
         return dict(zip(self.names, fields, strict=False))
 
 
-class _TableLines:
-    """Hands lines to the csv module and counts them; a row of many lines may be no longer than one line."""
-
-    def __init__(self, lines: Iterator[str | None]) -> None:
-        self._lines = lines
-        self._length = 0
-        self.number = 0
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._lines)
-        self.number += 1
-        self._length += 0 if line is None else len(line)
-        if line is None or self._length > MAX_LINE:
-            raise csv.Error(TOO_LONG)
-        return line
-
-    def begin(self) -> int:
-        """Begin a row, and return its line number."""
-        self._length = 0
-        return self.number + 1
-
-
 def table_rows(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
     """Yield the rows of a table with their line numbers, the names of columns `plain`.
 
@@ -90,25 +65,16 @@ def table_rows(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, An
         if first is None:
             raise DataError(f"The first line of {path} cannot be used: {TOO_LONG}.", _FIRST_LINE)
         form = _form(first, second or "", columns)
-        lines = _TableLines(chain([first], [] if second == "" else [second], physical))
-        rows = csv.reader(lines, delimiter=form.mark, quoting=csv.QUOTE_MINIMAL if form.quoted else csv.QUOTE_NONE)
-        if form.headed:
-            written = _header(path, rows)
-            form = form if form.names else replace(form, names=list(map(plain, written)))
-            check_columns(path, columns, written, form.names, form.names)
-        while True:
-            line = lines.begin()
-            try:
-                fields = next(rows)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                if lines.number > line:
-                    raise _open_quotation(path, line) from error
-                yield line, BadRow(f"it is not a row of a table ({error})")
-                continue
-            if fields:
-                yield line, form.row(fields, columns)
+        rows = fields_of_rows(chain([first], [] if second == "" else [second], physical), form.mark, quoted=form.quoted)
+        try:
+            if form.headed:
+                written = _header(path, rows)
+                form = form if form.names else replace(form, names=list(map(plain, written)))
+                check_columns(path, columns, written, form.names, form.names)
+            for line, fields in rows:
+                yield line, fields if isinstance(fields, BadRow) else form.row(fields, columns)
+        except OpenQuotationError as error:
+            raise _open_quotation(path, error.line) from error
 
 
 def _form(first: str, second: str, columns: Columns) -> _Form:
@@ -163,11 +129,11 @@ def _has_words(field: str) -> bool:
     return any(map(str.isalpha, field))
 
 
-def _header(path: Path, rows: Iterator[list[str]]) -> list[str]:
-    try:
-        return next(rows, [])
-    except csv.Error as error:
-        raise DataError(f"The first line of {path} is not that of a table: {error}.", _FIRST_LINE) from error
+def _header(path: Path, rows: Iterator[tuple[int, list[str] | BadRow]]) -> list[str]:
+    _, written = next(rows, (1, []))
+    if isinstance(written, BadRow):
+        raise DataError(f"The first line of {path} is not that of a table: {written}.", _FIRST_LINE)
+    return written
 
 
 def _open_quotation(path: Path, line: int) -> DataError:
