@@ -58,7 +58,9 @@ def show_picture(path: Path, written: Mapping[str, Any]) -> None:
 
 
 def _again(written: Mapping[str, Any]) -> str | None:
-    """The command that draws a picture, or a sheet of pictures, again; None where the picture does not say enough."""
+    """The command that draws a picture, a sheet or a way again; None where the picture does not say enough."""
+    if "way" in written:
+        return _way_again(written)
     sheet = isinstance(written.get("prompts"), list)
     prompts: list[Any] = written["prompts"] if sheet else [written.get("prompt")]
     seeds = written.get("seeds") if sheet else [written.get("seed")]
@@ -68,9 +70,32 @@ def _again(written: Mapping[str, Any]) -> str | None:
     if sheet and len(seeds) > len(prompts):
         options += ["-n", len(seeds) // len(prompts)]
     options += ["--grid"] if sheet else []
+    return _command(prompts, options, written)
+
+
+def _way_again(written: Mapping[str, Any]) -> str | None:
+    """The command that draws a way again, also of one picture on it."""
+    way = written["way"]
+    frames = written.get("frames")
+    if not isinstance(way, list) or len(way) < 2 or not all(map(_is_stop, way)) or not isinstance(frames, int):
+        return None
+    prompts, seeds = [stop[0] for stop in way], [stop[1] for stop in way]
+    if len(set(prompts)) == 1:
+        prompts = prompts[:1]
+    elif len(set(seeds)) == 1:
+        seeds = seeds[:1]
+    options = ["--seeds", ",".join(map(str, seeds)), "--interpolate", "--frames", frames]
+    return _command(prompts, options, written)
+
+
+def _is_stop(stop: Any) -> bool:
+    return isinstance(stop, list) and len(stop) == 2 and isinstance(stop[0], str) and type(stop[1]) is int
+
+
+def _command(prompts: list[str], options: list[Any], written: Mapping[str, Any]) -> str:
     for key in ("model", "stage", "checkpoint", "condition", "truncation"):
         if written.get(key) is not None:
-            options += [f"--{key}", written[key]]
+            options = [*options, f"--{key}", written[key]]
     if any(prompt.startswith("-") for prompt in prompts):
         # Behind two dashes, a prompt that begins with one is no option.
         return shlex.join(["stackgan", "generate", *map(str, options), "--", *prompts])

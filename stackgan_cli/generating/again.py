@@ -49,6 +49,10 @@ class Again:
                 f"{picture} is a sheet of several pictures.",
                 hint=f"the command that this prints: stackgan info {picture}",
             )
+        if isinstance(facts.get("way"), list):
+            raise DataError(
+                f"{picture} is on a way, or shows one.", hint=f"the command that this prints: stackgan info {picture}"
+            )
         prompt, seed, model = facts.get("prompt"), facts.get("seed"), facts.get("model")
         if not isinstance(prompt, str) or not isinstance(model, str) or type(seed) is not int or seed < 0:
             raise DataError(f"{picture} does not say what it was drawn from.", hint="a picture made by generate")

@@ -71,6 +71,35 @@ def test_the_page_of_a_picture_draws_it_again(
     assert np.array_equal(np.asarray(Image.open(path)), np.asarray(Image.open(again)))
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("a red bird", "a blue bird", "--seed", 3),
+        ("a bird", "--seeds", "5,3"),
+        ("a red bird", "a bird", "--seeds", "2,1"),
+    ],
+    ids=str,
+)
+def test_the_page_of_a_way_draws_it_again(
+    stackgan: Callable[..., Any], model: Path, tmp_path: Path, asked: tuple[object, ...]
+) -> None:
+    path = stackgan("generate", *asked, "--interpolate", "--frames", 4, "-o", tmp_path / "way.png").out.strip()
+    command = stackgan("info", path, "--json").json["picture"]["again"]
+    again = stackgan(*shlex.split(command)[1:], "-o", tmp_path / "again.png").out.strip()
+    assert np.array_equal(np.asarray(Image.open(path)), np.asarray(Image.open(again)))
+    assert stackgan("generate", "--again", path).says("is on a way, or shows one", "stackgan info")
+
+
+@pytest.mark.parametrize("way", ["7", "[]", '[["a", 1]]', '[["a", 1], ["b", "2"]]', '[["a", 1], {}]', '[["a"], ["b"]]'])
+def test_a_way_of_a_stranger_says_what_it_can(
+    stackgan: Callable[..., Any], empty_home: Path, tmp_path: Path, way: str
+) -> None:
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_itxt("stackgan", f'{{"prompt": "a -> b", "frames": 4, "way": {way}}}')
+    Image.new("RGB", (8, 8)).save(tmp_path / "odd.png", pnginfo=chunks)
+    assert stackgan("info", tmp_path / "odd.png", "--json").json["picture"]["again"] is None
+
+
 def test_a_picture_of_a_stranger_says_what_it_can(
     stackgan: Callable[..., Any], empty_home: Path, tmp_path: Path
 ) -> None:
