@@ -60,7 +60,9 @@ def serve(
 
     if token is not None and not _TOKEN.fullmatch(token):
         raise UsageError("A token is 8 to 200 letters, digits and signs.", hint="none, and one is made by lot")
-    folder, place, given = find_model(model), take_place(host, port), token
+    given = token
+    INTERRUPTS.promise(lambda: _what_was_done(0, given))
+    folder, place = find_model(model), take_place(host, port)
     if token is None and not place.local:
         import secrets
 

@@ -29,6 +29,7 @@ from stackgan_cli.serving.schema import (
     Models,
     OfferedModel,
 )
+from stackgan_cli.serving.worker import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +44,13 @@ _DESCRIPTION = """Sentences in, pictures out. A picture depends on its sentence,
 PNG says how it was drawn. One request is drawn at a time; others wait, and when too many do, they are told to come
 again (429, with `Retry-After`). Whatever is not done is answered with a message and a hint."""
 _FAULTS = {
+    400: "The request is no JSON.",
     401: "The token is missing or wrong.",
     403: "A page of another site asks.",
     404: "There is no such model.",
     413: "The request is too large.",
     415: "The request is not declared as JSON.",
+    421: "The server, which takes no token, is called by another name than those of this machine.",
     422: "Something in the request cannot be meant.",
     429: "Too many requests wait; `Retry-After` says after how many seconds to try again.",
     500: "The model cannot draw.",
@@ -118,8 +121,10 @@ def _open_to_all(worker: Worker) -> APIRouter:
     async def show_page() -> HTMLResponse:
         return HTMLResponse(page())
 
-    @open_to_all.get("/health", summary="Whether the server is up")
+    @open_to_all.get("/health", summary="Whether the server is up", responses={503: {"model": Fault}})
     async def health() -> Health:
+        if worker.stopping:
+            raise stopping()
         return Health(status="ok", version=version("stackgan-cli"), waiting=worker.pending)
 
     return open_to_all

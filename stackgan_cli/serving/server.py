@@ -28,6 +28,8 @@ _LAST_CALL = 0.5
 """Seconds that the server still takes requests after it was told to stop."""
 _LONGEST_END = 60
 """Seconds that what is being drawn may take after the server was told to stop."""
+_LONGEST_ANSWER = 10
+"""Seconds more that somebody may take to hear an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class _Server(uvicorn.Server):
         self._worker.stop()
         # Whoever has called already is heard, and told that the server stops.
         await asyncio.sleep(_LAST_CALL)
+        asyncio.get_running_loop().call_later(_LONGEST_END, self._worker.give_up)
         await super().shutdown(sockets)
 
 
@@ -125,6 +128,8 @@ def serve(app: ASGIApp, place: Place, worker: Worker, announce: Callable[[], Non
         logging.getLogger(name).disabled = not debugging
     config = uvicorn.Config(
         app,
+        http="h11",
+        loop="asyncio",
         log_config=None,
         access_log=False,
         ws="none",
@@ -132,7 +137,7 @@ def serve(app: ASGIApp, place: Place, worker: Worker, announce: Callable[[], Non
         server_header=False,
         proxy_headers=False,
         limit_concurrency=_MOST_CONNECTIONS,
-        timeout_graceful_shutdown=_LONGEST_END,
+        timeout_graceful_shutdown=_LONGEST_END + _LONGEST_ANSWER,
     )
     try:
         _Server(config, worker, announce).run([place.socket])

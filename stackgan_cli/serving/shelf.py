@@ -38,7 +38,9 @@ class ModelShelf:
         # It may have been trained on meanwhile.
         found = {self._first.name: ModelFolder(self._first.folder, self._first.resource)}
         for each in list_models()[0]:
-            found.setdefault(each.name, each)
+            # A name that no answer can hold is none that a request can say.
+            if each.name.isprintable():
+                found.setdefault(each.name, each)
         return found
 
     def pipeline(self, name: str | None) -> Pipeline:

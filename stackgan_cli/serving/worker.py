@@ -6,7 +6,8 @@ import math
 import threading
 import time
 from collections import deque
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from stackgan_cli.serving.refusals import RefusalError
@@ -37,14 +38,24 @@ class Job(Generic[Result]):
         self._abandoned.set()
         self.future.cancel()
 
+    def refuse(self, error: RefusalError) -> None:
+        """Answer whoever waits for it without it, unless it is done."""
+        self._abandoned.set()
+        with suppress(InvalidStateError):
+            self.future.set_exception(error)
+
     def run(self) -> None:
         """Do it, whatever comes of it."""
         if not self.future.set_running_or_notify_cancel():
             return
         try:
-            self.future.set_result(self._work(self._refuse_abandoned))
+            result = self._work(self._refuse_abandoned)
         except BaseException as error:
-            self.future.set_exception(error)
+            with suppress(InvalidStateError):
+                self.future.set_exception(error)
+        else:
+            with suppress(InvalidStateError):
+                self.future.set_result(result)
 
     def _refuse_abandoned(self) -> None:
         if self._abandoned.is_set():
@@ -63,7 +74,8 @@ class Worker:
         self._waiting: deque[Job[Any]] = deque()
         self._running: Job[Any] | None = None
         self._changed = threading.Condition()
-        self._stopping = False
+        self.stopping = False
+        """Whether it was told to stop."""
         self._seconds = 1.0
         self.done = 0
         """Jobs that were done."""
@@ -82,8 +94,8 @@ class Worker:
             RefusalError: the queue is full (429, with the seconds after which to try again), or the server stops (503).
         """
         with self._changed:
-            if self._stopping:
-                raise _stopping()
+            if self.stopping:
+                raise stopping()
             if self.pending > self._most:
                 seconds = min(_LONGEST_WAIT, max(1, math.ceil(self._seconds * self.pending)))
                 raise RefusalError(
@@ -107,12 +119,17 @@ class Worker:
     def stop(self) -> None:
         """Finish what is being done; whatever waits is refused, and whatever comes."""
         with self._changed:
-            self._stopping = True
+            self.stopping = True
             waiting = list(self._waiting)
             self._waiting.clear()
             self._changed.notify()
         for job in waiting:
-            job.future.set_exception(_stopping())
+            job.refuse(stopping())
+
+    def give_up(self) -> None:
+        """Finish nothing any more, after a stop: what is being done is refused, too."""
+        if (job := self._running) is not None:
+            job.refuse(stopping())
 
     def join(self) -> None:
         """Wait for the end of what is being done, after a stop."""
@@ -131,12 +148,13 @@ class Worker:
         """Wait for a job; None where there will be none any more."""
         with self._changed:
             while not self._waiting:
-                if self._stopping:
+                if self.stopping:
                     return None
                 self._changed.wait()
             self._running = self._waiting.popleft()
             return self._running
 
 
-def _stopping() -> RefusalError:
+def stopping() -> RefusalError:
+    """What is told once the server stops."""
     return RefusalError(503, "The server is stopping.", "Try again when it has been started anew.")

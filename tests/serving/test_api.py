@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -103,6 +104,11 @@ def test_every_model_is_offered_by_name_and_none_by_path(client: TestClient, mod
         refused = client.post("/api/generate", json={"prompt": "a bird", "model": path})
         assert refused.status_code == 404
         assert told(refused).startswith("There is no model called")
+
+
+def test_a_folder_whose_name_no_answer_can_hold_is_left_out(client: TestClient, model: Path) -> None:
+    shutil.copytree(model, model.parent / os.fsdecode(b"odd\xff"))
+    assert client.get("/api/models").json()["models"][0]["name"] == "birds"
 
 
 def test_a_model_that_was_trained_on_is_read_again_and_few_are_kept(
@@ -219,12 +225,42 @@ def test_a_full_queue_is_429_and_whoever_waits_is_answered(client: TestClient, w
     assert len(answers) == 2
 
 
+def test_a_server_that_stops_says_so(client: TestClient, worker: Worker) -> None:
+    worker.stop()
+    for answer in (client.get("/health"), client.post("/api/generate", json={"prompt": "a bird"})):
+        assert answer.status_code == 503
+        assert told(answer) == "The server is stopping."
+
+
 def test_what_is_asked_for_is_not_drawn_for_somebody_who_has_gone(client: TestClient, worker: Worker) -> None:
     let_go, busy = threading.Event(), threading.Event()
     worker.submit(lambda _: busy.set() or let_go.wait(30))
     assert busy.wait(30)
     body = json.dumps({"prompt": "a bird"}).encode()
     coming = [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
+
+    async def receive() -> Any:
+        return coming.pop(0)
+
+    call_directly(client, receive)
+    assert worker.pending == 1
+    let_go.set()
+
+
+def test_a_request_that_never_ends_is_not_waited_for(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stackgan_cli.serving import guard
+
+    monkeypatch.setattr(guard, "_BODY_SECONDS", 0.1)
+
+    async def receive() -> Any:
+        await asyncio.sleep(0.001)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    assert call_directly(client, receive)[0]["status"] == 408
+
+
+def call_directly(client: TestClient, receive: Callable[[], Any]) -> list[dict[str, Any]]:
+    """Ask for a picture as a server does that hears of the client by ``receive``; what it is to send."""
     headers = [(b"host", b"127.0.0.1:8000"), (b"content-type", b"application/json")]
     scope = {
         "type": "http",
@@ -237,16 +273,13 @@ def test_what_is_asked_for_is_not_drawn_for_somebody_who_has_gone(client: TestCl
         "server": ("127.0.0.1", 8000),
         "client": ("127.0.0.1", 1),
     }
+    sent: list[dict[str, Any]] = []
 
-    async def receive() -> Any:
-        return coming.pop(0)
-
-    async def send(_: Any) -> None:
-        pass
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
 
     asyncio.run(client.app(scope, receive, send))
-    assert worker.pending == 1
-    let_go.set()
+    return sent
 
 
 def test_what_nobody_foresaw_is_500_without_a_traceback(

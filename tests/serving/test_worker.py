@@ -90,6 +90,27 @@ def test_a_stop_finishes_what_is_being_done_and_refuses_what_waits(worker: Worke
     assert worker.done == 1
 
 
+def test_what_takes_too_long_after_a_stop_is_refused_and_ends_where_it_looks(worker: Worker) -> None:
+    busy, let_go, steps = threading.Event(), threading.Event(), []
+
+    def work(go_on: Callable[[], None]) -> None:
+        for step in range(9):
+            steps.append(step)
+            busy.set()
+            let_go.wait(30)
+            go_on()
+
+    job = worker.submit(work)
+    assert busy.wait(30)
+    worker.stop()
+    worker.give_up()
+    with pytest.raises(RefusalError, match="stopping"):
+        job.future.result(30)
+    let_go.set()
+    worker.join()
+    assert steps == [0]
+
+
 def test_a_job_that_fails_takes_nothing_with_it(worker: Worker) -> None:
     def fail(_: Callable[[], None]) -> None:
         raise MemoryError
