@@ -19,7 +19,6 @@ from stackgan_cli.errors import ComponentError, ModelError, UsageError
 from stackgan_cli.model_finding import find_model
 from stackgan_cli.model_folder import STAGES, copy_model
 from stackgan_cli.pictures.pixels import OutputType, as_output, to_bytes
-from stackgan_cli.randomness import generator_for
 from stackgan_cli.vocabulary import read_vocabulary, unknown_words
 
 if TYPE_CHECKING:
@@ -407,17 +406,9 @@ class Pipeline:
 
     def noise(self, stage: int, seeds: Sequence[int]) -> Tensor:
         """Noise (seeds, noise_width) of a stage's generator, zero where it is to draw the condition's mean."""
-        import torch
+        from stackgan_cli.generators.noise import noise_of
 
-        from stackgan_cli.generators.layers import truncate_normal
-
-        generator = self.generator(stage)
-        width = generator.noise_width
-        rows = torch.stack([torch.randn(width, generator=generator_for(seed, "picture", stage)) for seed in seeds])
-        if self.truncation is not None:
-            rows = truncate_normal(rows, self.truncation)
-        if self.draws_mean(stage) and isinstance(generator, DrawsCondition):
-            rows[:, generator.condition_noise] = 0.0
+        rows = noise_of(self.generator(stage), stage, seeds, mean=self.draws_mean(stage), truncation=self.truncation)
         return rows.to(self.machine.device)
 
     def generator(self, stage: int) -> Any:

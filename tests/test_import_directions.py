@@ -27,7 +27,8 @@ FLOORS = (
     ("readers", "drawn_birds", "text_encoders", "generators", "discriminators", "objectives", "extractors"),
     ("dataset",),
     ("preparing",),
-    ("training", "evaluation", "drawing", "pipeline", "converting"),
+    ("evaluation", "drawing", "pipeline", "converting"),
+    ("training",),
     ("exporting", "interpolating", "pushing"),
     ("generating", "serving"),
     ("commands",),
@@ -43,6 +44,8 @@ DEFAULTS = {
     ("converting.py", "port"),
     ("converting.py", "precomputed"),
     ("evaluation/request.py", "domain-classifier"),
+    *(("evaluation/run_evaluation.py", name) for name in ("attribute-accuracy", "frechet-distance")),
+    *(("evaluation/run_evaluation.py", name) for name in ("kernel-distance", "r-precision")),
     ("preparing/prepare.py", "char-cnn-rnn"),
     ("recipes/schema.py", "gradient-penalty"),  # a table of its own in settings of earlier versions
 }

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.errors import DataError, MissingOptionError
 from stackgan_cli.evaluation.fitted_extractors import fitted_extractor
-from stackgan_cli.evaluation.measuring import applicable, choose_metrics
+from stackgan_cli.evaluation.measuring import applicable, choose_metrics, given_by
 from stackgan_cli.evaluation.observing import Observer
 from stackgan_cli.evaluation.protocols.protocol import EVERY, FOR_EACH, IN_TURN, find_protocol
 from stackgan_cli.evaluation.reference_statistics import read_statistics
-from stackgan_cli.evaluation.request import DEFAULT_EXTRACTOR
+from stackgan_cli.evaluation.request import DEFAULT_EXTRACTOR, EXTRACTOR_SEED
 from stackgan_cli.evaluation.results import Results
 from stackgan_cli.evaluation.rows import measured_rows
 from stackgan_cli.evaluation.samples import choose_samples
@@ -29,10 +29,7 @@ if TYPE_CHECKING:
     from stackgan_cli.model_folder import ModelFolder
     from stackgan_cli.progress import Progress
 
-_EXTRACTOR_SEED = 0
 _SAME_MEASURE = "models measured with this extractor's sha256 and this number of pictures, and nothing else"
-_ENOUGH = 10
-"""Pictures for each of the features' dimensions: the bias of a Fréchet distance is about width^2 / pictures."""
 
 
 class Evaluation:
@@ -84,7 +81,7 @@ class Evaluation:
             try:
                 with progress.phase(f"Extractor {name}", unit="steps") as advance:
                     return fitted_extractor(
-                        self.data, name, request.extractor_options, seed=_EXTRACTOR_SEED, report=advance
+                        self.data, name, request.extractor_options, seed=EXTRACTOR_SEED, report=advance
                     )
             except MissingOptionError as error:
                 if request.extractor is not None:
@@ -94,11 +91,8 @@ class Evaluation:
 
     def _given(self) -> frozenset[str]:
         """What metrics may need and this extractor and this data give."""
-        stated = self.split.attributes is not None and self.split.stated is not None
-        given = self.observer.fills | {"statistics", "texts", "training", "repeats"}
-        if not self.data.manifest.captioned:
-            given -= {"caption_features"}
-        return given | ({"stated"} if stated else set()) | ({"real"} if self.statistics is None else set())
+        given = given_by(self.observer, self.data, self.split) | {"statistics", "training", "repeats"}
+        return given | ({"real"} if self.statistics is None else set())
 
     def pipeline(self, model: ModelFolder) -> Pipeline:
         """A model, ready to draw as was asked for.
@@ -133,7 +127,7 @@ class Evaluation:
     def results(self, pipeline: Pipeline, measured: Measured) -> Results:
         """What was measured, with everything that it depends on."""
         fitted, count = self.fitted, len(self.samples)
-        notes = (*pipeline.notes, fitted.note, *fitted.doubts, _few(self.observer, count))
+        notes = (*pipeline.notes, fitted.note, *fitted.doubts, self.observer.doubt_of(count))
         facts = _protocol(pipeline, self.data, self.split, self.observer, count, self.request.seed)
         facts |= {"captions": self._captions, "compared_with": EVERY if self._whole else FOR_EACH} | self._reference
         comparable, missing = [_SAME_MEASURE], []
@@ -151,16 +145,6 @@ class Evaluation:
             left_out=self.left_out,
             notes=[note for note in notes if note],
         )
-
-
-def _few(observer: Observer, count: int) -> str | None:
-    """Say where there are too few pictures for distances to be taken at their word."""
-    if count >= _ENOUGH * observer.width:
-        return None
-    return (
-        f"{count:,} pictures are few for features {observer.width} wide: distances come out too large and shares"
-        " uncertain. Read them beside those of the real training pictures, which are as many."
-    )
 
 
 def _protocol(

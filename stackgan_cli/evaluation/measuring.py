@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from stackgan_cli.components.binding import Component
     from stackgan_cli.components.protocols import Metric, Observation, Texts
+    from stackgan_cli.dataset.prepared import PreparedData, Split
+    from stackgan_cli.evaluation.observing import Observer
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,14 @@ def choose_metrics(names: Sequence[str] = ()) -> tuple[list[ChosenMetric], dict[
                 raise
             left_out[name] = error.message
     return chosen, left_out
+
+
+def given_by(observer: Observer, data: PreparedData, split: Split) -> frozenset[str]:
+    """What metrics may need and an extractor and captions of a split give, in the words of ``METRIC_NEEDS``."""
+    given = observer.fills | {"texts"}
+    if not data.manifest.captioned:
+        given -= {"caption_features"}
+    return given | ({"stated"} if split.attributes is not None and split.stated is not None else set())
 
 
 def applicable(metrics: Sequence[ChosenMetric], there: frozenset[str]) -> tuple[list[ChosenMetric], dict[str, str]]:

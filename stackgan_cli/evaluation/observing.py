@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from stackgan_cli.components.protocols import FeatureExtractor
 
+_ENOUGH = 10
+"""Pictures for each of the features' dimensions: the bias of a Fréchet distance is about width^2 / pictures."""
+
 
 class Observer:
     """A feature extractor at work.
@@ -58,6 +61,15 @@ class Observer:
     def width(self) -> int:
         """Of the features."""
         return int(self._extractor.width)
+
+    def doubt_of(self, pictures: int) -> str | None:
+        """Say where there are too few pictures for distances to be taken at their word."""
+        if pictures >= _ENOUGH * self.width:
+            return None
+        return (
+            f"{pictures:,} pictures are few for features {self.width} wide: distances come out too large and shares"
+            " uncertain. Read them beside those of the real training pictures, which are as many."
+        )
 
     def spec(self) -> dict[str, Any]:
         """Everything of the extractor that changes the numbers.

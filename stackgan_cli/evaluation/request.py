@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from stackgan_cli.model_finding import ModelPlace
 
 DEFAULT_EXTRACTOR = "domain-classifier"
+EXTRACTOR_SEED = 0
+"""Of an extractor's fitting, so that it is the same for every request."""
 FEWEST_PICTURES = 10
 
 

@@ -111,6 +111,10 @@ class StageSettings(_Strict):
     """Newest checkpoints that are kept; the best one is kept beside them."""
     measure_pictures: Annotated[int, Field(ge=0)] = 128
     """Test pictures that a checkpoint's drawings are measured against, to know the best one; 0 measures nothing."""
+    eval_every: Annotated[int, Field(ge=0)] = 0
+    """Steps from one evaluation of the generator to the next, by which the best checkpoint is told; 0 for none."""
+    eval_pictures: Positive = 2000
+    """Test captions that an evaluation draws, at most."""
     resident_gib: NotNegative = 6.0
     """Pictures and text features lie decoded in the device's memory where they take no more than this."""
     stream: str | None = None
@@ -175,6 +179,8 @@ MAY_CHANGE = frozenset(
         "checkpoint_every",
         "keep_checkpoints",
         "measure_pictures",
+        "eval_every",
+        "eval_pictures",
         "resident_gib",
     }
 )

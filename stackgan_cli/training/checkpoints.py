@@ -12,6 +12,7 @@ from pydantic import Field
 
 from stackgan_cli.components.storage import load_weights, read_weights, refuse_misfit, weights_of, write_tensors
 from stackgan_cli.errors import ModelError
+from stackgan_cli.evaluation.run_numbers import RunNumbers
 from stackgan_cli.files import atomic_folder, open_regular
 from stackgan_cli.manifests import Manifest, checked, read_json
 from stackgan_cli.training.watching import DivergedError
@@ -53,6 +54,8 @@ class CheckpointRecord(Manifest):
     """Steps trained."""
     distance: float | None = None
     """Sliced Wasserstein distance of its pictures from real ones, where it was measured."""
+    evaluation: RunNumbers | None = None
+    """What was measured of its generator, where it was."""
     rollbacks: tuple[Rollback, ...] = ()
     batches: tuple[BatchSpan, ...] = ()
     """Sizes of the batches so far, in their order; empty in a record that was written when they could not change."""
@@ -96,18 +99,20 @@ def checkpoint_path(folder: Path, step: int) -> Path:
     return folder / f"{_PREFIX}{step:06d}"
 
 
-def keep_best(checkpoint: Path, best: Path) -> bool:
-    """Keep a checkpoint as the best one if its pictures are nearer to real ones than those of the best so far.
+def keep_best(checkpoint: Path, best: Path, *, evaluated: bool) -> bool:
+    """Keep a checkpoint as the best one if its pictures are better than those of the best so far.
 
     Args:
         checkpoint: a folder that :func:`save_checkpoint` wrote.
         best: folder of the best one so far, which need not exist; the files are linked, not copied, where that works.
+        evaluated: whether the run evaluates its generator, and the best is told by that; else it is told by the
+            distance of its pictures from real ones.
 
     Returns:
         Whether it is the best now.
     """
-    distance, so_far = distance_of(checkpoint), distance_of(best)
-    if distance is None or (so_far is not None and so_far <= distance):
+    now, so_far = _record(checkpoint), _record(best)
+    if now is None or not _is_better(now, so_far, evaluated=evaluated):
         return False
     with atomic_folder(best) as temporary:
         for path in checkpoint.iterdir():
@@ -118,10 +123,17 @@ def keep_best(checkpoint: Path, best: Path) -> bool:
     return True
 
 
-def distance_of(checkpoint: Path) -> float | None:
-    """Read how far a checkpoint's pictures were from real ones; None where that was not measured."""
+def _is_better(now: CheckpointRecord, so_far: CheckpointRecord | None, *, evaluated: bool) -> bool:
+    if evaluated:
+        return now.evaluation is not None and now.evaluation.beat(None if so_far is None else so_far.evaluation)
+    if now.distance is None:
+        return False
+    return so_far is None or so_far.distance is None or now.distance < so_far.distance
+
+
+def _record(checkpoint: Path) -> CheckpointRecord | None:
     try:
-        return read_record(checkpoint).distance
+        return read_record(checkpoint)
     except ModelError:
         return None
 

@@ -301,12 +301,19 @@ class StageTask:
             The Stage-I pictures where this is Stage-II, and what the stage's generator made.
         """
         count = len(text.sentence) * ranks.count
-        noise = self._noise(self.generator, count, purpose, step, ranks)
+        noises = [self._noise(self.generator, count, purpose, step, ranks)]
+        if self.stage1 is not None:
+            noises.insert(0, self._noise(self.stage1, count, f"{purpose} stage1", step, ranks))
+        return self.drawn(draw, text, noises)
+
+    def drawn(self, draw: Any, text: TextFeatures, noises: Sequence[Tensor]) -> tuple[Tensor | None, Generated]:
+        """Draw pictures as :meth:`generate` does, with given noise of every stage up to this one."""
+        *for_sketch, noise = noises
         described = self.parts.generator.described
         sketch: Tensor | None = None
         if self.stage1 is not None and self.parts.stage1 is not None:
             with torch.no_grad(), blaming(self.parts.stage1.described, "sketching pictures"):
-                sketch = self.stage1(self._noise(self.stage1, count, f"{purpose} stage1", step, ranks), text).images
+                sketch = self.stage1(*for_sketch, text).images
         with blaming(described, "drawing pictures"):
             generated = draw(noise, text) if sketch is None else draw(sketch, noise, text)
         side = self.settings.resolution

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from stackgan_cli.dataset.prepared import PreparedData
     from stackgan_cli.errors import StackganError
+    from stackgan_cli.evaluation.run_numbers import RunNumbers
     from stackgan_cli.machine import Machine
     from stackgan_cli.training.loop import StageTask
     from stackgan_cli.training.watching import DivergedError
@@ -46,11 +47,12 @@ class Trail:
     Args:
         run_folder: of the run; it need not exist.
         machine: that the run goes on with.
+        evaluated: whether the best checkpoint is told by what the run measures of its generator.
     """
 
-    def __init__(self, run_folder: Path, machine: Machine) -> None:
+    def __init__(self, run_folder: Path, machine: Machine, *, evaluated: bool = False) -> None:
         self.folder, self.best = run_folder / "checkpoints", run_folder / "best"
-        self._run_folder, self._machine = run_folder, machine
+        self._run_folder, self._machine, self._evaluated = run_folder, machine, evaluated
         self.rollbacks: tuple[Rollback, ...] = ()
         self.batches: tuple[BatchSpan, ...] = ()
         self._before = settings_of(run_folder)
@@ -155,10 +157,19 @@ class Trail:
         """What the learning rates are multiplied with after all the times that the run went back."""
         return float(0.5 ** len(self.rollbacks))
 
-    def save(self, task: StageTask, step: int, distance: float | None, keep: int) -> None:
+    def save(
+        self, task: StageTask, step: int, keep: int, distance: float | None = None, evaluation: RunNumbers | None = None
+    ) -> None:
         """Write a checkpoint unless it is there, keep the best one, and delete whole ones that are too many.
 
         What the run has passed over, and what a person has put there, is neither counted nor deleted.
+
+        Args:
+            task: whose state is written.
+            step: steps trained.
+            keep: newest checkpoints that stay.
+            distance: of its pictures from real ones, where it was measured.
+            evaluation: what was measured of its generator, where it was.
 
         Raises:
             DivergedError: a weight is no finite number.
@@ -168,6 +179,7 @@ class Trail:
             record = CheckpointRecord(
                 step=step,
                 distance=distance,
+                evaluation=evaluation,
                 rollbacks=self.rollbacks,
                 batches=self.batches,
                 machine=self._machine.name,
@@ -184,7 +196,7 @@ class Trail:
     def keep_best(self) -> None:
         """Keep the newest checkpoint as the best one, if it is; a killed process may not have come to this."""
         if self.newest is not None:
-            keep_best(checkpoint_path(self.folder, self.newest), self.best)
+            keep_best(checkpoint_path(self.folder, self.newest), self.best, evaluated=self._evaluated)
 
     def with_last_good(self, error: StackganError) -> StackganError:
         """Add to an error which checkpoint the run can go on from."""

@@ -42,10 +42,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stackgan_cli.dataset.prepared import PreparedData
+    from stackgan_cli.evaluation.run_numbers import RunNumbers
     from stackgan_cli.machine import Machine
     from stackgan_cli.progress import Progress
     from stackgan_cli.ranks import Ranks
     from stackgan_cli.recipes.schema import StageSettings
+    from stackgan_cli.training.evaluating import GeneratorEvaluation
     from stackgan_cli.training.given import GivenOptions
 
 
@@ -120,11 +122,12 @@ class TrainingRun:
         self._assembled = self._assemble(restart, keep=not trial)
         self.task = self._begin()
         self.samples = Samples(data, self._encoder_folder, settings)
+        self._evaluation = self._opened_evaluation()
         self._watch = LossWatch(lambda losses: mean_over_ranks(losses, options.ranks))
         if restart and self._writes:
             # Only now, when the new run is known to be able to begin.
             self._set_aside()
-        self._trail = Trail(self.run_folder, options.machine)
+        self._trail = Trail(self.run_folder, options.machine, evaluated=settings.eval_every > 0)
         self.step = self._take_up(0) if restart and trial else self._resume()
         self._publisher = Publisher(
             folder,
@@ -197,36 +200,58 @@ class TrainingRun:
         for progress in train(self.task, self.batches, self.step, self.steps):
             self.step = progress.step
             self._watch.note(progress)
-            distance = self.samples.distance(self.task) if self.due(settings.checkpoint_every) else None
-            if self.due(settings.log_every):
+            saves = self.due(settings.checkpoint_every) or self.due(settings.eval_every)
+            distance = self.samples.distance(self.task) if saves else None
+            logs = self.due(settings.log_every)
+            if logs:
                 self._read_losses(self.step - counted, time.monotonic() - clock)
                 clock, counted = time.monotonic(), self.step
-                if recorder:
-                    recorder.line(self.step, self._line(distance))
             elif self.step == begun + 1:
                 # Whoever watches sees losses from the beginning.
                 self.losses = self._watch.read()
+            measuring = time.monotonic()
+            numbers = self._evaluate() if self.due(settings.eval_every) else None
+            clock += time.monotonic() - measuring
+            if recorder and (logs or numbers):
+                recorder.line(self.step, self._line(distance, numbers, losses=logs))
             if self.due(settings.sample_every):
                 path = self.sample()
                 if recorder:
                     recorder.picture(self.step, path)
-            if self.due(settings.checkpoint_every):
+            if saves:
                 if recorder:
                     recorder.flush()
-                self._save(distance)
+                self._save(distance, numbers)
             yield self.step
 
     def _read_losses(self, steps: int, seconds: float) -> None:
         self.losses = self._watch.read()
         self.images_per_second = round(steps * self.settings.batch_size / seconds, 2)
 
-    def _line(self, distance: float | None) -> dict[str, float]:
+    def _line(self, distance: float | None, numbers: RunNumbers | None, *, losses: bool) -> dict[str, float]:
+        """What the log says of a step, with the losses where they are due."""
         measured = {} if distance is None else {"distance": distance}
-        return {**self.losses, **measured, "images_per_second": self.images_per_second}
+        measured |= {} if numbers is None else numbers.values
+        return {**self.losses, **measured, "images_per_second": self.images_per_second} if losses else measured
+
+    def _opened_evaluation(self) -> GeneratorEvaluation | None:
+        """What measures the generator while it is trained, where that was asked for; on the main rank."""
+        if not (self._writes and self.settings.eval_every):
+            return None
+        from stackgan_cli.training.evaluating import GeneratorEvaluation
+
+        sketch_mean = self.stage == 2 and ModelFolder(self.folder).stage_record(1).condition == "mean"
+        return GeneratorEvaluation(self.data, self.settings, self.samples, self._progress, sketch_mean=sketch_mean)
+
+    def _evaluate(self) -> RunNumbers | None:
+        """Measure the generator as it is."""
+        # Nothing is said of what has diverged.
+        self._watch.read()
+        return None if self._evaluation is None else self._evaluation.measure(self.task, self.step)
 
     def due(self, every: int) -> bool:
-        """Whether something that happens every so many steps happens now; it also happens at the end."""
-        return self.step % every == 0 or self.step == self.steps
+        """Whether something that happens every so many steps, or never, happens now; it also happens at the end."""
+        return every > 0 and (self.step % every == 0 or self.step == self.steps)
 
     @property
     def saved(self) -> bool:
@@ -240,14 +265,14 @@ class TrainingRun:
             StackganError: it would be no good checkpoint, or the disk is full or refuses.
         """
         try:
-            self._save(None)
+            self._save()
         except StackganError as error:
             raise self._trail.with_last_good(error) from error
 
-    def _save(self, distance: float | None) -> None:
+    def _save(self, distance: float | None = None, numbers: RunNumbers | None = None) -> None:
         self._watch.read()
         if self.options.ranks.main:
-            self._trail.save(self.task, self.step, distance, self.settings.keep_checkpoints)
+            self._trail.save(self.task, self.step, self.settings.keep_checkpoints, distance, numbers)
             self._publisher.publish(self.task, self.step)
 
     def sample(self) -> Path:

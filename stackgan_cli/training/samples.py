@@ -14,10 +14,12 @@ from stackgan_cli.pictures.sheets import sheet
 from stackgan_cli.training.distance import sliced_wasserstein
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from stackgan_cli.components.protocols import TextFeatures
     from stackgan_cli.dataset.prepared import PreparedData
+    from stackgan_cli.evaluation.samples import Sample
     from stackgan_cli.recipes.schema import StageSettings
     from stackgan_cli.training.loop import StageTask
 
@@ -52,6 +54,11 @@ class Samples:
     def _texts(self, pictures: list[int]) -> TextFeatures:
         """Features of the first caption of each picture."""
         return self._features.first(torch.tensor(pictures))
+
+    def texts_of(self, samples: Sequence[Sample]) -> TextFeatures:
+        """Features of captions of this split."""
+        pictures, captions = torch.tensor([(each.picture, each.caption) for each in samples]).unbind(1)
+        return self._features.at(pictures, captions)
 
     def distance(self, task: StageTask) -> float | None:
         """Sliced Wasserstein distance of drawn pictures from the real ones of the same captions; all ranks measure.

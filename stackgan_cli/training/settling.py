@@ -36,6 +36,8 @@ _OF_BOTH_STAGES = (
     "checkpoint_every",
     "keep_checkpoints",
     "measure_pictures",
+    "eval_every",
+    "eval_pictures",
     "resident_gib",
     "stream",
     "stream_buffer",
