@@ -40,5 +40,5 @@ Set = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random.", show_default=False)]
 Source = Annotated[
-    Path | None, typer.Option("--source", help="Folder with the pictures and captions.", show_default=False)
+    Path | None, typer.Option("--source", help="Folder, archive or list of captioned pictures.", show_default=False)
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -14,7 +15,17 @@ from stackgan_cli.files import given_path
 from stackgan_cli.manifests import checked
 from stackgan_cli.pictures.cropping import CropRule
 from stackgan_cli.pictures.decoding import WHITE
-from stackgan_cli.preparing.recognising import published, published_data, reader_for, reader_of_address, suited
+from stackgan_cli.preparing.recognising import (
+    published,
+    published_data,
+    reader_for,
+    reader_of_address,
+    recognised,
+    suited,
+    takes_file,
+    takes_options,
+)
+from stackgan_cli.preparing.sources import LIST_OPTION, folder_of_list, unpacked
 from stackgan_cli.progress import Phases
 from stackgan_cli.readers.encodings import read_as
 
@@ -39,6 +50,7 @@ class Plan:
     """The reader as the manifest names it, with the options that it was built with."""
     reader: DatasetReader
     source: Path | None
+    """What a person named."""
     resolutions: tuple[int, ...]
     crop: CropRule
     seed: int
@@ -56,11 +68,18 @@ class Plan:
     """Text encoder that suits the data, and its options, where the reader names one."""
     first_resolutions: tuple[int, ...] = ()
     """Those that the data was first prepared for, which its fingerprint counts, where others were added since."""
+    unpacked: Path | None = None
+    """The folder that an archive was unpacked to."""
 
     def examples(self) -> Iterator[Example | Skipped]:
         """Yield what the reader finds in the source."""
         with read_as(self.encoding):
-            yield from self.reader.examples(self.source)
+            yield from self.reader.examples(self.root)
+
+    @property
+    def root(self) -> Path | None:
+        """What the reader reads."""
+        return self.unpacked or self.source
 
     @property
     def place(self) -> str:
@@ -73,12 +92,12 @@ class Plan:
         return self.first_resolutions or self.resolutions
 
 
-def plan_for(request: PrepareRequest, name: str, there: DataManifest | None, progress: Progress) -> Plan:
+def plan_for(request: PrepareRequest, target: Path, there: DataManifest | None, progress: Progress) -> Plan:
     """Settle what will be prepared: fetch the source where that was asked for, and choose what reads it, and tell why.
 
     Args:
         request: what was asked for.
-        name: of the data.
+        target: folder of the data.
         there: what data prepared earlier says of itself, where there is any; it keeps the resolutions that it has, and
             where no source is named, it is read as it was.
         progress: told what was chosen.
@@ -86,29 +105,36 @@ def plan_for(request: PrepareRequest, name: str, there: DataManifest | None, pro
     Raises:
         StackganError: the source cannot be had, nothing reads it, or a setting cannot be meant.
     """
+    name = target.name
     if there is not None and request.names_no_source and not (request.force and _read_by_name(name)):
-        return _as_before(request, there)
+        return _as_before(request, target, there, progress)
     if request.download:
         request = replace(request, source=_downloaded(request, name, progress))
     options = dict(request.reader_options)
     given = None if request.source is None else Path(request.source).as_posix()
     addressed = None if given is None or request.reader else reader_of_address(given, progress.say)
-    source = None
+    source = root = None
     if addressed is not None:
         component, why, options["dataset"] = addressed
     else:
-        source = None if given is None else _place(given)
+        source = root = None if given is None else _place(given)
         with read_as(request.encoding):
-            component, why = reader_for(name, request.reader, source, progress.say, options)
+            if source is not None and not takes_file(source, request.reader, options):
+                source, options = _folder_of(source, options, progress)
+                root = unpacked(source, target, partial(recognised, reader=request.reader, options=options), progress)
+            component, why = reader_for(name, request.reader, root, progress.say, options)
+        if LIST_OPTION not in request.reader_options and not takes_options(component, options):
+            options.pop(LIST_OPTION, None)
     progress.say(f"Reading with {component.name}: {why}.")
     entry, reader = _built(component, options, request.seed)
-    suits = suited(reader, source)
+    suits = suited(reader, root)
     if request.crop is None and suits.crop == "center" and isinstance(reader, HasCrop) and reader.crop == "bbox":
         progress.say("There are no bounding boxes, so each picture is cropped at its centre: --crop center.")
     return Plan(
         entry=entry,
         reader=reader,
         source=source,
+        unpacked=root if root != source else None,
         resolutions=_resolutions(request, there),
         crop=_crop_rule(request.crop or suits.crop),
         background=_colour(request.background),
@@ -122,19 +148,27 @@ def plan_for(request: PrepareRequest, name: str, there: DataManifest | None, pro
     )
 
 
-def earlier_plan(manifest: DataManifest) -> Plan:
+def earlier_plan(manifest: DataManifest, target: Path, progress: Progress) -> Plan:
     """Give the plan that data was prepared with.
+
+    Args:
+        manifest: what the data says of itself.
+        target: its folder.
+        progress: told what is done to read its source again.
 
     Raises:
         StackganError: its reader is not installed any more, or does not take its options.
     """
     component = find(Kind.DATASET_READER, manifest.reader.name)
     reader: DatasetReader = component.bind({"seed": manifest.seed}, manifest.reader.options).build()
-    source = None if manifest.source is None else Path(manifest.source)
+    source = root = None if manifest.source is None else Path(manifest.source)
+    if source is not None and not takes_file(source, component.full_name, {}):
+        root = unpacked(source, target, lambda place: reader.recognises(place) is not None, progress)
     return Plan(
         entry=manifest.reader,
         reader=reader,
         source=source,
+        unpacked=root if root != source else None,
         resolutions=manifest.resolutions,
         crop=manifest.crop,
         background=manifest.background,
@@ -143,12 +177,12 @@ def earlier_plan(manifest: DataManifest) -> Plan:
         encoding=manifest.encoding,
         recipe=manifest.recipe,
         extractor=manifest.extractor,
-        encoder=suited(reader, source).encoder,
+        encoder=suited(reader, root).encoder,
         first_resolutions=manifest.counted_resolutions,
     )
 
 
-def _as_before(request: PrepareRequest, there: DataManifest) -> Plan:
+def _as_before(request: PrepareRequest, target: Path, there: DataManifest, progress: Progress) -> Plan:
     """The plan of data prepared earlier, with what is asked for now."""
     now = {
         "crop": _crop_rule(request.crop or there.crop),
@@ -158,10 +192,20 @@ def _as_before(request: PrepareRequest, there: DataManifest) -> Plan:
         "encoding": request.encoding or there.encoding,
     }
     return replace(
-        earlier_plan(there.model_copy(update=now)),
+        earlier_plan(there.model_copy(update=now), target, progress),
         resolutions=_resolutions(request, there),
         first_resolutions=_first_resolutions(request, there),
     )
+
+
+def _folder_of(source: Path, options: Mapping[str, Any], progress: Progress) -> tuple[Path, dict[str, Any]]:
+    """Give the folder of a list that was named as the source, and name the list in the options."""
+    found = folder_of_list(source)
+    if found is None:
+        return source, dict(options)
+    folder, name = found
+    progress.say(f"{source.name} is a list, so its pictures are looked for in {folder}.")
+    return folder, {**({} if name is None else {LIST_OPTION: name}), **options}
 
 
 def _read_by_name(name: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.registry import Kind, find
 from stackgan_cli.dataset.manifest import read_manifest
-from stackgan_cli.errors import DataError
+from stackgan_cli.errors import DataError, StackganError
 from stackgan_cli.files import at_home
 from stackgan_cli.home import DATA_MANIFEST, data_folder
 from stackgan_cli.locks import only_one
@@ -17,6 +17,7 @@ from stackgan_cli.model_finding import find_model
 from stackgan_cli.model_folder import hash_of
 from stackgan_cli.preparing.planning import earlier_plan, plan_for
 from stackgan_cli.preparing.recognising import ready_features
+from stackgan_cli.preparing.sources import forget_unpacked
 from stackgan_cli.preparing.surveying import survey
 from stackgan_cli.preparing.verifying import verify
 from stackgan_cli.preparing.writing import add_resolutions, write_prepared
@@ -74,7 +75,13 @@ def prepare(request: PrepareRequest, progress: Progress = SILENT) -> PrepareResu
     model = None if request.encoder_from is None else find_model(request.encoder_from)
     target = data_folder(request.data)
     with only_one(target, "writing"):
-        return _prepared(request, target, model, progress)
+        try:
+            result = _prepared(request, target, model, progress)
+        except StackganError:
+            forget_unpacked(target)
+            raise
+        forget_unpacked(target)
+        return result
 
 
 def _prepared(request: PrepareRequest, target: Path, model: ModelFolder | None, progress: Progress) -> PrepareResult:
@@ -82,7 +89,7 @@ def _prepared(request: PrepareRequest, target: Path, model: ModelFolder | None, 
     notes: tuple[str, ...] = ()
     there = _what_is_there(target, request.force)
     if not (request.only_adds and there is not None):
-        plan = plan_for(request, target.name, there, progress)
+        plan = plan_for(request, target, there, progress)
         if model is None:
             _refuse_encoders(_wanted_encoders(request, plan))
         found = _surveyed(plan, progress)
@@ -95,7 +102,7 @@ def _prepared(request: PrepareRequest, target: Path, model: ModelFolder | None, 
     wants_encoders = model is None and (request.encoders is not None or not data.encoders)
     measured = {}
     if request.verify or wants_encoders:
-        plan = plan or earlier_plan(data.manifest)
+        plan = plan or earlier_plan(data.manifest, target, progress)
         if request.verify:
             verify(plan, data, progress)
         if wants_encoders:
@@ -200,7 +207,7 @@ def _add_encoders(
         if has_encoder(data, bound):
             progress.say(f"The text encoder {name} is there already, with these options.")
             continue
-        features = partial(ready_features, plan.reader, plan.source)
+        features = partial(ready_features, plan.reader, plan.root)
         measured[name] = add_encoder(data, bound, seed=request.seed, progress=progress, features=features)
         found = ", ".join(f"{key} {value:.3g}" for key, value in measured[name].items())
         progress.say(f"Text encoder {name} is ready" + (f" ({found})." if found else "."))

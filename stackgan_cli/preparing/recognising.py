@@ -17,6 +17,7 @@ from stackgan_cli.components.protocols import (
     HasReadyFeatures,
     HasRecipe,
     HasScheme,
+    ReadsFiles,
     SuitsSources,
 )
 from stackgan_cli.components.registry import Component, Kind, available, did_you_mean, find
@@ -77,6 +78,42 @@ def recognise(
         choices = " or ".join(f"--reader {name}" for name, _ in named)
         raise DataError(f"More than one reader fits {source}: {fitting}.", hint=choices)
     raise DataError(" ".join((f"No reader recognises the layout of {source}.", *failures)), hint=_advice(source))
+
+
+def recognised(source: Path, reader: str | None, options: Mapping[str, Any]) -> bool:
+    """Say whether a reader, or any where None, recognises a source; see `recognise`."""
+    if reader is None:
+        return bool(_ask(lambda each: _built(each, options).recognises(source), lambda _: None)[0])
+    return _answer(_named(reader), lambda each: _built(each, options).recognises(source), []) is not None
+
+
+def takes_file(source: Path, reader: str | None, options: Mapping[str, Any]) -> bool:
+    """Say whether a source is no file, or one that its reader is to have as it is; see `recognise`.
+
+    Readers of this project say so. What a reader of another package does with the file that a person gives it is its
+    own affair.
+    """
+    if not source.is_file():
+        return True
+    if reader is None:
+        return recognised(source, None, options)
+    component = _named(reader)
+    return not component.built_in or isinstance(component.factory(), ReadsFiles)
+
+
+def takes_options(component: Component, options: Mapping[str, Any]) -> bool:
+    """Say whether a reader can be built with all of some options."""
+    try:
+        component.bind({"seed": 0}, options)
+    except ComponentError:
+        return False
+    return True
+
+
+def _named(reader: str) -> Component:
+    """Find a reader by the name that a person gave."""
+    absent = reader == "torch7" and all(each.name != reader for each in available(Kind.DATASET_READER))
+    return find(Kind.DATASET_READER, _TORCH7 if absent else reader)
 
 
 def _built(component: Component, options: Mapping[str, Any]) -> DatasetReader:
@@ -158,8 +195,7 @@ def reader_for(
     """
     known = available(Kind.DATASET_READER)
     if reader is not None:
-        absent = reader == "torch7" and all(component.name != reader for component in known)
-        return find(Kind.DATASET_READER, _TORCH7 if absent else reader), "--reader names it"
+        return _named(reader), "--reader names it"
     built_in = next((each for each in known if each.built_in and each.name == name), None)
     if built_in is not None and (source is not None or published(built_in) is None):
         by_name = built_in, f"data called {name} is of this layout"

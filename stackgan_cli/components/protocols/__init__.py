@@ -50,6 +50,7 @@ from stackgan_cli.components.protocols.readers import (
     HasReadyFeatures,
     HasRecipe,
     HasScheme,
+    ReadsFiles,
     Skipped,
     SuitsSources,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "Pairs",
     "ReadsAttributes",
     "ReadsCaptions",
+    "ReadsFiles",
     "Skipped",
     "Stage1Generator",
     "Stage2Generator",

@@ -52,7 +52,8 @@ class DatasetReader(Protocol):
     """Finds captioned pictures in one layout.
 
     The host gives the factory ``seed`` if it takes it. What a reader may have besides is in the protocols below:
-    `HasCrop`, `HasEncoder`, `HasRecipe`, `SuitsSources`, `HasReadyFeatures`, `HasPublishedData` and `HasScheme`.
+    `HasCrop`, `HasEncoder`, `HasRecipe`, `SuitsSources`, `HasReadyFeatures`, `HasPublishedData`, `HasScheme` and
+    `ReadsFiles`.
     """
 
     def recognises(self, source: Path) -> str | None:
@@ -141,3 +142,12 @@ class HasScheme(Protocol):
     @property
     def scheme(self) -> str:
         """What an address begins with: ``hf`` of ``hf:owner/name``, whose rest the factory gets as ``dataset``."""
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """A reader, or its factory, of single files as well as folders: other sources of this kind are opened for it."""
+
+    @property
+    def file_suffixes(self) -> tuple[str, ...]:
+        """What the names of such files usually end in."""

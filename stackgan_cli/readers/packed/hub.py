@@ -65,6 +65,7 @@ class HubReader(LayoutReader):
     """
 
     scheme = "hf"
+    file_suffixes = _SUFFIXES
     layout = _LAYOUT
     encoder = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
 
@@ -96,7 +97,11 @@ class HubReader(LayoutReader):
                 if (source / name).is_file():
                     return f"{name}: it was written by save_to_disk"
         first = next(likely_files(source, _SUFFIXES), None)
-        return None if first is None else f"{first.name} is a table in {first.suffix[1:].capitalize()} format"
+        return (
+            None
+            if first is None or not _may_hold_pictures(first)
+            else f"{first.name} is a table in {first.suffix[1:].capitalize()} format"
+        )
 
     def found(self, root: Path) -> Iterator[Example | Skipped]:
         """Yield the captioned pictures, table by table and row by row, and what had to be left out."""
@@ -117,6 +122,20 @@ class HubReader(LayoutReader):
         if not reached:
             left_out.add(dataset, "sets", "read from this machine's cache, as the Hub cannot be reached")
         return tables, (Path(HF_DATASETS_CACHE), Path(HF_HUB_CACHE))
+
+
+def _may_hold_pictures(path: Path) -> bool:
+    """Say whether a table has a column that can hold pictures, or is damaged; others list them, or something else."""
+    from pyarrow import types
+
+    checks = (types.is_struct, types.is_binary, types.is_large_binary)
+    try:
+        with telling_damage():
+            return any(
+                check(column.type) for column in Table.of_file(path, path.name, "", None).schema() for check in checks
+            )
+    except DamagedTable:
+        return True
 
 
 def _local_tables(source: Path, left_out: LeftOut) -> list[Table]:

@@ -56,6 +56,7 @@ class WebdatasetReader(LayoutReader):
     for those of compressed shards.
     """
 
+    file_suffixes = _SUFFIXES
     layout = _LAYOUT
     encoder = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
 
@@ -104,13 +105,17 @@ class StoredPicture:
 
 
 def _first_pair(path: Path) -> tuple[str, str] | None:
-    names: dict[tuple[str, bool], str] = {}
+    """Return the first picture and the text of the same key that stands together with it."""
+    key, names = "", {}
     with _opened(path) as shard:
         for item in _keyed("", islice(shard.members(), _PEEK), LeftOut()):
-            if _kind(item.extension) is not None:
-                names[item.key, _kind(item.extension) == "picture"] = f"{item.key}.{item.extension}"
-                if (item.key, True) in names and (item.key, False) in names:
-                    return names[item.key, True], names[item.key, False]
+            if item.key != key:
+                key, names = item.key, dict[bool, str]()
+            kind = _kind(item.extension)
+            if kind is not None:
+                names[kind == "picture"] = f"{item.key}.{item.extension}"
+                if len(names) == 2:
+                    return names[True], names[False]
     return None
 
 
