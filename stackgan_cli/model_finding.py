@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 from stackgan_cli.components.resources import Resource, broken_resources, find_resource, resources
 from stackgan_cli.errors import ModelError, StackganError
 from stackgan_cli.home import MANIFEST, home, is_path, model_folder, names
+from stackgan_cli.model_fetching import fetched, hub_folder, hub_names, is_hub_name
+from stackgan_cli.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stackgan_cli.model_folder import ModelFolder
+    from stackgan_cli.progress import Progress
 
 GROUP = "stackgan.models"
 BUNDLED = "bundled"
@@ -35,6 +38,8 @@ class ModelPlace:
 
     folder: Path
     resource: Resource | None = None
+    called: str | None = None
+    """Its name, where that is not its folder's."""
 
     def open(self) -> ModelFolder:
         """Read its manifest.
@@ -45,7 +50,7 @@ class ModelPlace:
         # What checks manifests takes longer to import than a page of help to show.
         from stackgan_cli.model_folder import ModelFolder
 
-        return ModelFolder(self.folder, self.resource)
+        return ModelFolder(self.folder, self.resource, self.called)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +61,31 @@ class UnusableModel:
     why: str
 
 
-def find_model(name_or_path: str | None) -> ModelFolder:
+def find_model(name_or_path: str | None, progress: Progress = SILENT) -> ModelFolder:
     """Open the model to use; arguments and errors are those of :func:`place_of_model`."""
-    return place_of_model(name_or_path).open()
+    return place_of_model(name_or_path, progress).open()
 
 
-def place_of_model(name_or_path: str | None) -> ModelPlace:
-    """Find the model to use, reading nothing of it.
+def place_of_model(name_or_path: str | None, progress: Progress = SILENT) -> ModelPlace:
+    """Find the model to use, reading nothing of it; one of the Hub is fetched where it is not there.
 
     Args:
         name_or_path: a name, of which one in the home folder comes before one in a package; ``package:name``; a path;
-            or None for ``$STACKGAN_MODEL``, else the model trained last, else the bundled one.
+            ``hf:owner/name``; or None for ``$STACKGAN_MODEL``, else the model trained last, else the bundled one.
+        progress: told what is fetched.
 
     Raises:
         ModelError: there is no such model, or several packages bring one of that name.
         UsageError: it can be neither a name nor a path.
+        StackganError: a model of the Hub cannot be fetched.
     """
     wanted = name_or_path or os.environ.get("STACKGAN_MODEL")
     if not wanted:
         return _last_trained() or _bundled()
     if wanted == BUNDLED:
         return _bundled()
+    if is_hub_name(wanted):
+        return ModelPlace(fetched(wanted, progress), called=wanted)
     _refuse_weights(wanted)
     in_package = ":" in wanted and not is_path(wanted)
     if not in_package:
@@ -87,7 +96,7 @@ def place_of_model(name_or_path: str | None) -> ModelPlace:
         if is_path(wanted):
             raise ModelError(
                 f"There is no model called {wanted!r} ({folder} has no {MANIFEST}).",
-                hint=f"Check the path, or name one of: {', '.join(model_names())}.",
+                hint=f"Check the path, or name one of: {', '.join(model_names())}; or hf:OWNER/NAME of the Hub.",
             )
     found = find_resource(
         GROUP,
@@ -102,7 +111,7 @@ def place_of_model(name_or_path: str | None) -> ModelPlace:
 
 def model_names() -> list[str]:
     """Names that mean a model here: those of the home folder, then those of packages in full."""
-    return [*names("models", MANIFEST), *(each.full_name for each in resources(GROUP))]
+    return [*names("models", MANIFEST), *(each.full_name for each in resources(GROUP)), *hub_names()]
 
 
 def list_models() -> tuple[list[ModelFolder], list[UnusableModel]]:
@@ -148,6 +157,8 @@ def _places() -> Iterator[tuple[str, ModelPlace]]:
         yield name, ModelPlace(home() / "models" / name)
     for each in resources(GROUP):
         yield each.full_name, ModelPlace(each.path, each)
+    for name in hub_names():
+        yield name, ModelPlace(hub_folder(name), called=name)
 
 
 def _bundled() -> ModelPlace:

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 
 STAGES = {1: Kind.STAGE1_GENERATOR, 2: Kind.STAGE2_GENERATOR}
 TEXT_ENCODER = "text_encoder"
+FILES_THAT_DRAW = (
+    *(MANIFEST, VOCABULARY),
+    *(f"{part}/{file}" for part in (TEXT_ENCODER, "stage1", "stage2") for file in (CONFIG, WEIGHTS)),
+)
+"""Everything that a model may be made of, by paths within its folder."""
 _CHECKPOINT = re.compile(r"step-(\d{6,18})", re.ASCII)
 
 
@@ -43,23 +48,32 @@ class ModelFolder:
     Args:
         folder: with ``stackgan.json`` in it.
         resource: what a package calls it; None where no package brings it.
+        called: its name, where that is not its folder's.
 
     Raises:
         ModelError: the manifest is missing, damaged, or of a later format.
     """
 
-    def __init__(self, folder: Path, resource: Resource | None = None) -> None:
-        self.folder, self.resource = folder, resource
+    def __init__(self, folder: Path, resource: Resource | None = None, called: str | None = None) -> None:
+        self.folder, self.resource, self._called = folder, resource, called
         self.manifest = read_model_manifest(folder)
+
+    def reopened(self) -> ModelFolder:
+        """The same model as it is now: it may have been trained on meanwhile."""
+        return ModelFolder(self.folder, self.resource, self._called)
 
     @property
     def name(self) -> str:
-        """Name of the model: its folder's, or ``package:name`` where a package brings it."""
+        """Name of the model: its folder's, ``package:name`` where a package brings it, or ``hf:owner/name``."""
+        if self._called is not None:
+            return self._called
         return self.folder.name if self.resource is None else self.resource.full_name
 
     @property
     def shell_name(self) -> str:
         """What a command line calls the model."""
+        if self._called is not None:
+            return self._called
         return shell_name(self.folder, "models") if self.resource is None else self.resource.full_name
 
     @property
@@ -230,9 +244,7 @@ def copy_component(source: Path, target: Path) -> None:
 
 def drawing_files(model: ModelFolder) -> dict[str, Path]:
     """The files of a model that draw, and none that was kept for training alone, by their paths within its folder."""
-    parts = (TEXT_ENCODER, *(f"stage{stage}" for stage in model.stages))
-    files = [MANIFEST, VOCABULARY, *(f"{part}/{file}" for part in parts for file in (CONFIG, WEIGHTS))]
-    return {name: model.folder / name for name in files if (model.folder / name).is_file()}
+    return {name: model.folder / name for name in FILES_THAT_DRAW if (model.folder / name).is_file()}
 
 
 def copy_model(model: ModelFolder, target: Path) -> Path:

@@ -143,7 +143,7 @@ class Pipeline:
         """Load a model; without one, that of ``$STACKGAN_MODEL``, or the one trained last, or the bundled one.
 
         Args:
-            model: name, ``package:name`` or path.
+            model: name, ``package:name``, ``hf:owner/name`` of the Hugging Face Hub, or path.
             device: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the quickest one here, as ``generate`` takes.
             precision: ``float32``, ``bfloat16``, or ``auto`` for the quicker one on that device.
             condition: what to draw with, as the class has it.

@@ -85,7 +85,7 @@ def plan_push(request: PushRequest, progress: Progress = SILENT) -> PushPlan:
         ComponentError: the model needs a component that is not installed.
         UsageError: a prompt cannot be read.
     """
-    model = find_model(str(request.model))
+    model = find_model(str(request.model), progress)
     progress.say(f"Loading {model.name}, to see that it draws ...")
     pipeline = Pipeline.from_pretrained(model.folder)
     sheets = newest_sheets(model.folder, model.manifest)
@@ -127,7 +127,7 @@ def push(plan: PushPlan, progress: Progress = SILENT) -> str:
     """
     require_token()
     api = hub_api()
-    with hub_refusals_told(api, plan.repository):
+    with hub_refusals_told(api, plan.repository, "write to"):
         if not _is_there(api, plan):
             api.create_repo(plan.repository, private=plan.private)
             progress.say(f"Made {plan.repository}, {'private' if plan.private else 'public'}.")
@@ -178,5 +178,5 @@ def _how_drawn(request: PushRequest) -> str:
 
 def _card(model: ModelFolder, repository: str, sheets: Mapping[str, str]) -> str:
     name = repository.partition("/")[2]
-    use = [f"$ hf download {repository} --local-dir {name}", f'$ stackgan generate "..." --model ./{name}']
+    use = [f'$ stackgan generate "..." --model hf:{repository}']
     return card(model.manifest, title=name, use=use, sheets=sheets)

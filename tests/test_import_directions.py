@@ -23,7 +23,7 @@ FLOORS = (
     ("files", "parsing", "formats", "console", "interrupts", "locks"),
     ("home", "manifests", "machine", "ranks", "single_threads", "pictures", "downloads"),
     ("components", "recipes", "drawn_pictures"),
-    ("model_card", "model_finding", "model_folder", "model_manifest", "vocabulary"),
+    ("model_card", "model_fetching", "model_finding", "model_folder", "model_manifest", "vocabulary"),
     ("readers", "drawn_birds", "text_encoders", "generators", "discriminators", "objectives", "extractors"),
     ("dataset",),
     ("preparing",),

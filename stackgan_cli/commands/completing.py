@@ -31,14 +31,15 @@ def _quietly(names: Callable[Given, Iterable[str]]) -> Callable[Given, list[str]
 
 @_quietly
 def complete_model() -> Iterable[str]:
-    """Names of models: those of the home folder, and those that packages bring."""
+    """Names of models: those of the home folder, those that packages bring, and those fetched from the Hub."""
     from stackgan_cli.components.resources import resources
     from stackgan_cli.home import MANIFEST, names
+    from stackgan_cli.model_fetching import hub_names
     from stackgan_cli.model_finding import BUNDLED, GROUP
 
     mine = names("models", MANIFEST)
     # In the home folder a name means another model.
-    return [*mine, *(name for name in _short(resources(GROUP)) if name not in mine), BUNDLED]
+    return [*mine, *(name for name in _short(resources(GROUP)) if name not in mine), *hub_names(), BUNDLED]
 
 
 @_quietly
@@ -81,9 +82,13 @@ def complete_crop() -> Iterable[str]:
 @_quietly
 def complete_checkpoint(context: typer.Context) -> Iterable[str]:
     """Checkpoints of the model, and of the stage, that stand on the line."""
+    from stackgan_cli.model_fetching import hub_names, is_hub_name
     from stackgan_cli.model_finding import find_model
 
-    model = find_model(context.params.get("model"))
+    name = context.params.get("model")
+    if name is not None and is_hub_name(name) and name not in hub_names():
+        return ()  # nothing is fetched while somebody types
+    model = find_model(name)
     stage = context.params.get("stage") or model.stages[-1]
     return model.checkpoints(stage)
 

@@ -46,10 +46,10 @@ def export(
     json: Json = False,
 ) -> None:
     """Write a model as one graph, text features and noise in, pictures out, checked against the model itself."""
-    from stackgan_cli.console import print_json, say
+    from stackgan_cli.console import ConsoleProgress, print_json, say
     from stackgan_cli.model_finding import find_model
 
-    found = find_model(model)
+    found = find_model(model, ConsoleProgress())
     last = stage or found.stages[-1]
     found.stage_folder(last)
     say(f"Exporting {found.name}, Stage-{'I' * last}; this takes a minute ...")

@@ -247,10 +247,10 @@ def _pipeline(
     device: str,
     precision: str,
 ) -> Pipeline:
-    from stackgan_cli.console import patience, say, warn
+    from stackgan_cli.console import ConsoleProgress, patience, say, warn
     from stackgan_cli.model_finding import find_model
 
-    folder = find_model(model)
+    folder = find_model(model, ConsoleProgress())
     stages = " and ".join("I" * each for each in folder.stages if stage is None or each <= stage)
     say(f"Drawing with the model {folder.name} ({folder.folder}), Stage-{stages}.")
     with patience("Loading it, which takes longest the first time ..."):

@@ -128,6 +128,7 @@ class _Found:
 
 
 def _look(what: str) -> _Found:
+    from stackgan_cli.console import ConsoleProgress
     from stackgan_cli.dataset.manifest import read_manifest
     from stackgan_cli.errors import DataError, ModelError
     from stackgan_cli.files import given_path
@@ -144,7 +145,7 @@ def _look(what: str) -> _Found:
     if folder is not None and (folder / DATA_MANIFEST).is_file():
         data = folder, read_manifest(folder)
     try:
-        place = place_of_model(what)
+        place = place_of_model(what, ConsoleProgress())
     except ModelError as error:
         if data is None:
             close = difflib.get_close_matches(what, names("data", DATA_MANIFEST), n=1)

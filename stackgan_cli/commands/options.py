@@ -26,8 +26,8 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="Name or folder of a model (stackgan info lists them); by default $STACKGAN_MODEL, else the one trained"
-        " last, else the bundled one.",
+        help="Name or folder of a model (stackgan info lists them), or hf:OWNER/NAME; by default $STACKGAN_MODEL, else"
+        " the one trained last, else the bundled one.",
         autocompletion=complete_model,
         show_default=False,
     ),

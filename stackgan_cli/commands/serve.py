@@ -53,7 +53,7 @@ def serve(
     Prints the address. What is asked for is drawn one after another.
     """
     _refuse_missing()
-    from stackgan_cli.console import out, patience, print_json, say, warn
+    from stackgan_cli.console import ConsoleProgress, out, patience, print_json, say, warn
     from stackgan_cli.model_finding import find_model
     from stackgan_cli.serving.server import serve as serving
     from stackgan_cli.serving.server import take_place
@@ -62,7 +62,7 @@ def serve(
         raise UsageError("A token is 8 to 200 letters, digits and signs.", hint="none, and one is made by lot")
     given = token
     INTERRUPTS.promise(lambda: _what_was_done(0, given))
-    folder, place = find_model(model), take_place(host, port)
+    folder, place = find_model(model, ConsoleProgress()), take_place(host, port)
     if token is None and not place.local:
         import secrets
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from stackgan_cli.errors import StackganError, UsageError
+from stackgan_cli.errors import ModelError, StackganError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,10 +42,16 @@ def hub_api() -> HfApi:
 
 
 @contextmanager
-def hub_refusals_told(api: HfApi, repository: str) -> Iterator[None]:
+def hub_refusals_told(api: HfApi, repository: str, doing: str) -> Iterator[None]:
     """Turn whatever the Hub, the network and their library refuse inside into one sentence.
 
+    Args:
+        api: that is used.
+        repository: that is used.
+        doing: to it: ``read`` or ``write to``.
+
     Raises:
+        ModelError: there is no such repository.
         StackganError: something was refused.
     """
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
@@ -59,14 +65,14 @@ def hub_refusals_told(api: HfApi, repository: str) -> Iterator[None]:
             f"The owners of {repository} say who may have it.", hint=f"Ask for access at {api.endpoint}/{repository}."
         ) from error
     except RepositoryNotFoundError as error:
-        raise StackganError(
+        raise ModelError(
             f"There is no {repository} on the Hub at {api.endpoint}, or it is private.",
             hint=f"Check how it is spelt; for a private one: {LOG_IN}",
         ) from error
     except RevisionNotFoundError as error:
         raise StackganError(f"{repository} has no such revision.", hint="main, a tag or a commit") from error
     except HfHubHTTPError as error:
-        raise _http_refusal(error, repository) from error
+        raise _http_refusal(error, repository, doing) from error
     except Exception as error:
         name, words = type(error).__name__, " ".join(str(error).split())
         if _UNREACHABLE.search(name):
@@ -76,14 +82,14 @@ def hub_refusals_told(api: HfApi, repository: str) -> Iterator[None]:
         raise StackganError(f"{repository} cannot be used: {words or name}", hint=None) from error
 
 
-def _http_refusal(error: Exception, repository: str) -> StackganError:
+def _http_refusal(error: Exception, repository: str, doing: str) -> StackganError:
     code = error.response.status_code  # type: ignore[attr-defined]  # of HfHubHTTPError in every version
     if code == 401:
         return StackganError("The Hub does not know the token of this machine.", hint=LOG_IN)
     if code == 403:
         return StackganError(
-            f"The token of this machine may not write to {repository}.",
-            hint=f"{LOG_IN}, with a token that may write there, or another OWNER/NAME",
+            f"The token of this machine may not {doing} {repository}.",
+            hint=f"{LOG_IN}, with a token that may {doing} it, or another OWNER/NAME",
         )
     words = " ".join(str(error).split())
     return StackganError(f"The Hub refuses, with the status {code}: {words[:300]}", hint="Try again later.")

@@ -35,7 +35,7 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
     from stackgan_cli.evaluation.reference_statistics import statistics_of, write_statistics
     from stackgan_cli.evaluation.results import results_path
 
-    model = request.model_place().open()
+    model = request.model_place(progress).open()
     progress.say(f"Measuring the model {model.name} ({model.folder}) on {existing_data(request.data).name}.")
     evaluation = Evaluation(request, progress)
     pipeline = evaluation.pipeline(model)

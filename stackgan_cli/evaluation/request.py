@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.errors import UsageError
 from stackgan_cli.home import MANIFEST, data_folder, names
 from stackgan_cli.model_finding import place_of_model
+from stackgan_cli.progress import SILENT
 
 if TYPE_CHECKING:
     from stackgan_cli.model_finding import ModelPlace
+    from stackgan_cli.progress import Progress
 
 DEFAULT_EXTRACTOR = "domain-classifier"
 EXTRACTOR_SEED = 0
@@ -64,7 +66,7 @@ class EvaluateRequest:
             if self.export_statistics.exists():
                 raise UsageError(f"There is already something at {self.export_statistics}.", "another name")
 
-    def model_place(self) -> ModelPlace:
+    def model_place(self, progress: Progress = SILENT) -> ModelPlace:
         """Where the model lies.
 
         Raises:
@@ -73,4 +75,4 @@ class EvaluateRequest:
         if self.model is None:
             name = data_folder(self.data).name
             return place_of_model(name if name in names("models", MANIFEST) else None)
-        return place_of_model(str(self.model))
+        return place_of_model(str(self.model), progress)

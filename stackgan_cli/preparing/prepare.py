@@ -72,7 +72,7 @@ def prepare(request: PrepareRequest, progress: Progress = SILENT) -> PrepareResu
     """
     # A slip of the pen is told now, not after minutes of reading pictures, nor after the seconds that torch takes.
     _refuse_encoders(dict.fromkeys(request.encoders or (), request.encoder_options))
-    model = None if request.encoder_from is None else find_model(request.encoder_from)
+    model = None if request.encoder_from is None else find_model(request.encoder_from, progress)
     target = data_folder(request.data)
     with only_one(target, "writing"):
         try:

@@ -35,8 +35,7 @@ class ModelShelf:
 
     def folders(self) -> dict[str, ModelFolder]:
         """Every model that is there now, by its name, the first one first."""
-        # It may have been trained on meanwhile.
-        found = {self._first.name: ModelFolder(self._first.folder, self._first.resource)}
+        found = {self._first.name: self._first.reopened()}
         for each in list_models()[0]:
             # A name that no answer can hold is none that a request can say.
             if each.name.isprintable():

@@ -168,6 +168,9 @@ def _run(request: TrainRequest, ranks: Ranks, progress: Progress, held: ExitStac
     refuse_folder_of_package(folder)
     if ranks.main and not request.dry_run:
         held.enter_context(only_one(folder, "training"))
+    if request.start is not None:
+        # One of the Hub is fetched here, where that is told.
+        find_model(request.start, progress)
     settled = settle(request, data, folder)
     given = settled.given
     for note in settled.notes:
@@ -187,7 +190,7 @@ def _run(request: TrainRequest, ranks: Ranks, progress: Progress, held: ExitStac
         given=given,
         restart=request.restart,
         trial=request.dry_run,
-        start=_start(request, given, folder),
+        start=_start(request, given, folder, progress),
         progress=progress,
     )
 
@@ -206,12 +209,12 @@ def _version_notes(data: PreparedData, encoder_folder: Path, folder: Path) -> li
     return list(dict.fromkeys(filter(None, notes)))
 
 
-def _start(request: TrainRequest, given: GivenOptions, folder: Path) -> ModelFolder | None:
+def _start(request: TrainRequest, given: GivenOptions, folder: Path, progress: Progress) -> ModelFolder | None:
     """The model whose weights the run begins with; one that was named earlier matters until there is a checkpoint."""
     name = request.start
     if name is None and not checkpoints_of(folder / "training" / f"stage{request.stage}"):
         name = given.start
-    return None if name is None else find_model(name)
+    return None if name is None else find_model(name, progress)
 
 
 def _compiler(request: TrainRequest, machine: Machine, progress: Progress) -> tuple[bool, bool]:

@@ -1,4 +1,4 @@
-"""``stackgan push`` against a stand-in for the Hugging Face Hub, which keeps what it is given."""
+"""``push`` and ``hf:OWNER/NAME`` against a stand-in for the Hugging Face Hub, which gives out what it was given."""
 
 from __future__ import annotations
 
@@ -33,23 +33,38 @@ class Repository:
 
 
 class Hub(BaseHTTPRequestHandler):
-    """As much of the Hub as it takes to make a repository and to upload files into it, large ones apart."""
+    """As much of the Hub as it takes to make a repository, to upload files into it, large ones apart, and to fetch."""
 
     repositories: dict[str, Repository]
     large: dict[str, bytes]
+    asked: list[str]
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
-        name = self.path.removeprefix("/api/models/")
+        path = self.path.partition("?")[0]
+        name, _, rest = (
+            path.removeprefix("/api/models/")
+            .removeprefix("/")
+            .partition("/revision/" if path.startswith("/api/") else "/resolve/")
+        )
+        revision, _, file = rest.partition("/")
         repository = self.repositories.get(name)
-        if self.token() is None:
+        if self.headers.get("Authorization") is not None and self.token() is None:
             self.answer({"error": "Invalid credentials"}, 401)
-        elif repository is None:
-            self.answer({"error": "Repository not found"}, 404, "RepoNotFound")
+        elif repository is None or (repository.private and self.token() is None):
+            self.answer({"error": "Repository not found"}, 404 if self.token() else 401, "RepoNotFound")
+        elif revision not in ("", "main", "v1", COMMIT):
+            self.answer({"error": "Invalid rev id"}, 404, "RevisionNotFound")
+        elif file:
+            self.asked.append(file)
+            self.answer(repository.files[file])
         else:
-            siblings = [{"rfilename": each} for each in repository.files]
+            siblings = [{"rfilename": each, "size": len(content)} for each, content in repository.files.items()]
             self.answer({"id": name, "sha": COMMIT, "private": repository.private, "siblings": siblings})
 
     def do_POST(self) -> None:
@@ -103,13 +118,16 @@ class Hub(BaseHTTPRequestHandler):
         return token if token in (MAY_WRITE, MAY_READ) else None
 
     def answer(self, value: Any, code: int = 200, error: str | None = None) -> None:
-        content = json.dumps(value).encode()
+        content = value if isinstance(value, bytes) else json.dumps(value).encode()
+        digest = hashlib.sha256(content).hexdigest()
+        told = {"X-Error-Code": error, "X-Repo-Commit": COMMIT, "ETag": f'"{digest}"', "Content-Length": len(content)}
         self.send_response(code)
-        if error is not None:
-            self.send_header("X-Error-Code", error)
-        self.send_header("Content-Length", str(len(content)))
+        for name, header in told.items():
+            if header is not None:
+                self.send_header(name, str(header))
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
 
 def private_of(asked: dict[str, Any]) -> bool:
@@ -124,10 +142,16 @@ def front_matter(card: str) -> Any:
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, Repository]]:
+def asked() -> list[str]:
+    """Files that were fetched."""
+    return []
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked: list[str]) -> Iterator[dict[str, Repository]]:
     """The repositories of a Hub of this test's own, which knows this machine."""
     repositories: dict[str, Repository] = {}
-    handler = type("Served", (Hub,), {"repositories": repositories, "large": {}})
+    handler = type("Served", (Hub,), {"repositories": repositories, "large": {}, "asked": asked})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     huggingface_hub.close_session()
@@ -281,3 +305,89 @@ def test_a_hub_that_is_not_there_and_a_model_that_does_not_draw(
     assert done.says("cannot be reached")
     assert "Traceback" not in done.err
     assert not hub
+
+
+@pytest.fixture
+def shared(model: Path, hub: dict[str, Repository], home: Path) -> Repository:
+    """The repository me/birds, which holds the model birds, whose folder this home has no more."""
+    wanted = [path for path in model.rglob("*") if path.is_file() and "training" not in path.parts]
+    hub["me/birds"] = Repository(files={path.relative_to(model).as_posix(): path.read_bytes() for path in wanted})
+    model.rename(home.parent / "put-away")
+    return hub["me/birds"]
+
+
+def test_a_model_of_the_hub_draws_by_its_name_and_needs_no_network_from_then_on(
+    stackgan: Callable[..., Any],
+    shared: Repository,
+    tmp_path: Path,
+    home: Path,
+    asked: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    first = stackgan("generate", "a red bird", "--seed", 3, "--model", "hf:me/birds", "-o", tmp_path)
+    assert first.code == 0, first.err
+    assert first.err.count("Fetching me/birds") == 1
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    again = stackgan("generate", "--again", first.out.strip(), "-o", tmp_path)
+    assert again.code == 0, again.err
+    here = np.asarray(Pipeline.from_pretrained(tmp_path / "put-away").draw("a red bird", seed=3))
+    assert all(np.array_equal(np.asarray(Image.open(done.out.strip())), here) for done in (first, again))
+    assert np.array_equal(np.asarray(Pipeline.from_pretrained("hf:me/birds").draw("a red bird", seed=3)), here)
+    listed = stackgan("info", "--json").json["models"]
+    assert [each["stages"] for each in listed if each["name"] == "hf:me/birds"] == [[1, 2]]
+    assert not list(home.rglob(".cache"))
+
+
+def test_nothing_is_fetched_but_what_a_model_is_made_of(
+    stackgan: Callable[..., Any], shared: Repository, home: Path, asked: list[str]
+) -> None:
+    shared.files |= {"stage1/model.pkl": b"cposix\nsystem\n", "run.py": b"1/0", "stage1/model.safetensors.bin": b""}
+    assert stackgan("info", "hf:me/birds@v1").code == 0
+    folder = home / "downloads" / "hugging-face" / "me" / "birds@v1"
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert set(asked) == there
+    parts = [f"{part}/{file}" for part in ("stage1", "stage2") for file in ("config.json", "model.safetensors")]
+    assert there == {"stackgan.json", "vocabulary.txt", "text_encoder/config.json", *parts} & set(shared.files)
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} <= {".json", ".txt", ".safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("hf:me/absent", 5, "There is no me/absent on the Hub"),
+        ("hf:me/birds@v9", 1, "me/birds has no such revision"),
+        ("hf:me/birds@../../x", 2, "is no revision"),
+        ("hf:../birds", 2, "is no name of a repository"),
+        ("hf:me/other", 5, "me/other holds no model of this program"),
+        ("hf:me/spoilt", 5, "me/spoilt/stackgan.json"),
+        ("me/birds", 5, "hf:OWNER/NAME"),
+    ],
+)
+def test_names_that_lead_to_no_model_are_told_and_leave_nothing(
+    stackgan: Callable[..., Any],
+    shared: Repository,
+    hub: dict[str, Repository],
+    home: Path,
+    name: str,
+    code: int,
+    words: str,
+) -> None:
+    hub["me/other"] = Repository(files={"config.json": b"{}", "model.safetensors": b""})
+    hub["me/spoilt"] = Repository(files=shared.files | {"stackgan.json": b"{"})
+    done = stackgan("generate", "a red bird", "--model", name)
+    assert done.code == code, done.err
+    assert done.says(words)
+    assert done.err.count("Error:") == 1
+    assert not [path for path in (home / "downloads").rglob("*") if path.is_file()]
+
+
+def test_nothing_is_fetched_while_somebody_types(hub: dict[str, Repository], shared: Repository, home: Path) -> None:
+    from types import SimpleNamespace
+
+    from stackgan_cli.commands.completing import complete_checkpoint, complete_model
+
+    assert complete_checkpoint(SimpleNamespace(params={"model": "hf:me/birds"})) == []
+    assert "hf:me/birds" not in complete_model()
+    Pipeline.from_pretrained("hf:me/birds")
+    assert "hf:me/birds" in complete_model()
