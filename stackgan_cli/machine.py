@@ -109,8 +109,12 @@ def place(component: Any, device: torch.device) -> Any:
     """Move a component, where it is a network, to a device, kernels in the layout that convolutions are quickest in."""
     if not isinstance(component, torch.nn.Module):
         return component
-    network: nn.Module = component
-    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network: nn.Module = component.to(device)
+    for tensor in (*network.parameters(), *network.buffers()):
+        # Torch would do it to tensors of five dimensions too, for which there is no such layout.
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 def _as_torch_says(name: str) -> str:

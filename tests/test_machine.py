@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stackgan_cli.errors import UsageError
-from stackgan_cli.machine import choose_machine
+from stackgan_cli.machine import choose_machine, place
 
 
 def test_the_processor_is_found_however_it_is_written() -> None:
@@ -34,3 +34,11 @@ def test_the_gpu_that_is_there_is_found(name: str) -> None:
 def test_devices_that_cannot_compute_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match="cannot be used here"):
         choose_machine(name)
+
+
+def test_networks_are_placed_whatever_the_dimensions_of_their_weights() -> None:
+    network = torch.nn.ModuleList([torch.nn.Conv2d(3, 4, 3), torch.nn.Conv3d(3, 4, 3), torch.nn.Linear(3, 4)])
+    before = [weight.clone() for weight in network.parameters()]
+    placed = place(network, torch.device("cpu"))
+    assert all(torch.equal(*pair) for pair in zip(before, placed.parameters(), strict=True))
+    assert placed[0].weight.is_contiguous(memory_format=torch.channels_last)
