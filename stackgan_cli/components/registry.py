@@ -36,7 +36,7 @@ LIMIT_VARIABLE = "STACKGAN_PLUGINS"
 RESOURCE_GROUPS = ("stackgan.recipes", "stackgan.models")
 """Groups whose entries name files of a package instead of factories."""
 
-_PLUGINS_OF_OURS = ("stackgan-letter-trigrams", "stackgan-torch7")
+_PLUGINS_OF_OURS = ("stackgan-clip", "stackgan-letter-trigrams", "stackgan-torch7")
 _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 

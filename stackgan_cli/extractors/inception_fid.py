@@ -9,7 +9,6 @@ torch-fidelity; neither package is needed.
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -19,10 +18,12 @@ from torch.nn import functional as F
 from stackgan_cli.components.protocols import Observation
 from stackgan_cli.components.storage import load_weights
 from stackgan_cli.errors import DataError, MissingOptionError, ModelError
+from stackgan_cli.files import given_path
 from stackgan_cli.formats.torch_weights import read_torch_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from torch import Tensor
 
@@ -60,7 +61,7 @@ class InceptionFid(nn.Module):
                 "The extractor 'inception-fid' needs its public weights, which do not come with this package.",
                 hint=f"--extractor-option weights=PATH, a copy of {PUBLIC_FILE} as pytorch-fid publishes it",
             )
-        state, self._sha256 = _read(Path(weights))
+        state, self._sha256 = _read(given_path(weights))
         self.network = InceptionNetwork()
         load_weights(self.network, state, what=weights)
         self.requires_grad_(False).eval()
