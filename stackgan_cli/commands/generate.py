@@ -34,6 +34,11 @@ stackgan generate --again a-small-red-bird-7.png
 stackgan generate --interpolate "a red bird" "a blue bird" --frames 16 --output morph.gif"""
 
 
+_LINES_NAMED = 1000
+"""Lines that cannot be drawn that are named one by one."""
+_PROMPTS_NOTED = 20
+"""Prompts of which is said what the model does not know in them."""
+
 Each = TypeVar("Each")
 
 
@@ -46,7 +51,14 @@ class Condition(StrEnum):
 
 PromptArguments = Annotated[list[str] | None, typer.Argument(metavar="PROMPT...", show_default=False)]
 From = Annotated[
-    str | None, typer.Option("--from", help="File with one prompt a line; - reads stdin.", show_default=False)
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        help="Prompts: text with one a line, or CSV or JSON lines with prompt, and if need be seed, seeds and count;"
+        " - reads stdin.",
+        show_default=False,
+    ),
 ]
 NumImages = Annotated[int, typer.Option("--num-images", "-n", min=1, help="Pictures of each prompt.")]
 SeedList = Annotated[
@@ -122,7 +134,6 @@ def generate(
 ) -> None:
     """Draw pictures of sentences; prints the path of each."""
     from stackgan_cli.console import warn
-    from stackgan_cli.drawn_pictures import MOST_STOPS, Request, stops_of
     from stackgan_cli.generating.again import Again
     from stackgan_cli.generating.prompts import Prompts, words_typed_apart
     from stackgan_cli.generating.seeds import Seeds
@@ -141,26 +152,22 @@ def generate(
         past = Again.of(again, beside | more | {"--grid": grid, "--interpolate": interpolate})
         prompts, seed, stage, checkpoint = [past.prompt], past.seed, past.stage, past.checkpoint
         model, drawn_with, truncation = model or past.model, past.condition, past.truncation
-    asked = Prompts(prompts or [], from_)
+    asked = Prompts(prompts or [], from_, Seeds.of(seed, num_images, seeds))
     if note := words_typed_apart(prompts or []):
         warn(note)
-    each = Seeds.of(seed, num_images, seeds)
     check_format(format)
     if interpolate:
         check_way(output, format)
     else:
-        check_target(output, len(asked.texts) * each.count + grid)
+        check_target(output, asked.pictures + grid)
     pipeline = _pipeline(model, checkpoint, stage, drawn_with, truncation, device, precision)
     if past is not None:
         past.refuse_other(pipeline.model.fingerprint)
     _check(asked, pipeline)
-    pipeline.check(Request(asked.texts[0], each.largest))
     if interpolate:
-        stops = stops_of(asked.texts, each.few(MOST_STOPS))
-        files = _draw_way(writer, pipeline, stops, frames, stage or pipeline.stages[-1])
+        files = _draw_way(writer, pipeline, asked.stops(), frames, stage or pipeline.stages[-1])
     else:
-        drawn = writer.draw_all(pipeline, asked.texts, each, stage)
-        files = _with_progress(drawn, len(asked.texts) * each.count)
+        files = _with_progress(writer.draw_all(pipeline, asked, stage), asked.pictures)
     to_open = _tell(files, asked, json=json, preview=preview)
     if open and to_open is not None:
         open_picture(to_open)
@@ -217,11 +224,22 @@ def _check(asked: Prompts, pipeline: Pipeline) -> None:
     from stackgan_cli.console import warn
 
     asked.keep(pipeline.check_prompt)
-    for line in asked.left_out:
-        warn(asked.told(line))
-    for text in dict.fromkeys(asked.texts):
-        for note in pipeline.notes_on(text):
-            warn(note)
+    left_out = asked.left_out
+    for note in [*asked.notes, *map(asked.told, left_out[:_LINES_NAMED])]:
+        warn(note)
+    if len(left_out) > _LINES_NAMED:
+        warn(f"{len(left_out) - _LINES_NAMED:,} more lines are left out, which --json lists.")
+    told, others = set[str](), 0
+    for prompt in asked:
+        notes = [] if prompt.text in told else pipeline.notes_on(prompt.text)
+        if len(told) >= _PROMPTS_NOTED:
+            others += bool(notes)
+        elif notes:
+            told.add(prompt.text)
+            for note in notes:
+                warn(note)
+    if others:
+        warn(f"So it is with {others:,} more prompts.")
 
 
 def _with_progress(drawn: Iterable[Each], count: int) -> Iterator[Each]:

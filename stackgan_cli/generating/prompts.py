@@ -1,31 +1,29 @@
-"""The prompts that ``generate`` is given: arguments, and the lines of a file or of stdin, which keep their numbers."""
+"""The prompts that ``generate`` is given: arguments, and the rows of a file or of stdin, which keep their lines."""
 
 from __future__ import annotations
 
-import os
 import shlex
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackgan_cli.errors import DataError, UsageError
-from stackgan_cli.files import given_path, size_text
+from stackgan_cli.drawn_pictures import MOST_STOPS, Request, Stop, stops_of
+from stackgan_cli.errors import UsageError
+from stackgan_cli.generating.prompt_files import PromptFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import BinaryIO
+    from collections.abc import Callable, Iterator, Sequence
+
+    from stackgan_cli.generating.seeds import Seeds
 
 _LONGEST = 10_000
-_MOST_BYTES = 1 << 26
-_UTF8 = "UTF-8 text, one prompt a line"
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One sentence to draw, and where it stands."""
+    """One sentence to draw, with its seeds, and where it stands."""
 
     text: str
+    seeds: Seeds
     line: int | None = None
     """Of the file that it comes from, from 1; None for an argument."""
 
@@ -42,38 +40,56 @@ class Prompts:
     """Prompts in their order, and the lines that are left out.
 
     An argument that cannot be drawn is a slip that ends the command; a line among many that cannot is noted, and the
-    others are drawn.
+    others are drawn. A file is read anew each time that the prompts are gone through, so there may be any number.
 
     Args:
         given: as arguments.
-        source: of more of them, one a line: a file, or ``-`` for stdin.
+        source: of more of them: a file, or ``-`` for stdin.
+        seeds: of each that has none of its own.
 
     Raises:
         UsageError: there is no prompt, or an argument is far too long.
         DataError: the file cannot be read.
     """
 
-    def __init__(self, given: Sequence[str], source: str | None) -> None:
-        self._source = "the standard input" if source == "-" else source
-        self._prompts = [Prompt(text) for text in given]
-        self.left_out: list[LeftOutLine] = []
-        self._first_error: UsageError | None = None
-        for number, line in enumerate(_lines(source), 1):
-            try:
-                text = line.decode("utf-8").strip()
-            except UnicodeDecodeError:
-                self._leave_out(number, UsageError("It is not UTF-8.", hint=_UTF8))
-                continue
-            if text:
-                self._prompts.append(Prompt(text, number))
+    def __init__(self, given: Sequence[str], source: str | None, seeds: Seeds) -> None:
+        self._given, self._seeds = given, seeds
+        self._file = None if source is None else PromptFile(source)
+        self._left_out: dict[int, LeftOutLine] = {}
+        self._hint: str | None = "one prompt a line, or a column called prompt"
+        self.pictures = 0
+        """How many there are to draw."""
         self.keep(_refuse_unreadable)
-        if not self._prompts:
+        if not self.pictures:
             raise UsageError("There is no prompt.", hint='stackgan generate "a small red bird"')
 
+    def __iter__(self) -> Iterator[Prompt]:
+        for text in self._given:
+            yield Prompt(text, self._seeds)
+        for line, row in () if self._file is None else self._file.rows(self._seeds):
+            if line in self._left_out:
+                continue
+            if isinstance(row, str):
+                self._left_out[line] = LeftOutLine(line, row)
+            else:
+                yield Prompt(row.text, row.seeds, line)
+
     @property
-    def texts(self) -> list[str]:
-        """The prompts, in their order."""
-        return [prompt.text for prompt in self._prompts]
+    def requests(self) -> Iterator[Request]:
+        """All pictures to draw."""
+        return (Request(prompt.text, seed) for prompt in self for seed in prompt.seeds)
+
+    @property
+    def left_out(self) -> list[LeftOutLine]:
+        """Lines that cannot be drawn, in their order."""
+        return [self._left_out[line] for line in sorted(self._left_out)]
+
+    @property
+    def notes(self) -> list[str]:
+        """What is odd about the file as a whole."""
+        if self._file is None or self._file.guessed is None:
+            return []
+        return [f"{self._file.name} is not UTF-8 and is read as {self._file.guessed}."]
 
     def keep(self, check: Callable[[str], object]) -> None:
         """Leave out lines that a check refuses with a :class:`UsageError`.
@@ -81,31 +97,44 @@ class Prompts:
         Raises:
             UsageError: of an argument that it refuses; or of the first line, where none is left.
         """
-        kept: list[Prompt] = []
-        for prompt in self._prompts:
+        self.pictures = 0
+        for prompt in self:
             try:
                 check(prompt.text)
             except UsageError as error:
                 if prompt.line is None:
                     raise
-                self._leave_out(prompt.line, error)
+                self._hint = error.hint if not self._left_out else self._hint
+                self._left_out[prompt.line] = LeftOutLine(prompt.line, error.message)
             else:
-                kept.append(prompt)
-        self._prompts = kept
-        if not kept and self._first_error is not None:
-            first, more = self.left_out[0], len(self.left_out) - 1
+                self.pictures += prompt.seeds.count
+        if not self.pictures and self._left_out and self._file is not None:
+            first, more = self.left_out[0], len(self._left_out) - 1
             others = f" So it is with {more:,} more." if more else ""
-            raise UsageError(
-                f"Line {first.line} of {self._source} cannot be drawn. {first.why}{others}", self._first_error.hint
-            )
+            raise UsageError(f"Line {first.line} of {self._file.name} cannot be drawn. {first.why}{others}", self._hint)
 
     def told(self, left_out: LeftOutLine) -> str:
         """Say of a line that it is left out, and why."""
-        return f"Line {left_out.line} of {self._source} is left out. {left_out.why}"
+        assert self._file is not None
+        return f"Line {left_out.line} of {self._file.name} is left out. {left_out.why}"
 
-    def _leave_out(self, line: int, error: UsageError) -> None:
-        self.left_out.append(LeftOutLine(line, error.message))
-        self._first_error = self._first_error or error
+    def stops(self) -> list[Stop]:
+        """What a way through all prompts and seeds leads through.
+
+        Raises:
+            UsageError: there are too many or too few, or as many prompts and seeds as do not fit together.
+        """
+        prompts: list[Prompt] = []
+        for prompt in self:
+            prompts.append(prompt)
+            if len(prompts) > MOST_STOPS:
+                raise UsageError("These are too many prompts for a way.", hint=f"at most {MOST_STOPS:,}")
+        if all(prompt.seeds is self._seeds for prompt in prompts):
+            return stops_of([prompt.text for prompt in prompts], self._seeds.few(MOST_STOPS))
+        stops = [Stop(prompt.text, seed) for prompt in prompts for seed in prompt.seeds.few(MOST_STOPS)]
+        if not 2 <= len(stops) <= MOST_STOPS:
+            raise UsageError(f"A way leads through 2 to {MOST_STOPS:,} pictures, not {len(stops):,}.")
+        return stops
 
 
 def words_typed_apart(given: Sequence[str]) -> str | None:
@@ -128,33 +157,3 @@ def _refuse_unreadable(text: str) -> None:
         raise UsageError(
             f"A prompt of {len(text):,} characters is too long; a sentence is meant.", hint="one or two sentences"
         )
-
-
-def _lines(source: str | None) -> list[bytes]:
-    if source is None:
-        return []
-    where = "The standard input" if source == "-" else source
-    try:
-        if source == "-":
-            whole = b"" if sys.stdin is None else sys.stdin.buffer.read(_MOST_BYTES + 1)
-        else:
-            given_path(source)
-            # What a pipe of the shell's leads to has no path.
-            with _opened(Path(source).expanduser()) as file:
-                whole = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise DataError(f"{where} cannot be read: {error.strerror or error}.", hint=_UTF8) from error
-    if len(whole) > _MOST_BYTES:
-        raise DataError(f"{where} has more than {size_text(_MOST_BYTES)}, which are no prompts.", hint=_UTF8)
-    return whole.removeprefix(b"\xef\xbb\xbf").splitlines()
-
-
-def _opened(path: Path) -> BinaryIO:
-    """Open a file, or a pipe, which a shell makes of ``<(command)``; one that nobody writes into is empty."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    try:
-        os.set_blocking(handle, True)
-        return os.fdopen(handle, "rb")
-    except OSError:
-        os.close(handle)
-        raise

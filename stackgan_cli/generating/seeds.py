@@ -6,6 +6,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
+from stackgan_cli.drawn_pictures import LARGEST_SEED
 from stackgan_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,10 +20,17 @@ class Seeds:
 
     Args:
         ranges: of seeds.
+        chosen: whether a person listed them, so that there are these and no others.
+
+    Raises:
+        UsageError: one is too large.
     """
 
-    def __init__(self, ranges: list[range]) -> None:
-        self._ranges = ranges
+    def __init__(self, ranges: list[range], *, chosen: bool) -> None:
+        self._ranges, self._chosen = ranges, chosen
+        largest = max(each.stop for each in ranges) - 1
+        if largest > LARGEST_SEED:
+            raise UsageError(f"The seed {largest} is not between 0 and {LARGEST_SEED}.", hint="--seed 7")
 
     @classmethod
     def of(cls, seed: int | None, count: int, listed: str | None) -> Seeds:
@@ -34,28 +42,50 @@ class Seeds:
             listed: numbers and ranges, ends included, with commas between.
 
         Raises:
-            UsageError: the list cannot be read, or stands beside a seed or a number of pictures.
+            UsageError: the list cannot be read, or stands beside a seed or a number; or a seed is too large.
         """
         if listed is None:
             first = secrets.randbelow(2**31) if seed is None else seed
-            return cls([range(first, first + count)])
+            return cls([range(first, first + count)], chosen=False)
         if seed is not None or count > 1:
             raise UsageError("--seeds says which pictures are drawn of each prompt.", hint="it without --seed and -n")
-        found = [_PART.fullmatch(part) for part in listed.split(",")]
+        return cls.listed(listed)
+
+    @classmethod
+    def listed(cls, text: str) -> Seeds:
+        """Read a list such as ``0-7,42``.
+
+        Raises:
+            UsageError: it cannot be read, or a seed is too large.
+        """
+        found = [_PART.fullmatch(part) for part in text.split(",")]
         ranges = [range(int(part[1]), int(part[2] or part[1]) + 1) for part in found if part]
         if len(ranges) < len(found) or not all(ranges):
-            raise UsageError(f"{listed[:60]!r} does not list seeds.", hint="--seeds 0-7,42")
-        return cls(ranges)
+            raise UsageError(f"{text[:60]!r} does not list seeds.", hint="--seeds 0-7,42")
+        return cls(ranges, chosen=True)
+
+    def changed(self, first: int | None, count: int | None) -> Seeds:
+        """Seeds of a prompt that has a first one, or a number of pictures, of its own.
+
+        Raises:
+            UsageError: it wants more pictures than there are seeds, which were listed; or a seed is too large.
+        """
+        if first is not None:
+            number = count or (1 if self._chosen else self.count)
+            return Seeds([range(first, first + number)], chosen=False)
+        if count is None:
+            return self
+        if not self._chosen:
+            start = self._ranges[0].start
+            return Seeds([range(start, start + count)], chosen=False)
+        if count > self.count:
+            raise UsageError(f"It asks for {count:,} pictures, and --seeds has {self.count:,}.")
+        return Seeds(list(_first(self._ranges, count)), chosen=True)
 
     @property
     def count(self) -> int:
         """How many there are; more than a length can be."""
         return sum(each.stop - each.start for each in self._ranges)
-
-    @property
-    def largest(self) -> int:
-        """The largest of them."""
-        return max(each.stop for each in self._ranges) - 1
 
     def few(self, most: int) -> list[int]:
         """All of them, in memory.
@@ -70,3 +100,10 @@ class Seeds:
     def __iter__(self) -> Iterator[int]:
         for each in self._ranges:
             yield from each
+
+
+def _first(ranges: list[range], count: int) -> Iterator[range]:
+    for each in ranges:
+        if count > 0:
+            yield range(each.start, min(each.stop, each.start + count))
+        count -= each.stop - each.start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import UsageError
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from stackgan_cli.drawn_pictures import Drawn, Stop
-    from stackgan_cli.generating.seeds import Seeds
+    from stackgan_cli.generating.prompts import Prompts
     from stackgan_cli.pipeline import Pipeline
 
 
@@ -48,22 +49,19 @@ class PictureWriter:
         self.count = 0
         """Pictures that are written."""
 
-    def draw_all(self, pipeline: Pipeline, texts: Sequence[str], seeds: Seeds, stage: int | None) -> Iterator[Written]:
-        """Draw every text with every seed; give each picture's file as soon as it is written, the sheet's last.
+    def draw_all(self, pipeline: Pipeline, prompts: Prompts, stage: int | None) -> Iterator[Written]:
+        """Draw every prompt with its seeds; give each picture's file as soon as it is written, the sheet's last.
 
         Raises:
             UsageError: the sheet would be too large, or a file has come to be where one is to be written.
             StackganError: a file cannot be written.
         """
-        from stackgan_cli.drawn_pictures import Request
-
         if self._grid:
-            _refuse_large_sheet(len(texts) * seeds.count, pipeline.resolution)
-        requests = (Request(text, seed) for text in texts for seed in seeds)
-        for drawn in pipeline.draw_all(requests, stage=stage):
+            _refuse_large_sheet(prompts.pictures, pipeline.resolution)
+        for drawn in pipeline.draw_all(prompts.requests, stage=stage):
             yield self._take(drawn)
         if self._grid:
-            yield self._write_sheet(seeds.count)
+            yield self._write_sheet([prompt.seeds.count for prompt in prompts])
 
     def write_way(self, pipeline: Pipeline, stops: Sequence[Stop], drawn: Iterable[Image.Image], stage: int) -> Written:
         """Write the pictures of a way as one file.
@@ -93,13 +91,14 @@ class PictureWriter:
             self._drawn.append(drawn)
         return Written(path, [drawn.picture], drawn.prompt, drawn.facts)
 
-    def _write_sheet(self, each: int) -> Written:
-        """Write all pictures on one sheet, ``each`` of every prompt."""
+    def _write_sheet(self, counts: Sequence[int]) -> Written:
+        """Write all pictures on one sheet, so many of each prompt."""
         from stackgan_cli.pictures.picture_files import save_new_picture, slug
         from stackgan_cli.pictures.sheets import sheet
 
-        drawn = self._drawn
-        rows = [(drawn[at].prompt, [one.picture for one in drawn[at : at + each]]) for at in range(0, len(drawn), each)]
+        drawn, left = self._drawn, iter(self._drawn)
+        groups = [list(islice(left, count)) for count in counts]
+        rows = [(group[0].prompt, [one.picture for one in group]) for group in groups]
         facts: dict[str, Any] = {
             "prompts": [caption for caption, _ in rows],
             "seeds": [one.seed for one in drawn],

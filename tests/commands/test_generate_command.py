@@ -230,6 +230,34 @@ def test_a_line_that_cannot_be_read_is_named_and_the_others_are_drawn(
     assert done.says("Line 2 of", "Line 4 of", "Line 5 of", "not UTF-8")
 
 
+def test_rows_of_a_table_are_drawn_as_often_as_they_say_and_bad_ones_are_named(
+    generate: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "prompts.csv").write_bytes(
+        "prompt,seed,count\na red bird,5,2\na bird,five,\n🐦,1,\na blue bird,,\n".encode("utf-16")
+    )
+    done = generate("--from", tmp_path / "prompts.csv", "--seed", 9, "--json", "--grid")
+    assert done.code == 1
+    *pictures, sheet = done.json["pictures"]
+    drawn = [(each["prompt"], each["seed"]) for each in pictures]
+    assert drawn == [("a red bird", 5), ("a red bird", 6), ("a blue bird", 9)]
+    assert [each["line"] for each in done.json["left_out"]] == [3, 4]
+    assert done.says("Line 3 of", "'five'", "Line 4 of", "can be read")
+    assert sheet["sheet"]
+    alone = generate("a red bird", "--seed", 6).out.strip()
+    assert np.array_equal(pixels(alone), pixels(pictures[1]["path"]))
+
+
+def test_what_the_model_does_not_know_of_many_prompts_is_said_of_a_few(
+    generate: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "prompts.txt").write_text("".join(f"a bird and dinosaur{'x' * at}\n" for at in range(30)))
+    done = generate("--from", tmp_path / "prompts.txt", "--stage", 1)
+    assert done.code == 0
+    assert done.err.count("met no") == 20
+    assert done.says("So it is with 10 more prompts")
+
+
 def test_a_sentence_without_quotation_marks_is_told_from_several_prompts(generate: Callable[..., Any]) -> None:
     done = generate("a", "small", "bird")
     assert done.code == 0
