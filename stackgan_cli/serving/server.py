@@ -17,6 +17,7 @@ from stackgan_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from starlette.types import ASGIApp
 
@@ -95,6 +96,15 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, worker: Worker, announce: Callable[[], None]) -> None:
         super().__init__(config)
         self._worker, self._announce = worker, announce
+        self._signals = 0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal: the first ends the server, the second what is being drawn, too, the third everything."""
+        self._signals += 1
+        if self._signals == 2:
+            self._worker.give_up()
+        else:
+            super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin."""

@@ -44,6 +44,11 @@ class Job(Generic[Result]):
         with suppress(InvalidStateError):
             self.future.set_exception(error)
 
+    @property
+    def answered(self) -> bool:
+        """Whether somebody has what came of it."""
+        return self.future.done() and not self.future.cancelled() and self.future.exception() is None
+
     def run(self) -> None:
         """Do it, whatever comes of it."""
         if not self.future.set_running_or_notify_cancel():
@@ -78,7 +83,7 @@ class Worker:
         """Whether it was told to stop."""
         self._seconds = 1.0
         self.done = 0
-        """Jobs that were done."""
+        """Jobs that were done, and whose result somebody has."""
         self._thread = threading.Thread(target=self._work, name="drawing", daemon=True)
         self._thread.start()
 
@@ -141,7 +146,7 @@ class Worker:
             job.run()
             with self._changed:
                 self._running = None
-                self.done += 1
+                self.done += job.answered
                 self._seconds += 0.3 * (time.monotonic() - began - self._seconds)
 
     def _next(self) -> Job[Any] | None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,9 +25,12 @@ class Server:
         self.printed = line.strip()
         self.address, _, self.token = self.printed.partition("/#token=")
 
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Send it a signal; its exit code, and what it said."""
-        self.process.send_signal(number)
+    def stop(self, *numbers: int) -> tuple[int, str]:
+        """Send it signals, SIGTERM if none is named; its exit code, and what it said."""
+        for number in numbers or (signal.SIGTERM,):
+            self.process.send_signal(number)
+            if len(numbers) > 1:
+                time.sleep(0.3)
         out, err = self.process.communicate(timeout=120)
         assert out == ""
         return self.process.returncode, err
