@@ -62,8 +62,13 @@ class UnusableModel:
 
 
 def find_model(name_or_path: str | None, progress: Progress = SILENT) -> ModelFolder:
-    """Open the model to use; arguments and errors are those of :func:`place_of_model`."""
-    return place_of_model(name_or_path, progress).open()
+    """Open the model to use.
+
+    Arguments and errors are those of :func:`place_of_model`, and of :meth:`ModelFolder.check`.
+    """
+    model = place_of_model(name_or_path, progress).open()
+    model.check()
+    return model
 
 
 def place_of_model(name_or_path: str | None, progress: Progress = SILENT) -> ModelPlace:

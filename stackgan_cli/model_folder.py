@@ -22,6 +22,7 @@ from stackgan_cli.files import atomic_folder
 from stackgan_cli.home import MANIFEST, shell_name
 from stackgan_cli.manifests import checked, read_json, write_json
 from stackgan_cli.model_card import write_card
+from stackgan_cli.model_check import refuse_misfits
 from stackgan_cli.model_manifest import FORMAT, DataRecord, ModelManifest, StageRecord
 from stackgan_cli.vocabulary import FILE as VOCABULARY
 
@@ -57,6 +58,7 @@ class ModelFolder:
     def __init__(self, folder: Path, resource: Resource | None = None, called: str | None = None) -> None:
         self.folder, self.resource, self._called = folder, resource, called
         self.manifest = read_model_manifest(folder)
+        self._checked = False
 
     def reopened(self) -> ModelFolder:
         """The same model as it is now: it may have been trained on meanwhile."""
@@ -81,13 +83,24 @@ class ModelFolder:
         """Stages that are trained, 1 before 2."""
         return sorted(map(int, self.manifest.stages))
 
+    def check(self) -> None:
+        """Refuse a model whose pieces do not fit together, as their files describe them; nothing is built.
+
+        Raises:
+            ModelError: names the file and the field.
+        """
+        if not self._checked and self.stages:
+            refuse_misfits(self.folder, self.manifest)
+            self._checked = True
+
     def load(self, kind: Kind) -> tuple[Any, ComponentEntry]:
         """Load the text encoder or the generator of a stage, averaged weights and all, and the entry that describes it.
 
         Raises:
-            ModelError: the stage is not trained, or a file is damaged.
+            ModelError: the stage is not trained, a file is damaged, or the pieces of the model do not fit together.
             ComponentError: the component is not installed, or cannot be built.
         """
+        self.check()
         stage = next((stage for stage, generator in STAGES.items() if generator is kind), None)
         return load_component(kind, self.stage_folder(stage) if stage else self.encoder_folder)
 

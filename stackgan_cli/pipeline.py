@@ -16,6 +16,7 @@ from stackgan_cli.components.storage import blame_version, load_weights, read_we
 from stackgan_cli.drawing import Drawing
 from stackgan_cli.drawn_pictures import LARGEST_SEED, PipelineOutput, Request, seeds_of
 from stackgan_cli.errors import ComponentError, ModelError, UsageError
+from stackgan_cli.model_check import refuse_other_width
 from stackgan_cli.model_finding import find_model
 from stackgan_cli.model_folder import STAGES, copy_model
 from stackgan_cli.pictures.pixels import OutputType, as_output, to_bytes
@@ -110,6 +111,7 @@ class Pipeline:
         and generators that cannot be given the condition that was asked for."""
         self._vocabulary = read_vocabulary(model.folder)
         self._encoder = self._part(Kind.TEXT_ENCODER)
+        refuse_other_width(model.folder, model.manifest, int(self._encoder.component.width))
         # Stage-II draws on what Stage-I has drawn, so that one is always there.
         stages = range(1, max([1, *model.stages]) + 1)
         self._generators = [self._part(STAGES[stage]) for stage in stages]

@@ -134,6 +134,20 @@ def model(home: Path, made_once: Path) -> Path:
 
 
 @pytest.fixture
+def restate() -> Callable[[Path], None]:
+    """``restate(model)`` repeats in a model's manifest what the files of its pieces say after a test changed them."""
+
+    def write(model: Path) -> None:
+        manifest = json.loads((model / "stackgan.json").read_text())
+        manifest["text_encoder"] = json.loads((model / "text_encoder" / "config.json").read_text())
+        for stage, record in manifest["stages"].items():
+            record["generator"] = json.loads((model / f"stage{stage}" / "config.json").read_text())
+        (model / "stackgan.json").write_text(json.dumps(manifest))
+
+    return write
+
+
+@pytest.fixture
 def stackgan(empty_home: Path) -> Callable[..., Called]:
     """The command line, called in this process with this test's home."""
     return call

@@ -21,9 +21,9 @@ MODULES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for
 FLOORS = (
     ("errors", "progress", "randomness"),
     ("files", "parsing", "formats", "console", "interrupts", "locks"),
-    ("home", "manifests", "machine", "ranks", "single_threads", "pictures", "downloads"),
+    ("home", "manifests", "machine", "ranks", "room", "single_threads", "pictures", "downloads"),
     ("components", "recipes", "drawn_pictures"),
-    ("model_card", "model_fetching", "model_finding", "model_folder", "model_manifest", "vocabulary"),
+    ("model_card", "model_check", "model_fetching", "model_finding", "model_folder", "model_manifest", "vocabulary"),
     ("readers", "drawn_birds", "text_encoders", "generators", "discriminators", "objectives", "extractors"),
     ("dataset",),
     ("preparing",),
@@ -103,7 +103,7 @@ def test_text_encoders_and_networks_know_nothing_of_each_other() -> None:
 
 WITHOUT_TORCH = {
     *("components", "errors", "files", "manifests", "home", "console", "progress"),
-    *("commands", "generating", "app", "recipes", "model_folder", "model_finding"),
+    *("commands", "generating", "app", "recipes", "model_check", "model_folder", "model_finding"),
 }
 
 

@@ -97,7 +97,7 @@ import torch
 from stackgan_cli.components.protocols import Generated, TextFeatures
 
 class Reader:
-    width = 256
+    width = 512
 
     def __init__(self, *, mode: str = "good"):
         self.mode = mode
@@ -125,15 +125,16 @@ class Painter(torch.nn.Module):
 
 
 @pytest.fixture
-def changed(install: Callable[..., Path], model: Path) -> Callable[..., Pipeline]:
+def changed(install: Callable[..., Path], model: Path, restate: Callable[[Path], None]) -> Callable[..., Pipeline]:
     """``changed(kind, folder, mode)``: the model with another component, of a package that does as the mode says."""
     install("strange-parts", SITE, CODE, version="1.5")
 
     def change(kind: Kind, mode: str = "good") -> Pipeline:
         reads = kind is Kind.TEXT_ENCODER
-        host = {} if reads else {"text_width": 256, "resolution": 16}
+        host = {} if reads else {"text_width": 512, "resolution": 16}
         bound = find(kind, "reader" if reads else "painter").bind(host, {"mode": mode})
         save_component(model / ("text_encoder" if reads else "stage1"), bound.entry(), bound.build())
+        restate(model)
         return Pipeline.from_pretrained(model)
 
     return change
@@ -162,7 +163,7 @@ def test_a_generator_that_draws_no_picture_is_named(
     ("mode", "words"),
     [
         ("bare", "returns Tensor instead of TextFeatures."),
-        ("wide", "gives sentences of the shape (1, 257), not (1, 256)."),
+        ("wide", "gives sentences of the shape (1, 513), not (1, 512)."),
         ("nan", "gives sentences that hold NaN or infinity, or are no floating point numbers."),
         ("fails", "failed while encoding captions: KeyError: 'bird'."),
     ],

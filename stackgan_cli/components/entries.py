@@ -78,18 +78,19 @@ class ComponentEntry(Manifest):
         return f"The {kind.title} {self.bare_name!r} of {self.package} {self.version}"
 
 
-def stored_entry(kind: Kind, stored: Any) -> ComponentEntry:
+def stored_entry(kind: Kind, stored: Any, what: str | None = None) -> ComponentEntry:
     """Read the entry of a component, which may come from a stranger.
+
+    Args:
+        kind: of the component.
+        stored: as JSON holds it.
+        what: the file for the beginning of a sentence; None where it is a part of some other.
 
     Raises:
         ModelError: it is malformed.
     """
-    what = f"The model's entry for its {kind.title}"
+    what = what or f"The model's entry for its {kind.title}"
+    hint = "Get the model again from where it came from, or convert it anew."
     if not isinstance(stored, Mapping):
-        raise ModelError(
-            f"{what} is malformed: it is {type(stored).__name__} instead of an object.",
-            "Get the model again from where it came from, or convert it anew.",
-        )
-    return checked(
-        ComponentEntry, stored, what=what, hint="Get the model again from where it came from, or convert it anew."
-    )
+        raise ModelError(f"{what} is malformed: it is {type(stored).__name__} instead of an object.", hint)
+    return checked(ComponentEntry, stored, what=what, hint=hint)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stackgan_cli.components.component import BUILT_IN_PACKAGE
 from stackgan_cli.components.entries import ComponentEntry, stored_entry
 from stackgan_cli.components.protocols import HasWeights
 from stackgan_cli.components.registry import find
@@ -21,12 +24,34 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from stackgan_cli.components.component import Kind
+    from stackgan_cli.room import Room
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 
 _LARGEST_CONFIG = 1 << 20
 _GET_AGAIN = "Get the file again from where it came from."
+_COPIES, _WIDEST = 4, 4
+"""How often weights may be made while a component is built, and bytes of each number."""
+_ROOM, _ROOM_OF_OTHERS = 64 << 20, 4 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """A tensor as the beginning of a file of weights describes it."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    """As safetensors call it, such as ``F32``."""
+
+    @property
+    def count(self) -> int:
+        """Numbers in it."""
+        return math.prod(self.shape)
+
+    def is_floating_point(self) -> bool:
+        """Whether its numbers may have a fraction."""
+        return self.dtype != "BOOL" and self.dtype[0] not in "IU"
 
 
 def save_component(folder: Path, entry: ComponentEntry, component: Any) -> None:
@@ -44,7 +69,7 @@ def read_entry(kind: Kind, folder: Path) -> ComponentEntry:
     Raises:
         ModelError: the file is missing, damaged or malformed.
     """
-    return stored_entry(kind, read_json(folder / CONFIG, most=_LARGEST_CONFIG))
+    return stored_entry(kind, read_json(folder / CONFIG, most=_LARGEST_CONFIG), str(folder / CONFIG))
 
 
 def load_component(kind: Kind, folder: Path) -> tuple[Any, ComponentEntry]:
@@ -58,14 +83,41 @@ def load_component(kind: Kind, folder: Path) -> tuple[Any, ComponentEntry]:
         ComponentError: the component is not installed or cannot be built.
     """
     entry = read_entry(kind, folder)
-    component = build_stored(kind, entry)
+    path = folder / WEIGHTS
+    held = stored_tensors(path) if path.is_file() else None
+    with _room_for(kind, entry, folder, held):
+        component = build_stored(kind, entry)
     if weights_of(component):
         try:
-            load_weights(component, read_weights(folder / WEIGHTS), what=str(folder / WEIGHTS))
+            if held is not None:
+                refuse_misfit(component, held, what=str(path))
+            load_weights(component, read_weights(path), what=str(path))
         except ModelError as error:
             raise blame_version(kind, entry, error) from error
         component.eval()
     return component, entry
+
+
+def _room_for(kind: Kind, entry: ComponentEntry, folder: Path, held: Mapping[str, StoredTensor] | None) -> Room:
+    """Bound what a component makes while it is built: weights fill what holds them on disk.
+
+    What comes with this package is made of little else. A component of another package may bring weights of its own,
+    such as a pretrained encoder.
+    """
+    from stackgan_cli.room import Room
+
+    stored = sum(each.count for each in held.values()) if held else 0
+    beside = _ROOM if entry.package == BUILT_IN_PACKAGE else _ROOM_OF_OTHERS
+    numbers = {name: value for name, value in {**entry.options, **entry.shapes}.items() if type(value) is int}
+    largest = max(numbers, key=lambda name: numbers[name], default=None)
+    where = f"; the largest number there is {largest}, {numbers[largest]:,}" if largest else ""
+    return Room(
+        _COPIES * _WIDEST * stored + beside,
+        ModelError(
+            f"{folder / CONFIG} describes a {kind.title} that is far larger than the weights beside it{where}.",
+            hint=_GET_AGAIN,
+        ),
+    )
 
 
 def build_stored(kind: Kind, entry: ComponentEntry) -> Any:
@@ -141,6 +193,22 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
         ) from error
 
 
+def stored_tensors(path: Path) -> dict[str, StoredTensor]:
+    """Read what tensors a file holds, and none of their numbers.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    from safetensors import safe_open
+
+    try:
+        with open_regular(path), safe_open(path, framework="pt") as file:
+            slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118  # it is no mapping
+            return {key: StoredTensor(tuple(each.get_shape()), each.get_dtype()) for key, each in slices.items()}
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Read tensors; those stored in less than single precision come back in float32.
 
@@ -154,8 +222,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         with open_regular(path):
             tensors = load_file(path)
     except Exception as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise ModelError(f"{path} cannot be read: {reason}.", hint=_GET_AGAIN) from error
+        raise _unreadable(path, error) from error
     whole = (torch.float32, torch.float64)
     read = {
         key: tensor.float() if tensor.is_floating_point() and tensor.dtype not in whole else tensor
@@ -166,6 +233,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if fault is not None:
             raise ModelError(f"{path} holds {fault} in {key}, and nothing can be computed with that.", hint=_GET_AGAIN)
     return read
+
+
+def _unreadable(path: Path, error: Exception) -> ModelError:
+    reason = (error.strerror if isinstance(error, OSError) else None) or error
+    return ModelError(f"{path} cannot be read: {reason}.", hint=_GET_AGAIN)
 
 
 def _number_fault(tensor: Tensor) -> str | None:
@@ -197,7 +269,7 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, what: str)
     module.load_state_dict(dict(tensors))
 
 
-def refuse_misfit(module: nn.Module, tensors: Mapping[str, Tensor], *, what: str) -> None:
+def refuse_misfit(module: nn.Module, tensors: Mapping[str, Tensor | StoredTensor], *, what: str) -> None:
     """Refuse what :func:`load_weights` cannot load, and load nothing.
 
     Raises:

@@ -89,13 +89,14 @@ def test_an_extractor_of_another_version_says_so(evaluate: Callable[..., Any], h
 
 
 def test_a_generator_of_another_version_is_noted_and_spoilt_weights_are_refused(
-    evaluate: Callable[..., Any], install: Callable[..., Path], model: Path
+    evaluate: Callable[..., Any], install: Callable[..., Path], model: Path, restate: Callable[[Path], None]
 ) -> None:
     config, weights = model / "stage1" / "config.json", model / "stage1" / "model.safetensors"
     entry = json.loads(config.read_text())
     target = find(Kind.STAGE1_GENERATOR, entry["name"]).target
     install("strange-parts", f"[stackgan.stage1_generators]\npainter = {target}\n", version="2.0")
     config.write_text(json.dumps({**entry, "name": "strange-parts:painter", "version": "1.5"}))
+    restate(model)
     done = evaluate("--metric", "frechet-distance", "--json")
     note = "The stage-one generator 'painter' was saved with strange-parts 1.5, and 2.0 is installed"
     assert done.says(note)

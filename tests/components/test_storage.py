@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -21,6 +23,7 @@ from stackgan_cli.components.storage import (
 )
 from stackgan_cli.errors import ComponentError, ModelError, StackganError
 from stackgan_cli.manifests import read_json
+from stackgan_cli.room import Room
 
 HOST = {"text_width": 8, "resolution": 16}
 OPTIONS = {"channels": 4, "max_channels": 8}
@@ -160,3 +163,36 @@ def test_whole_numbers_are_no_weights(tmp_path: Path) -> None:
     tensors = {key: tensor.long() for key, tensor in layer.state_dict().items()}
     with pytest.raises(ModelError, match=r"2 of the wrong type \(weight is torch.int64 instead of torch.float32"):
         load_weights(layer, tensors, what="the file")
+
+
+def test_other_weights_are_told_before_they_are_read(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_tensors(saved / WEIGHTS, {"foreign": torch.zeros(3)})
+    monkeypatch.setattr(safetensors.torch, "load_file", None)
+    with pytest.raises(ModelError, match=r"model\.safetensors does not fit ModulatedStage1: .*1 unexpected \(foreign"):
+        load_component(Kind.STAGE1_GENERATOR, saved)
+
+
+def test_a_component_is_built_within_the_room_that_its_weights_fill(saved: Path) -> None:
+    described = read_json(saved / CONFIG)
+    described["options"]["style_width"] = 1 << 24
+    (saved / CONFIG).write_text(json.dumps(described))
+    with pytest.raises(ModelError, match=r"config\.json describes .* far larger .* style_width, 16,777,216"):
+        load_component(Kind.STAGE1_GENERATOR, saved)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.empty(1 << 20, 1 << 10),
+        lambda: torch.zeros((1 << 20, 1 << 10), dtype=torch.int8),
+        lambda: torch.ones(size=(1 << 20, 1 << 10)),
+        lambda: torch.full((1 << 20, 1 << 10), 1.0),
+        lambda: [torch.nn.Linear(1 << 10, 1 << 10) for _ in range(1 << 10)],
+    ],
+)
+def test_there_is_room_for_so_much_and_no_more(make: Callable[[], Any]) -> None:
+    with Room(1 << 20, ModelError("too large")):
+        torch.nn.Linear(1 << 8, 1 << 9)
+        with pytest.raises(ModelError, match="too large"):
+            make()
+    torch.empty(1 << 20)

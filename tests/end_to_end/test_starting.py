@@ -69,12 +69,17 @@ def test_data_are_prepared_with_the_encoder_of_a_model(
 
 
 def test_a_model_with_another_encoder_is_refused_with_the_command_that_helps(
-    model: Path, home: Path, stackgan: Callable[..., Any], train_tiny: Callable[..., Any]
+    model: Path,
+    home: Path,
+    stackgan: Callable[..., Any],
+    train_tiny: Callable[..., Any],
+    restate: Callable[[Path], None],
 ) -> None:
     config = model / "text_encoder" / "config.json"
     entry = json.loads(config.read_text())
     entry["options"]["pairs"] = False
     config.write_text(json.dumps(entry))
+    restate(model)
     refused = train_tiny(1, "--steps", 1, "--name", "finer", "--from", "birds")
     assert refused.code == 5
     assert refused.says("another encoder than 'birds'", "stackgan prepare --data birds --encoder-from birds")
