@@ -164,7 +164,10 @@ def _write_pictures(
 
 
 def _left_out(result: WriteResult, target: Path) -> str:
-    reasons = "; ".join(f"{reason}: {count:,}" for reason, count in result.left_out.commonest(_REASONS_SHOWN))
+    common = result.left_out.commonest(_REASONS_SHOWN)
+    others = result.left_out.total - sum(count for _, count in common)
+    told = [*common, ("other reasons", others)] if others else common
+    reasons = "; ".join(f"{reason}: {count:,}" for reason, count in told)
     things = "1 thing was" if result.left_out.total == 1 else f"{result.left_out.total:,} things were"
     return f"{things} left out or mended ({reasons}). {target / 'skipped.jsonl'} has the list."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,12 @@ from stackgan_cli.components.protocols import (
     HasRecipe,
     HasScheme,
     ReadsFiles,
+    SaysWhatIsMissing,
     SuitsSources,
 )
 from stackgan_cli.components.registry import Component, Kind, available, did_you_mean, find
 from stackgan_cli.errors import ComponentError, DataError, StackganError
+from stackgan_cli.preparing.near_misses import what_is_in, what_to_do_with_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     Question = Callable[[Component], str | None]
     """Something to ask of a reader: an answer, or nothing."""
 
+_WITHOUT_PICTURES = "Name the folder that holds the pictures and their captions; --reader chooses a layout"
 _TORCH7 = "stackgan-torch7:torch7"
 """A reader that this project offers in a package of its own."""
 
@@ -77,7 +81,9 @@ def recognise(
         fitting = "; ".join(f"{name} ({reason})" for name, reason in named)
         choices = " or ".join(f"--reader {name}" for name, _ in named)
         raise DataError(f"More than one reader fits {source}: {fitting}.", hint=choices)
-    raise DataError(" ".join((f"No reader recognises the layout of {source}.", *failures)), hint=_advice(source))
+    near, advice = _nearest(source)
+    said = f"No reader recognises the layout of {source}: {what_is_in(source)}."
+    raise DataError(" ".join(filter(None, (said, near, *failures))), hint=advice)
 
 
 def recognised(source: Path, reader: str | None, options: Mapping[str, Any]) -> bool:
@@ -126,16 +132,33 @@ def _built(component: Component, options: Mapping[str, Any]) -> DatasetReader:
     return reader
 
 
-def _advice(source: Path) -> str:
-    """Say what to do about a source that no reader recognises."""
-    holds_torch7 = source.suffix == ".t7" or any(next(source.glob("*/" * n + "*.t7"), None) for n in range(3))
-    if not holds_torch7:
-        return "put a metadata.jsonl beside the pictures, or a .txt with captions beside each; --reader names a layout"
-    try:
-        find(Kind.DATASET_READER, _TORCH7)
-    except ComponentError as error:
-        return f"Torch-7 files are read by the package stackgan-torch7. {error.hint}"
-    return "--reader torch7 says what is wrong with its Torch-7 files"
+def _nearest(source: Path) -> tuple[str, str]:
+    """Say which layout a source that no reader recognises is nearest to and what it lacks, and what to do about it."""
+    if _holds_torch7(source):
+        try:
+            find(Kind.DATASET_READER, _TORCH7)
+        except ComponentError as error:
+            return "", f"Torch-7 files are read by the package stackgan-torch7. {error.hint}"
+        return "", "--reader torch7 says what is wrong with its Torch-7 files"
+    if source.is_file():
+        return "", what_to_do_with_file(source)
+    near: list[tuple[str, str, str]] = []
+    for component in available(Kind.DATASET_READER):
+        reader: DatasetReader | None = None
+        lacks = None
+        with suppress(Exception), talk_on_stderr():  # what nobody named does no harm
+            reader = component.factory()()
+            lacks = reader.missing(source) if isinstance(reader, SaysWhatIsMissing) else None
+        if lacks and isinstance(reader, SaysWhatIsMissing):
+            near.append((component.name if component.built_in else component.full_name, lacks, reader.layout))
+    if not near:
+        return "", _WITHOUT_PICTURES
+    words = "; or ".join(f"{name}: {lacks}" for name, lacks, _ in near)
+    return f"The nearest is {words}.", near[0][2]
+
+
+def _holds_torch7(source: Path) -> bool:
+    return source.suffix == ".t7" or any(next(source.glob("*/" * n + "*.t7"), None) for n in range(3))
 
 
 def _ask(question: Question, tell: Callable[[str], None]) -> tuple[list[tuple[Component, str]], list[str]]:

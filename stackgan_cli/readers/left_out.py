@@ -19,7 +19,7 @@ MOST_REASONS = 1000
 _OTHERS = "for other reasons than the first thousand"
 _PLACE = re.compile(r"^(.{1,300}? (?:line|row) [0-9]+): ")
 """Where in a table something stands; what follows is the reason."""
-_EXAMPLES = re.compile(r" \(the first: .*\)$")
+_EXAMPLES = re.compile(r" \(the first: (.*)\)$")
 """What a line for many things has after its reason."""
 
 
@@ -47,14 +47,21 @@ class _Reason:
         if self.lines <= NAMED:
             yield from self.named
             return
-        first = "; ".join(place[1] if (place := _PLACE.match(each.reason)) else each.name for each in self.named)
+        first = "; ".join(map(self._example, self.named))
         yield Skipped(f"{self.count:,} {self.what}", f"{self.words} (the first: {first})", self.count)
 
+    def _example(self, item: Skipped) -> str:
+        """Say where a thing is, and the remark about it where not all have the same."""
+        place = _PLACE.match(item.reason)
+        words = _words(item)
+        remark = words[len(_kind(words)) :] if words != self.words else ""
+        return (place[1] if place else item.name) + remark
+
     def in_short(self) -> str:
-        name = self.named[0].name
+        first = self.named[0]
         if self.lines == 1:
-            return f"{name}: {_EXAMPLES.sub('', self.named[0].reason)}"
-        return f"{name}, the first of {self.count:,}: {self.words}"
+            return f"{first.name}: {_EXAMPLES.sub(_first_example, first.reason)}"
+        return f"{first.name}, the first of {self.count:,}: {_words(first)}"
 
 
 class LeftOut:
@@ -75,7 +82,7 @@ class LeftOut:
 
     def take(self, item: Skipped, what: str = "things") -> None:
         """Count what is told in a line already, however many things it stands for."""
-        words = _EXAMPLES.sub("", _PLACE.sub("", item.reason))
+        words = _words(item)
         kind = _kind(words)
         if kind not in self._reasons and len(self._reasons) >= MOST_REASONS:
             words = kind = _OTHERS
@@ -97,6 +104,15 @@ class LeftOut:
 
     def _by_count(self) -> list[_Reason]:
         return sorted(self._reasons.values(), key=lambda reason: -reason.count)
+
+
+def _words(item: Skipped) -> str:
+    """Return a reason without the place before it and the examples behind it."""
+    return _EXAMPLES.sub("", _PLACE.sub("", item.reason))
+
+
+def _first_example(found: re.Match[str]) -> str:
+    return f" (the first: {found[1].partition('; ')[0]})"
 
 
 def _kind(words: str) -> str:

@@ -30,7 +30,24 @@ def test_up_to_twenty_things_are_named_and_more_take_one_line_that_counts_them_a
         "no such file (the first: my data/metadata.csv line 2; my data/metadata.csv line 3; "
     )
     assert counted_again(left_out) == {"no such file": 24, "it cannot be opened": 20}
-    assert left_out.in_short() == "00.png, the first of 24: no such file; 00.jpg, the first of 20: it cannot be opened"
+    assert (
+        left_out.in_short()
+        == "00.png, the first of 24: no such file; 00.jpg, the first of 20: it cannot be opened (error 0)"
+    )
+
+
+def test_remarks_stay_with_the_first_of_many() -> None:
+    left_out = LeftOut()
+    for number in range(24):
+        left_out.add(f"{number}.png", "rows", f"list.csv line {number}: no such file (but there is x/{number}.png)")
+    (together,) = left_out.lines()
+    assert together.reason.startswith(
+        "no such file (the first: list.csv line 0 (but there is x/0.png); list.csv line 1 ("
+    )
+    again = LeftOut()
+    again.take(together)
+    assert again.in_short() == "24 rows: no such file (the first: list.csv line 0 (but there is x/0.png))"
+    assert left_out.in_short() == "0.png, the first of 24: no such file (but there is x/0.png)"
 
 
 def test_a_remark_that_all_share_and_the_only_thing_of_its_kind_are_told_in_full() -> None:
@@ -49,7 +66,7 @@ def test_lines_for_many_things_count_as_many() -> None:
     left_out.take(Skipped("2,000 pictures", "not there (the first: a.jpg; b.jpg)", 2000))
     left_out.take(Skipped("c.jpg", "no caption"))
     assert left_out.total == 2001
-    assert left_out.in_short() == "2,000 pictures: not there; c.jpg: no caption"
+    assert left_out.in_short() == "2,000 pictures: not there (the first: a.jpg); c.jpg: no caption"
     assert counted_again(left_out) == {"not there": 2000, "no caption": 1}
 
 

@@ -51,6 +51,7 @@ from stackgan_cli.components.protocols.readers import (
     HasRecipe,
     HasScheme,
     ReadsFiles,
+    SaysWhatIsMissing,
     Skipped,
     SuitsSources,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "ReadsAttributes",
     "ReadsCaptions",
     "ReadsFiles",
+    "SaysWhatIsMissing",
     "Skipped",
     "Stage1Generator",
     "Stage2Generator",

@@ -52,8 +52,8 @@ class DatasetReader(Protocol):
     """Finds captioned pictures in one layout.
 
     The host gives the factory ``seed`` if it takes it. What a reader may have besides is in the protocols below:
-    `HasCrop`, `HasEncoder`, `HasRecipe`, `SuitsSources`, `HasReadyFeatures`, `HasPublishedData`, `HasScheme` and
-    `ReadsFiles`.
+    `HasCrop`, `HasEncoder`, `HasRecipe`, `SuitsSources`, `HasReadyFeatures`, `HasPublishedData`, `HasScheme`,
+    `ReadsFiles` and `SaysWhatIsMissing`.
     """
 
     def recognises(self, source: Path) -> str | None:
@@ -151,3 +151,15 @@ class ReadsFiles(Protocol):
     @property
     def file_suffixes(self) -> tuple[str, ...]:
         """What the names of such files usually end in."""
+
+
+@runtime_checkable
+class SaysWhatIsMissing(Protocol):
+    """A reader that tells what keeps a source from being of its layout."""
+
+    @property
+    def layout(self) -> str:
+        """A sentence saying what the source should hold."""
+
+    def missing(self, source: Path) -> str | None:
+        """Say in half a sentence what ``source`` lacks of this layout; None where it is nothing like it."""

@@ -73,6 +73,16 @@ class CocoReader(LayoutReader):
             return f"{_shown(files[0], source)} and pictures beside it: captions in the form of COCO"
         return None
 
+    def missing(self, source: Path) -> str | None:
+        """Say what of COCO is there without captions, or without pictures."""
+        found = _files_in([source / place for place in _PLACES])
+        if found:
+            shown = _shown(found[0], source)
+            beside = _pictures_beside(source, found[0])
+            return f"{shown} holds no captions in its form" if beside else f"there is no picture beside {shown}"
+        others = _files_in([source / place for place in _PLACES], "instances", "person_keypoints", "image_info")
+        return f"{_shown(others[0], source)} holds no captions, and no captions_*.json is beside it" if others else None
+
     def found(self, root: Path) -> Iterator[Example | Skipped]:
         """Yield the captioned pictures that are there, and what had to be left out."""
         files, left = self._files(root)
@@ -107,12 +117,13 @@ def _shown(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
 
-def _files_in(folders: list[Path]) -> list[Path]:
-    """List captions files by name; of those with one name, the one in the earliest folder."""
+def _files_in(folders: list[Path], *beginnings: str) -> list[Path]:
+    """List captions files, or those of other beginnings, by name; of one name, that in the earliest folder."""
     found: dict[str, Path] = {}
     for folder in filter(Path.is_dir, folders):
-        for path in filter(Path.is_file, folder.glob("captions*.json")):
-            found.setdefault(path.name, path)
+        for beginning in beginnings or ("captions",):
+            for path in filter(Path.is_file, folder.glob(f"{beginning}*.json")):
+                found.setdefault(path.name, path)
     return [found[name] for name in sorted(found)]
 
 

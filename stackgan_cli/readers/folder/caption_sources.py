@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from stackgan_cli.errors import DataError
 from stackgan_cli.readers.columns import Columns
 from stackgan_cli.readers.folder.beside import FilesBeside
-from stackgan_cli.readers.folder.list_files import Lists, first_missing
+from stackgan_cli.readers.folder.list_files import Lists, why_none
 from stackgan_cli.readers.folder.listing import ListedPictures, folder_of, metadata_files
 from stackgan_cli.readers.folder.picture_names import PictureNames
 
@@ -90,6 +90,6 @@ def suits(tree: Tree, place: Path, columns: Columns) -> bool:
         return FilesBeside(tree.with_texts_of(place)).texts.count > 0
     try:
         names = PictureNames(tree)
-        return place.is_file() and first_missing(place, folder_of(tree, place), columns, names) is None
+        return place.is_file() and why_none(place, folder_of(tree, place), columns, names) is None
     except DataError:
         return False

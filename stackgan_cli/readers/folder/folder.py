@@ -10,6 +10,7 @@ from stackgan_cli.readers.birds_and_flowers.boxes import cub_list
 from stackgan_cli.readers.columns import Columns
 from stackgan_cli.readers.folder.caption_sources import caption_source, chosen_source, suits
 from stackgan_cli.readers.folder.class_folders import ClassFolders, Template, class_folders_in
+from stackgan_cli.readers.folder.near_misses import what_is_missing
 from stackgan_cli.readers.layout import LayoutReader
 from stackgan_cli.readers.left_out import LeftOut
 from stackgan_cli.readers.tree import Tree
@@ -22,10 +23,9 @@ if TYPE_CHECKING:
     from stackgan_cli.readers.folder.caption_sources import CaptionSource
 
 _LAYOUT = (
-    "It should hold a list of pictures and captions (metadata.jsonl, captions.csv, captions.json ...), or for each "
-    "picture a text file of the same name with one caption per line, such as bird.jpg with bird.txt or bird.caption "
-    "beside it, or images/bird.jpg and captions/bird.txt; where sub-folders are classes, captions can be made of their "
-    "names with --caption-template."
+    "It should hold a list of pictures and captions (metadata.jsonl, captions.csv, captions.json ...), or a text file "
+    "for each picture, such as bird.txt or bird.caption beside bird.jpg, or captions/bird.txt for images/bird.jpg; or "
+    '--caption-template makes captions of the names of folders, such as "a photo of a {class}", or one for all.'
 )
 
 
@@ -86,6 +86,10 @@ class FolderReader(LayoutReader):
         if self._place is None:
             return caption_source(tree, self._columns, self._template, left_out)
         return chosen_source(tree, tree.root / self._place, self._columns, self._template)
+
+    def missing(self, source: Path) -> str | None:
+        """Say why no picture of a folder has captions; None where there is no picture."""
+        return what_is_missing(source)
 
     def found(self, root: Path) -> Iterator[Example | Skipped]:
         """Yield the captioned pictures, and what had to be left out."""

@@ -8,13 +8,14 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from stackgan_cli.errors import DataError
+from stackgan_cli.readers.captions import mended
 from stackgan_cli.readers.folder.list_rows import LIST_SUFFIXES, Row, read_list
 from stackgan_cli.readers.folder.listing import folder_of
 from stackgan_cli.readers.folder.picture_names import CAPTION_NUMBER, PictureNames
 from stackgan_cli.readers.split_names import split_named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from stackgan_cli.readers.columns import Columns
     from stackgan_cli.readers.left_out import LeftOut
@@ -55,14 +56,23 @@ class Lists:
 
     def _look_into(self, tree: Tree, name: str, columns: Columns, names: PictureNames) -> None:
         try:
-            missing = first_missing(tree.root / name, folder_of(tree, tree.root / name), columns, names)
+            why_not = why_none(tree.root / name, folder_of(tree, tree.root / name), columns, names)
         except (DataError, OSError) as error:
-            self.others[name] = str(error)
+            self.others[name] = (
+                error.message if isinstance(error, DataError) else f"it cannot be opened ({error.strerror})"
+            )
             return
-        if missing is None:
+        if why_not is None:
             self._found.append(name)
-        elif missing:
-            self.others[name] = f"it lists pictures that are not there, such as {missing[:100]}"
+        else:
+            self.others[name] = why_not
+
+    def likely_others(self) -> Iterator[tuple[str, str]]:
+        """Yield files that are called like lists and are none of pictures that are here, and why."""
+        for name, reason in self.others.items():
+            likely = any(words.search(PurePosixPath(name).name.lower()) for words in _LIKELY)
+            if likely or _suffix(name) not in (".txt", ".json"):
+                yield name, reason
 
     def chosen(self, root: Path, left_out: LeftOut) -> list[Path]:
         """Choose the lists to read, and tell which are not; there may be none.
@@ -90,22 +100,24 @@ class Lists:
         return [root / name for name in chosen]
 
 
-def first_missing(path: Path, base: str, columns: Columns, names: PictureNames) -> str | None:
-    """Return the first picture with captions that a list names and that is not there; None where one of a few is.
-
-    It is empty where none of the first rows has captions.
+def why_none(path: Path, base: str, columns: Columns, names: PictureNames) -> str | None:
+    """Say why none of the first rows of a list has captions of a picture that is there; None where one has.
 
     Raises:
         DataError: it is no list.
         OSError: it cannot be opened.
     """
-    missing = ""
+    reason = "none of its first rows has a caption"
+    first = True
     for row in islice(read_list(path, columns), _ROWS):
         if isinstance(row, Row):
-            if names.means_one(base, CAPTION_NUMBER.sub("", row.file_name)):
+            why = names.why_absent(base, CAPTION_NUMBER.sub("", row.file_name))
+            if why is None:
                 return None
-            missing = missing or row.file_name
-    return missing
+            if first:
+                reason = f"it lists pictures that are not there: {mended(row.file_name)[0][:100]}: {why}"
+                first = False
+    return reason
 
 
 def _belong_together(names: Sequence[str]) -> bool:

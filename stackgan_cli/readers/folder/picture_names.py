@@ -59,12 +59,13 @@ class PictureNames:
             raise AbsentPicture("the name leads out of the folder")
         return self._other_file(base + inner)
 
-    def means_one(self, base: str, written: str) -> bool:
-        """Say whether a name means a picture that is there."""
+    def why_absent(self, base: str, written: str) -> str | None:
+        """Say why a name means no picture that is there; None where it means one."""
         try:
-            return self.exactly(base, written) is not None or isinstance(self._by_end(written, set()), str)
-        except AbsentPicture:
-            return False
+            found = self.exactly(base, written) or self._by_end(written, set())
+        except AbsentPicture as problem:
+            return str(problem)
+        return str(found) if isinstance(found, AbsentPicture) else None
 
     def _other_file(self, name: str) -> str:
         """Return the name of a file that is not called like a picture, if there is one."""
