@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.drawn_pictures import Drawn
@@ -106,12 +106,6 @@ class Drawing:
         self._model, self._fingerprint = pipeline.model.name, pipeline.model.fingerprint
         self._texts: OrderedDict[str, TextFeatures] = OrderedDict()
         self._reading = threading.Lock()
-        chosen = {
-            "condition": pipeline.condition,
-            "checkpoint": pipeline.checkpoint,
-            "truncation": pipeline.truncation,
-        }
-        self._chosen: dict[str, Any] = {key: value for key, value in chosen.items() if value is not None}
 
     def all(self, requests: Iterable[Request]) -> Iterator[Drawn]:
         """Draw pictures in their order, and keep nothing of those that were given."""
@@ -124,7 +118,7 @@ class Drawing:
                 self._model,
                 self._fingerprint,
                 self._stage,
-                chosen=self._chosen,
+                chosen=self._pipeline.chosen,
                 sketch=to_pictures(before[0])[0] if before else None,
             )
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -66,13 +66,14 @@ class Interrupts:
         return _nothing_known()
 
 
-def this_command(without: Collection[str] = ()) -> str:
-    """The command that is running, as a person would type it, but for some of its options."""
+def this_command(without: Collection[str] = (), more: Sequence[str] = ()) -> str:
+    """The command that is running, as a person would type it, but for some of its options, and with more of them."""
     count = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     program = ["stackgan"]
     if os.environ.get("WORLD_SIZE", "1") != "1":
         program = ["torchrun", "--nproc-per-node", str(count), "-m", "stackgan_cli"]
-    return shlex.join([*program, *(word for word in sys.argv[1:] if word not in without)])
+    # More options come before prompts, because behind two dashes there are none.
+    return shlex.join([*program, *sys.argv[1:2], *more, *(word for word in sys.argv[2:] if word not in without)])
 
 
 def _nothing_known() -> str:

@@ -195,6 +195,12 @@ class Pipeline:
         return int(self._generators[-1].component.resolution)
 
     @property
+    def chosen(self) -> dict[str, Any]:
+        """What it draws otherwise than the model was made for: ``condition``, ``checkpoint``, ``truncation``."""
+        chosen = {"condition": self.condition, "checkpoint": self.checkpoint, "truncation": self.truncation}
+        return {key: value for key, value in chosen.items() if value is not None}
+
+    @property
     def text_width(self) -> int:
         """Width of the sentence vectors that the generators read."""
         return int(self._encoder.component.width)

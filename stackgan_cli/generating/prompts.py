@@ -59,6 +59,8 @@ class Prompts:
         self._hint: str | None = "one prompt a line, or a column called prompt"
         self.pictures = 0
         """How many there are to draw."""
+        self.by_lot: int | None = None
+        """The first seed of prompts that have none of their own, where it was drawn by lot and there are such."""
         self.keep(_refuse_unreadable)
         if not self.pictures:
             raise UsageError("There is no prompt.", hint='stackgan generate "a small red bird"')
@@ -108,6 +110,7 @@ class Prompts:
                 self._left_out[prompt.line] = LeftOutLine(prompt.line, error.message)
             else:
                 self.pictures += prompt.seeds.count
+                self.by_lot = prompt.seeds.by_lot if self.by_lot is None else self.by_lot
         if not self.pictures and self._left_out and self._file is not None:
             first, more = self.left_out[0], len(self._left_out) - 1
             others = f" So it is with {more:,} more." if more else ""

@@ -21,32 +21,37 @@ class Seeds:
     Args:
         ranges: of seeds.
         chosen: whether a person listed them, so that there are these and no others.
+        by_lot: the first, where it was drawn by lot.
 
     Raises:
         UsageError: one is too large.
     """
 
-    def __init__(self, ranges: list[range], *, chosen: bool) -> None:
-        self._ranges, self._chosen = ranges, chosen
+    def __init__(self, ranges: list[range], *, chosen: bool, by_lot: int | None = None) -> None:
+        self._ranges, self._chosen, self.by_lot = ranges, chosen, by_lot
         largest = max(each.stop for each in ranges) - 1
         if largest > LARGEST_SEED:
             raise UsageError(f"The seed {largest} is not between 0 and {LARGEST_SEED}.", hint="--seed 7")
 
     @classmethod
-    def of(cls, seed: int | None, count: int, listed: str | None) -> Seeds:
+    def of(cls, seed: int | None, count: int, listed: str | None, by_lot: int | None = None) -> Seeds:
         """Take what was asked for: a first seed and a number of pictures, or a list such as ``0-7,42``.
 
         Args:
             seed: the first; by lot where it is None.
             count: pictures of each prompt.
             listed: numbers and ranges, ends included, with commas between.
+            by_lot: the first that an earlier run drew by lot, to be taken instead of another one.
 
         Raises:
             UsageError: the list cannot be read, or stands beside a seed or a number; or a seed is too large.
         """
         if listed is None:
-            first = secrets.randbelow(2**31) if seed is None else seed
-            return cls([range(first, first + count)], chosen=False)
+            if seed is None and by_lot is None:
+                by_lot = secrets.randbelow(2**31)
+            first = by_lot if seed is None else seed
+            assert first is not None
+            return cls([range(first, first + count)], chosen=False, by_lot=by_lot if seed is None else None)
         if seed is not None or count > 1:
             raise UsageError("--seeds says which pictures are drawn of each prompt.", hint="it without --seed and -n")
         return cls.listed(listed)
@@ -77,7 +82,7 @@ class Seeds:
             return self
         if not self._chosen:
             start = self._ranges[0].start
-            return Seeds([range(start, start + count)], chosen=False)
+            return Seeds([range(start, start + count)], chosen=False, by_lot=self.by_lot)
         if count > self.count:
             raise UsageError(f"It asks for {count:,} pictures, and --seeds has {self.count:,}.")
         return Seeds(list(_first(self._ranges, count)), chosen=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from stackgan_cli.errors import UsageError
+from stackgan_cli.drawn_pictures import Request
+from stackgan_cli.generating.contact_sheet import ContactSheet
+from stackgan_cli.pictures.decoding import load_picture
+from stackgan_cli.pictures.picture_files import FORMATS, save_new_picture, save_picture, slug
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from stackgan_cli.drawn_pictures import Drawn, Stop
+    from stackgan_cli.generating.picture_list import Finished, PictureList
     from stackgan_cli.generating.prompts import Prompts
     from stackgan_cli.pipeline import Pipeline
 
@@ -31,37 +35,73 @@ class Written:
     """What is told of it beside its path, plain values."""
 
 
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """How pictures are written."""
+
+    output: Path
+    """A folder, or a file for a single picture."""
+    form: str = "png"
+    """Of the files in a folder."""
+    metadata: bool = True
+    """Whether they say how they were drawn."""
+    grid: bool = False
+    """Whether a sheet of all is written at the end."""
+
+    @property
+    def in_folder(self) -> bool:
+        """Whether files get names of their own."""
+        return not self.output.suffix or self.output.is_dir()
+
+
 class PictureWriter:
     """Writes pictures as they are drawn.
 
     Nothing is kept of a picture that is written but what a sheet takes, because there may be any number of them.
-
-    Args:
-        output: a folder, or a file for a single picture.
-        form: of the files in a folder.
-        metadata: whether they say how they were drawn.
-        grid: whether a sheet of all is written at the end.
     """
 
-    def __init__(self, output: Path, form: str, *, metadata: bool, grid: bool) -> None:
-        self._output, self._form, self._metadata, self._grid = output, form, metadata, grid
-        self._drawn: list[Drawn] = []
+    def __init__(self, options: FileOptions) -> None:
+        self._options = options
+        self._list: PictureList | None = None
+        self._by_lot: int | None = None
+        self._finished: Finished | None = None
+        self._sheet: ContactSheet | None = None
         self.count = 0
         """Pictures that are written."""
+        self.there = 0
+        """Pictures that need not be drawn, because an earlier run has."""
 
-    def draw_all(self, pipeline: Pipeline, prompts: Prompts, stage: int | None) -> Iterator[Written]:
+    @property
+    def listed(self) -> bool:
+        """Whether there is a list of the pictures, by which the same command goes on."""
+        return self._list is not None
+
+    def list_in(self, pictures: PictureList, by_lot: int | None, *, resume: bool) -> None:
+        """Keep a list of the pictures.
+
+        Args:
+            pictures: the list.
+            by_lot: first seed of each prompt, where it was drawn by lot.
+            resume: whether pictures that are on it already are passed over.
+        """
+        self._list, self._by_lot = pictures, by_lot
+        self._finished = pictures.finished() if resume else None
+
+    def draw_all(self, pipeline: Pipeline, prompts: Prompts, stage: int) -> Iterator[Written]:
         """Draw every prompt with its seeds; give each picture's file as soon as it is written, the sheet's last.
 
         Raises:
             UsageError: the sheet would be too large, or a file has come to be where one is to be written.
             StackganError: a file cannot be written.
         """
-        if self._grid:
-            _refuse_large_sheet(prompts.pictures, pipeline.resolution)
-        for drawn in pipeline.draw_all(prompts.requests, stage=stage):
-            yield self._take(drawn)
-        if self._grid:
-            yield self._write_sheet([prompt.seeds.count for prompt in prompts])
+        if self._options.grid:
+            self._sheet = ContactSheet(prompts.pictures, pipeline.generator(stage).resolution)
+        places: deque[int] = deque()
+        requests = self._still_to_draw(pipeline, prompts.requests, stage, places)
+        for drawn in pipeline.draw_all(requests, stage=stage):
+            yield self._take(places.popleft(), drawn)
+        if self._sheet is not None:
+            yield from self._write_sheet(self._sheet, pipeline, prompts, stage)
 
     def write_way(self, pipeline: Pipeline, stops: Sequence[Stop], drawn: Iterable[Image.Image], stage: int) -> Written:
         """Write the pictures of a way as one file.
@@ -72,52 +112,51 @@ class PictureWriter:
         """
         from stackgan_cli.generating.ways import write_way
 
-        written = write_way(pipeline, stops, drawn, self._output, metadata=self._metadata, stage=stage)
+        options = self._options
+        written = write_way(pipeline, stops, drawn, options.output, metadata=options.metadata, stage=stage)
         self.count += 1
         return written
 
-    def _take(self, drawn: Drawn) -> Written:
-        """Write a picture."""
-        from stackgan_cli.pictures.picture_files import save_new_picture, save_picture, slug
+    def _still_to_draw(
+        self, pipeline: Pipeline, requests: Iterator[Request], stage: int, places: deque[int]
+    ) -> Iterator[Request]:
+        """Pass over what an earlier run has drawn, and note the places of the others."""
+        common = {"fingerprint": pipeline.model.fingerprint, "stage": stage, **pipeline.chosen}
+        for place, request in enumerate(requests):
+            facts = {"prompt": request.prompt, "seed": request.seed, **common}
+            suffix = FORMATS[self._options.form]
+            path = None if self._finished is None else self._finished.take(facts, suffix)
+            if path is None:
+                places.append(place)
+                yield request
+                continue
+            self.there += 1
+            if self._sheet is not None:
+                self._sheet.put(place, request, load_picture(path))
 
-        told = drawn.facts if self._metadata else None
-        path = self._output
-        if path.suffix and not path.is_dir():
-            save_picture(drawn.picture, path, told)
+    def _take(self, place: int, drawn: Drawn) -> Written:
+        """Write a picture."""
+        options = self._options
+        told = drawn.facts if options.metadata else None
+        if options.in_folder:
+            stem = f"{slug(drawn.prompt)}-{drawn.seed}"
+            path = save_new_picture(drawn.picture, options.output, stem, told, options.form)
         else:
-            path = save_new_picture(drawn.picture, path, f"{slug(drawn.prompt)}-{drawn.seed}", told, self._form)
+            path = options.output
+            save_picture(drawn.picture, path, told)
         self.count += 1
-        if self._grid:
-            self._drawn.append(drawn)
+        if self._list is not None:
+            self._list.add(path, drawn.facts, self._by_lot)
+        if self._sheet is not None:
+            self._sheet.put(place, Request(drawn.prompt, drawn.seed), drawn.picture)
         return Written(path, [drawn.picture], drawn.prompt, drawn.facts)
 
-    def _write_sheet(self, counts: Sequence[int]) -> Written:
-        """Write all pictures on one sheet, so many of each prompt."""
-        from stackgan_cli.pictures.picture_files import save_new_picture, slug
-        from stackgan_cli.pictures.sheets import sheet
-
-        drawn, left = self._drawn, iter(self._drawn)
-        groups = [list(islice(left, count)) for count in counts]
-        rows = [(group[0].prompt, [one.picture for one in group]) for group in groups]
-        facts: dict[str, Any] = {
-            "prompts": [caption for caption, _ in rows],
-            "seeds": [one.seed for one in drawn],
-            "model": drawn[0].model,
-            "stage": drawn[0].stage,
-            **drawn[0].chosen,
-        }
-        whole = sheet(rows, side=drawn[0].picture.width)
-        stem = f"{slug(drawn[0].prompt)}-{drawn[0].seed}-grid"
-        path = save_new_picture(whole, self._output, stem, facts if self._metadata else None, self._form)
-        return Written(path, [], rows[0][0], {"sheet": True})
-
-
-def _refuse_large_sheet(count: int, side: int) -> None:
-    from stackgan_cli.pictures.sheets import most_on_a_sheet
-
-    most = most_on_a_sheet(side)
-    if count > most:
-        raise UsageError(
-            f"A sheet takes {most:,} pictures of {side} px, and these are {count:,}.",
-            hint="without --grid, or with fewer pictures",
-        )
+    def _write_sheet(self, sheet: ContactSheet, pipeline: Pipeline, prompts: Prompts, stage: int) -> Iterator[Written]:
+        """Write all pictures on one sheet, unless an earlier run has."""
+        options = self._options
+        if not self.count and (options.output / f"{sheet.stem}{FORMATS[options.form]}").exists():
+            return
+        whole, facts = sheet.laid_out([prompt.seeds.count for prompt in prompts])
+        told = {**facts, "model": pipeline.model.name, "stage": stage, **pipeline.chosen}
+        path = save_new_picture(whole, options.output, sheet.stem, told if options.metadata else None, options.form)
+        yield Written(path, [], facts["prompts"][0], {"sheet": True})

@@ -106,11 +106,14 @@ def test_generate_says_how_many_pictures_there_are(
 
     interrupt.before(writing.PictureWriter, "_take", (3,))
     stopped = stackgan("generate", "a small bird", "-n", 4, "-o", tmp_path / "out")
-    assert stopped.says("2 pictures are written and kept")
-    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert stopped.says("2 pictures are written and kept, and this draws the others")
+    assert len(list((tmp_path / "out").glob("*.png"))) == 2
     again = stackgan(*named_command(stopped))
     assert again.code == 0, again.err
-    assert len(list((tmp_path / "out").iterdir())) == 6
+    assert again.says("2 of 4 pictures were there already")
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    seed = int(names[0].removesuffix(".png").rpartition("-")[2])
+    assert names == [*sorted(f"a-small-bird-{seed + number}.png" for number in range(4)), "pictures.jsonl"]
 
 
 def test_evaluate_leaves_earlier_results_alone(

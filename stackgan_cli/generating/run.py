@@ -1,0 +1,179 @@
+"""One run of ``generate``: what is asked for is checked, the model loaded, and everything drawn and written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from stackgan_cli.console import ProgressReport, patience, say, warn
+from stackgan_cli.errors import UsageError
+from stackgan_cli.generating.picture_list import PictureList
+from stackgan_cli.generating.prompts import Prompts, words_typed_apart
+from stackgan_cli.generating.seeds import Seeds
+from stackgan_cli.generating.ways import check_way
+from stackgan_cli.generating.writing import FileOptions, PictureWriter
+from stackgan_cli.interrupts import this_command
+from stackgan_cli.pictures.picture_files import check_format, check_target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from stackgan_cli.generating.prompts import LeftOutLine
+    from stackgan_cli.generating.request import GenerateRequest
+    from stackgan_cli.generating.writing import Written
+    from stackgan_cli.pipeline import Pipeline
+
+Each = TypeVar("Each")
+
+_LINES_NAMED = 1000
+"""Lines that cannot be drawn that are named one by one."""
+_PROMPTS_NOTED = 20
+"""Prompts of which is said what the model does not know in them."""
+
+
+class Generation:
+    """A run, which says on stderr what a person may want to know of it.
+
+    Args:
+        request: what is asked for.
+
+    Raises:
+        UsageError: it cannot be meant.
+        DataError: a file that it names cannot be read.
+    """
+
+    def __init__(self, request: GenerateRequest) -> None:
+        self._request, self._past = request.remembered()
+        request = self._request
+        options = FileOptions(request.output, request.form, request.metadata, request.grid)
+        check_format(request.form)
+        if request.resume and (request.interpolate or not options.in_folder):
+            raise UsageError("--resume is for pictures in a folder.", hint="--output with a folder")
+        self._list = PictureList(request.output)
+        by_lot = self._list.seed_by_lot() if request.resume else None
+        usual = Seeds.of(request.seed, request.num_images, request.seeds, by_lot)
+        self._prompts = Prompts(request.prompts, request.source, usual)
+        if note := words_typed_apart(request.prompts):
+            warn(note)
+        if request.interpolate:
+            check_way(request.output, request.form)
+        else:
+            check_target(request.output, self._prompts.pictures + request.grid)
+        self._writer = PictureWriter(options)
+        if options.in_folder and not request.interpolate and (self._prompts.pictures > 1 or request.resume):
+            self._keep_list(by_lot)
+
+    @property
+    def left_out(self) -> list[LeftOutLine]:
+        """Lines of the file of prompts that cannot be drawn."""
+        return self._prompts.left_out
+
+    @property
+    def there(self) -> int:
+        """Pictures that were there already."""
+        return self._writer.there
+
+    def files(self) -> Iterator[Written]:
+        """Draw everything; give each file as soon as it is written.
+
+        Raises:
+            UsageError: of a prompt or of a sheet that cannot be drawn; or a file has come to be where one was to be.
+            ModelError: there is no such model or stage, or it is damaged, or is another one than that of a picture.
+            ComponentError: a component of the model fails.
+            StackganError: a file cannot be written.
+        """
+        request = self._request
+        pipeline = self._loaded()
+        if self._past is not None:
+            self._past.refuse_other(pipeline.model.fingerprint)
+        self._check(pipeline)
+        stage = request.stage or pipeline.stages[-1]
+        if request.interpolate:
+            yield self._way(pipeline, stage)
+            return
+        drawn = self._writer.draw_all(pipeline, self._prompts, stage)
+        yield from _with_progress(drawn, lambda: self._prompts.pictures - self.there)
+        if self.there:
+            say(f"{self.there:,} of {self._prompts.pictures:,} pictures were there already.")
+
+    def what_is_kept(self) -> str:
+        """Say what an interrupted run leaves behind, and which command goes on."""
+        count = self._writer.count
+        kept = f"{count:,} picture{'s are' if count > 1 else ' is'} written and kept"
+        kept = kept if count else "no picture was written"
+        if not self._writer.listed:
+            return f"Interrupted; {kept}, and this draws again, under names that are free: {this_command()}"
+        command = this_command(["--resume"], more=["--resume"])
+        return f"Interrupted; {kept}, and this draws the others: {command}"
+
+    def _keep_list(self, by_lot: int | None) -> None:
+        if self._list.foreign:
+            if self._request.resume:
+                raise UsageError(
+                    f"{self._list.path} is no list of pictures that generate has written.", hint="another --output"
+                )
+            warn(f"{self._list.path} is no list that generate has written; it is left alone, and there is none.")
+            return
+        known = self._list.last_seed() if self._request.resume and by_lot is None else None
+        if known is not None and self._prompts.by_lot is not None:
+            raise UsageError(
+                f"The pictures in {self._request.output} have seeds that were chosen, so --resume needs them again.",
+                hint=f"--seed and what it was; the last picture has {known}",
+            )
+        self._writer.list_in(self._list, self._prompts.by_lot, resume=self._request.resume)
+
+    def _way(self, pipeline: Pipeline, stage: int) -> Written:
+        """Draw the way through all prompts or seeds, and write it as one file."""
+        from stackgan_cli import interpolating
+
+        stops, count = self._prompts.stops(), self._request.frames
+        frames = interpolating.frames(pipeline, stops, count, stage=stage)
+        return self._writer.write_way(pipeline, stops, _with_progress(frames, lambda: count), stage)
+
+    def _check(self, pipeline: Pipeline) -> None:
+        """Leave out lines that the model cannot read, and say what it will not read or does not know of the others."""
+        self._prompts.keep(pipeline.check_prompt)
+        left_out = self.left_out
+        for note in [*self._prompts.notes, *map(self._prompts.told, left_out[:_LINES_NAMED])]:
+            warn(note)
+        if len(left_out) > _LINES_NAMED:
+            warn(f"{len(left_out) - _LINES_NAMED:,} more lines are left out, which --json lists.")
+        told, others = set[str](), 0
+        for prompt in self._prompts:
+            notes = [] if prompt.text in told else pipeline.notes_on(prompt.text)
+            if len(told) >= _PROMPTS_NOTED:
+                others += bool(notes)
+            elif notes:
+                told.add(prompt.text)
+                for note in notes:
+                    warn(note)
+        if others:
+            warn(f"So it is with {others:,} more prompts.")
+
+    def _loaded(self) -> Pipeline:
+        from stackgan_cli.model_finding import find_model
+
+        request = self._request
+        folder = find_model(request.model)
+        stages = " and ".join("I" * each for each in folder.stages if request.stage is None or each <= request.stage)
+        say(f"Drawing with the model {folder.name} ({folder.folder}), Stage-{stages}.")
+        with patience("Loading it, which takes longest the first time ..."):
+            from stackgan_cli.machine import choose_machine
+            from stackgan_cli.pipeline import Pipeline
+
+            machine = choose_machine(request.device, request.precision)
+            pipeline = Pipeline(folder, machine, request.checkpoint, request.condition, request.truncation)
+        for note in pipeline.notes:
+            warn(note)
+        return pipeline
+
+
+def _with_progress(drawn: Iterable[Each], total: Callable[[], int]) -> Iterator[Each]:
+    """Show how far the drawing of several pictures is, of which there may turn out to be fewer."""
+    if total() == 1:
+        yield from drawn
+        return
+    with ProgressReport("Drawing", total(), unit="pictures") as bar:
+        for done, each in enumerate(drawn, 1):
+            bar.update(min(done, total()), total())
+            with bar.aside():
+                yield each
