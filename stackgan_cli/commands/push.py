@@ -18,7 +18,10 @@ stackgan push birds my-name/birds --private --prompt "a small red bird" --prompt
 Which Hub: $HF_ENDPOINT, else the public one. Who you are: $HF_TOKEN, else what hf auth login keeps."""
 
 ModelArgument = Annotated[
-    str, typer.Argument(help="Name or folder of a model.", autocompletion=complete_model, show_default=False)
+    str,
+    typer.Argument(
+        metavar="MODEL", help="Name or folder of a model.", autocompletion=complete_model, show_default=False
+    ),
 ]
 Repository = Annotated[
     str, typer.Argument(metavar="OWNER/NAME", help="Repository; made where there is none.", show_default=False)
