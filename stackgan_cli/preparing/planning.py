@@ -122,6 +122,7 @@ def plan_for(request: PrepareRequest, target: Path, there: DataManifest | None, 
             if source is not None and not takes_file(source, request.reader, options):
                 source, options = _folder_of(source, options, progress)
                 root = unpacked(source, target, partial(recognised, reader=request.reader, options=options), progress)
+            options = _with_captions_found(options, root)
             component, why = reader_for(name, request.reader, root, progress.say, options)
         if LIST_OPTION not in request.reader_options and not takes_options(component, options):
             options.pop(LIST_OPTION, None)
@@ -206,6 +207,14 @@ def _folder_of(source: Path, options: Mapping[str, Any], progress: Progress) -> 
     folder, name = found
     progress.say(f"{source.name} is a list, so its pictures are looked for in {folder}.")
     return folder, {**({} if name is None else {LIST_OPTION: name}), **options}
+
+
+def _with_captions_found(options: Mapping[str, Any], root: Path | None) -> dict[str, Any]:
+    """Write out where captions are that a person named from here and not from the source."""
+    named = options.get(LIST_OPTION)
+    if root is not None and isinstance(named, str) and not (root / named).exists() and given_path(named).exists():
+        return {**options, LIST_OPTION: str(given_path(named))}
+    return dict(options)
 
 
 def _read_by_name(name: str) -> bool:

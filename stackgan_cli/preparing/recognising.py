@@ -23,6 +23,7 @@ from stackgan_cli.components.protocols import (
     SuitsSources,
 )
 from stackgan_cli.components.registry import Component, Kind, available, did_you_mean, find
+from stackgan_cli.downloads.unpacking import is_archive
 from stackgan_cli.errors import ComponentError, DataError, StackganError
 from stackgan_cli.preparing.near_misses import what_is_in, what_to_do_with_file
 
@@ -152,7 +153,8 @@ def _nearest(source: Path) -> tuple[str, str]:
         if lacks and isinstance(reader, SaysWhatIsMissing):
             near.append((component.name if component.built_in else component.full_name, lacks, reader.layout))
     if not near:
-        return "", _WITHOUT_PICTURES
+        archive = next((path for path in sorted(source.iterdir()) if path.is_file() and is_archive(path)), None)
+        return "", _WITHOUT_PICTURES if archive is None else f"--source {shlex.quote(str(archive))}"
     words = "; or ".join(f"{name}: {lacks}" for name, lacks, _ in near)
     return f"The nearest is {words}.", near[0][2]
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.parsing import parse_json
 from stackgan_cli.readers.captions import MAX_CAPTION_FILE, is_nothing, mended, text_lines
+from stackgan_cli.readers.encodings import text_of
 from stackgan_cli.readers.split_names import split_named
 
 if TYPE_CHECKING:
@@ -229,11 +230,11 @@ def class_of(item: Mapping[str, Any], otherwise: str | None = None) -> str | Non
 
 def class_in(cell: Any) -> str | None:
     """Return the name of a class that a cell holds, text or a number; None where it holds nothing or something else."""
-    return _class_name(cell) if isinstance(cell, str | bytes | int | float) else None
+    return _class_name(_decoded(cell)) if isinstance(cell, str | bytes | int | float) else None
 
 
 @lru_cache(maxsize=512, typed=True)
-def _class_name(cell: str | bytes | float) -> str | None:
+def _class_name(cell: str | float) -> str | None:
     value = _unfolded(cell)
     if not isinstance(value, str | int | float):
         return None
@@ -277,7 +278,7 @@ def _as_json(text: str) -> str:
 
 
 def _decoded(value: Any) -> Any:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
+    return text_of(value) if isinstance(value, bytes) else value
 
 
 def enumerated(names: Iterable[str]) -> str:

@@ -114,6 +114,11 @@ def file_encoding(file: BinaryIO) -> tuple[str, str | None]:
     return guessed or encoding, guessed
 
 
+def text_of(data: bytes) -> str:
+    """Decode a text from a form that is UTF-8 by its rules, unless a person chose; damage becomes U+FFFD."""
+    return data.decode(_CHOSEN.get() or "utf-8", errors="replace")
+
+
 def json_encoding(file: BinaryIO) -> tuple[str, str | None]:
     """Tell the encoding of a file of JSON, as `file_encoding` does; UTF-16 and UTF-32 are known by its first signs."""
     found = json.detect_encoding(file.read(4))

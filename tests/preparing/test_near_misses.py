@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,15 @@ def test_folders_without_pictures(tmp_path: Path) -> None:
     message, hint = refusal(write(tmp_path / "films", {f"{number}.mp4": "x" for number in range(3)} | {"README": "x"}))
     assert "it holds 3 .mp4 and 1 file without an ending." in message
     assert "nearest" not in message
+
+
+def test_an_archive_alone_in_a_folder_is_named(tmp_path: Path) -> None:
+    source = write(tmp_path / "set")
+    with zipfile.ZipFile(source / "birds.zip", "w") as archive:
+        archive.writestr("a.txt", "x")
+    message, hint = refusal(source)
+    assert "it holds 1 .zip." in message
+    assert hint == f"--source {source / 'birds.zip'}"
 
 
 def test_pictures_alone_lead_to_the_template(stackgan: Stackgan, tmp_path: Path, empty_home: Path) -> None:

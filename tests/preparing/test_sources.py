@@ -227,6 +227,40 @@ def test_a_list_means_its_folder(
     )
 
 
+def test_captions_may_be_named_from_here_or_from_the_source(
+    prepare: Stackgan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {name: data for name, data in PAIRS.items() if name.startswith("images")}
+    root = unpacked(tmp_path / "data", files | {"in.csv": b"a.jpg,inside\n", "in2.csv": b"a.jpg,x\n"})
+    unpacked(tmp_path / "here", {"out.csv": b"a.jpg,outside\n", "texts/a.txt": b"words"})
+    monkeypatch.chdir(tmp_path / "here")
+    for named, kept in (("in.csv", "in.csv"), ("out.csv", str(tmp_path / "here" / "out.csv")), ("texts", None)):
+        done = prepare(root, "--captions", named, "--force")
+        assert done.code == 0, done.err
+        assert kept in (None, done.json["reader"]["options"]["captions"])
+    done = prepare(root, "--captions", "nowhere.csv", "--force")
+    assert done.code == 3
+
+
+def test_what_img2dataset_writes_is_read_without_its_tables(prepare: Stackgan, tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    files: dict[str, bytes] = {}
+    for shard in ("00000", "00001"):
+        key = f"{shard}0004"
+        record = json.dumps({"caption": "a thing", "key": key, "url": "https://example.org"}).encode()
+        files |= {f"{shard}/{key}.jpg": jpeg(), f"{shard}/{key}.txt": b"a thing", f"{shard}/{key}.json": record}
+        files[f"{shard}_stats.json"] = b'{"count": 1}'
+    root = unpacked(tmp_path / "data", files)
+    parquet.write_table(pyarrow.table({"url": ["https://x"], "caption": ["a thing"]}), root / "00000.parquet")
+    done = prepare(root)
+    assert done.code == 0, done.err
+    assert done.says("Reading with folder", "text file beside it")
+    assert done.json["classes"] == []
+    assert sum(done.json["counts"].values()) == 2
+
+
 def test_a_table_of_names_in_parquet_is_a_list_and_one_of_pictures_is_not(prepare: Stackgan, tmp_path: Path) -> None:
     import pyarrow
     from pyarrow import parquet

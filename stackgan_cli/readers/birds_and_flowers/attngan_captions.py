@@ -16,6 +16,7 @@ from stackgan_cli.files import at_home
 from stackgan_cli.formats.restricted_pickle import load_pickle
 from stackgan_cli.readers.birds_and_flowers.splits import file_names, picture_key
 from stackgan_cli.readers.captions import mended
+from stackgan_cli.readers.encodings import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -140,7 +141,7 @@ def _vocabulary(path: Path, content: Any) -> dict[int, str]:
         raise _other_layout(path, "it has no words by number")
     words = {}
     for number, word in content.items() if isinstance(content, dict) else enumerate(content):
-        text = word[: _LONGEST_WORD + 1].decode("utf-8", "replace") if isinstance(word, bytes) else word
+        text = text_of(word[: _LONGEST_WORD + 1]) if isinstance(word, bytes) else word
         if not isinstance(number, int | np.integer) or not isinstance(text, str) or len(text) > _LONGEST_WORD:
             raise _other_layout(path, "its words by number are something else")
         words[int(number)] = text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import relative_name
 from stackgan_cli.formats.json_events import DamagedJson, json_events
-from stackgan_cli.readers.captions import mended, text_lines
+from stackgan_cli.readers.captions import mended, oddity, text_lines
 from stackgan_cli.readers.encodings import json_encoding
 from stackgan_cli.readers.left_out import LeftOut
 
@@ -77,6 +77,9 @@ class CaptionsFile:
         Raises:
             DataError: it is damaged, or no captions file.
         """
+        odd = oddity(damaged=False, guessed=_encoding(self.path)[1])
+        if odd is not None:
+            self.notes.add(self.shown, "files", odd)
         counts = {"images": 0, "annotations": 0}
         kept = {"images": (self.names, "id"), "annotations": (self.captions, "caption")}
         for member, item in _Entries(self.path):
@@ -156,6 +159,11 @@ class CaptionsFile:
         return int(text) if re.fullmatch("-?[0-9]+", text) else text
 
 
+def _encoding(path: Path) -> tuple[str, str | None]:
+    with path.open("rb") as file:
+        return json_encoding(file)
+
+
 class _Entries:
     """The entries of a captions file, one after the other: memory stays flat however large the file or long its lines.
 
@@ -201,10 +209,8 @@ class _Entries:
 
     def _events(self) -> Iterator[tuple[str, Any]]:
         """Yield what is in the file, and raise the DataError after all that comes before the damage."""
-        with self._path.open("rb") as file:
-            encoding, _ = json_encoding(file)
         try:
-            yield from json_events(self._path, encoding)
+            yield from json_events(self._path, _encoding(self._path)[0])
         except DamagedJson as error:
             raise self._refusal(str(error)) from error
 

@@ -23,6 +23,8 @@ PEEK = 500
 _DEPTH = 3
 _NUMBER = re.compile(r"\d+[._\-\s]+")
 _BREAKS = re.compile(r"[_\-\s]+")
+_IN_SHARD = re.compile(r"(?:.*/)?([0-9]{5,})/\1[0-9]+\.[^/]+")
+"""Pictures in folders that img2dataset shares them out among, whose names begin with that of the folder."""
 _GENERAL = re.compile(r"images?|imgs?|pictures?|pics?|photos?|jpe?gs?|pngs?|data|dataset", re.IGNORECASE)
 """Names of folders that say nothing of what is on the pictures in them."""
 _OTHER_LAYOUTS = re.compile(
@@ -58,7 +60,7 @@ class ClassFolders:
         training = depth < len(lone) and split_named(lone[depth]) == "train"
         found = cls("".join(f"{name}/" for name in lone[:depth]), frozenset(), training)
         names = frozenset(name for name in map(found._folder_of, pictures) if name is not None)
-        return replace(found, names=names) if len(names) > 1 else found
+        return replace(found, names=names) if len(names) > 1 and not _are_shards(pictures) else found
 
     def class_of(self, picture: str) -> str | None:
         """Return the name of the class folder that a picture lies in."""
@@ -75,6 +77,10 @@ class ClassFolders:
         if others and split_named(first):
             first, *others = others
         return first if others else None
+
+
+def _are_shards(pictures: Sequence[str]) -> bool:
+    return all(_IN_SHARD.fullmatch(pictures[index]) for index in (0, -1))
 
 
 class Template:

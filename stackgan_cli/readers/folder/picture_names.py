@@ -20,6 +20,10 @@ CAPTION_NUMBER = re.compile(r"#[0-9]{1,9}$")
 """What Flickr8k's lists have behind the name of a picture."""
 
 
+_COCO_DIGITS = 12
+"""Of the numbers that COCO's pictures are called by, which lists may write without the zeros before them."""
+
+
 class AbsentPicture(Exception):  # noqa: N818
     """A name means no picture that can be used; the message is a short reason."""
 
@@ -90,7 +94,7 @@ class PictureNames:
                 elif earlier != index:
                     self._by_stem[key] = [earlier, index]
         last = folded(_parts(name)[-1]) if _parts(name) else ""
-        for key in dict.fromkeys((_stem_of(last), last)):
+        for key in dict.fromkeys((_stem_of(last), last, last.zfill(_COCO_DIGITS) if last.isdigit() else last)):
             found = self._by_stem.get(key, [])
             for index in found if isinstance(found, list) else [found]:
                 yield self._tree.pictures[index]
@@ -176,7 +180,8 @@ def _without_suffix(name: str) -> str:
 
 
 def _is_same_file(written: str, picture: str) -> bool:
-    return written in (picture, picture.rpartition(".")[0])
+    stem = picture.rpartition(".")[0]
+    return written in (picture, stem) or (written.isdigit() and written.zfill(_COCO_DIGITS) == stem)
 
 
 def _named(pictures: list[str]) -> str:

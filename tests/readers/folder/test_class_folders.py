@@ -91,6 +91,8 @@ def test_text_files_come_before_the_template(tmp_path: Path) -> None:
         (("test/a.png", "train/a.png"), [None, None], ["test", "train"]),
         (("test/images/a.png", "train/images/a.png"), [None, None], ["test", "train"]),
         (("cat1/a.png", "cat10/a.png"), ["cat1", "cat10"], [None, None]),
+        (("00000/000000007.png", "00001/000010003.png"), [None, None], [None, None]),
+        (("00013/00000_00001.png", "00014/00012_00029.png"), ["00013", "00014"], [None, None]),
     ],
 )
 def test_which_folders_are_classes_and_splits(

@@ -184,6 +184,19 @@ def test_names_written_elsewhere_mean_the_only_picture_that_they_can(tmp_path: P
     assert not skipped
 
 
+def test_numbers_of_coco_mean_its_pictures(tmp_path: Path) -> None:
+    rows = [{"dataset_id": "mscoco_val2017", "image_id": number, "caption": number} for number in ("139", "724", "8")]
+    write(
+        tmp_path,
+        {"x.jsonl": "\n".join(map(json.dumps, rows))},
+        *(f"v/{number:012d}.jpg" for number in (139, 1139)),
+        "v/724.jpg",
+    )
+    captions, skipped = read(tmp_path)
+    assert captions == {"v/000000000139.jpg": ("139",), "v/724.jpg": ("724",)}
+    assert "no such file" in skipped["8"]
+
+
 def test_a_picture_that_is_not_where_it_should_be_is_named_and_not_taken(tmp_path: Path) -> None:
     names = ("cat/1.png", "pics/2.png", "3.jpg", "4.png", "a/5.png", "b/5.png", "cat/6.png")
     there = ("dog/1.png", "other/2.png", "3.png", "x/4.png", "y/4.png", "5.png", "6.png", "ok.png")
