@@ -152,6 +152,7 @@ class Split:
             raise DataError(
                 f"{folder} holds {len(table):,} pictures in place of {manifest.counts.of(self.name):,}.", self._again
             )
+        self._refuse_rows(table)
         return table
 
     @cached_property
@@ -162,11 +163,7 @@ class Split:
     @cached_property
     def caption_counts(self) -> NDArray[np.int64]:
         """How many captions every picture has."""
-        import pyarrow.compute as pc
-
-        lengths = pc.list_value_length(self.table.column("captions"))
-        # Arrow's own to_numpy imports pandas, which takes longer than all else here.
-        return np.concatenate([np.empty(0, np.int64), *map(np.from_dlpack, lengths.chunks)])
+        return _lengths(self.table.column("captions"))
 
     @cached_property
     def names(self) -> list[str]:
@@ -190,18 +187,27 @@ class Split:
         Raises:
             DataError: those of some picture are damaged.
         """
-        if not self._data.manifest.attributes:
+        names = set(self._data.manifest.attributes)
+        if not names:
             return None
         try:
-            return [_attributes(text) for text in self._values("attributes")]
+            return [_attributes(text, names) for text in self._values("attributes")]
         except ValueError as error:
             place = self._data.folder / self.name
             raise DataError(f"The attributes in {place} cannot be read: {error}.", self._again) from error
 
     @cached_property
     def stated(self) -> list[list[list[str]]] | None:
-        """For each caption of each picture, the attributes that it states, or None where that is not known."""
-        return list(self._values("stated")) if self._data.manifest.stated else None
+        """For each caption of each picture, the attributes that it states, or None where that is not known.
+
+        Raises:
+            DataError: they are of another number of captions.
+        """
+        if not self._data.manifest.stated:
+            return None
+        wrong = _lengths(self.table.column("stated")) != self.caption_counts
+        self._refuse_row(wrong, "states attributes for another number of captions")
+        return list(self._values("stated"))
 
     def store(self, resolution: int) -> PictureStore:
         """Return the stored pictures for training at a resolution.
@@ -260,12 +266,46 @@ class Split:
         for names, digests in zip(*(column.iterchunks() for column in columns), strict=True):
             yield from zip(names.to_pylist(), digests.to_pylist(), strict=True)
 
+    def _refuse_rows(self, table: pa.Table) -> None:
+        """Refuse rows that nothing can be learnt from; no picture is read."""
+        self._refuse_row(_lengths(table.column("captions")) == 0, "has no caption")
+        if self.has_classes:
+            classes = _numbers(table.column("class"))
+            beyond = (classes < 0) | (classes >= len(self._data.manifest.classes))
+            self._refuse_row(beyond, "is of a class that the data has no name for")
+
+    def _refuse_row(self, wrong: NDArray[np.bool_], what: str) -> None:
+        """Refuse the first row that is wrong.
+
+        Args:
+            wrong: whether each row is.
+            what: is wrong with it, for the end of a sentence.
+
+        Raises:
+            DataError: there is one.
+        """
+        if wrong.any():
+            raise DataError(f"Picture {wrong.argmax()} of {self._data.folder / self.name} {what}.", self._again)
+
     @property
     def _again(self) -> str:
         return f"stackgan prepare --data {self._data.shell_name} --force"
 
     def _values(self, name: str) -> Any:
         return self.table.column(name).to_pylist()
+
+
+def _lengths(column: Any) -> NDArray[np.int64]:
+    """How many values every row of a column of lists has."""
+    import pyarrow.compute as pc
+
+    return _numbers(pc.list_value_length(column))
+
+
+def _numbers(column: Any) -> NDArray[np.int64]:
+    """A column of whole numbers, none of them missing."""
+    # Arrow's own to_numpy imports pandas, which takes longer than all else here.
+    return np.concatenate([np.empty(0, np.int64), *map(np.from_dlpack, column.chunks)])
 
 
 def _are_features(tensors: Mapping[str, Tensor], captions: int) -> bool:
@@ -279,10 +319,12 @@ def _are_features(tensors: Mapping[str, Tensor], captions: int) -> bool:
     )
 
 
-def _attributes(text: str) -> dict[str, str]:
+def _attributes(text: str, names: set[str]) -> dict[str, str]:
     found = parse_json(text)
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise ValueError("they are no names with values")
+    if not names <= found.keys():
+        raise ValueError(f"{min(names - found.keys())!r} is missing")
     return found
 
 

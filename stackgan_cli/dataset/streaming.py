@@ -226,6 +226,8 @@ class _Rows:
             DataError: a picture is damaged.
             ValueError: anything else is not what the index says.
         """
+        # Arrow reads wherever a damaged place of a value leads.
+        table.validate(full=True)
         counts = _numbers(table, "captions")
         if int(counts.min()) < 1 or int(counts.max()) > self._most:
             raise ValueError("a picture has another number of captions than its index says")

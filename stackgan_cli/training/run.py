@@ -12,7 +12,7 @@ from stackgan_cli.components.component import Kind
 from stackgan_cli.components.protocols import StandsForFeatures
 from stackgan_cli.components.results import range_fault, refuse
 from stackgan_cli.components.storage import load_component
-from stackgan_cli.errors import StackganError
+from stackgan_cli.errors import DataError, StackganError
 from stackgan_cli.files import write_text
 from stackgan_cli.model_folder import ModelFolder, forget_stage, set_aside
 from stackgan_cli.progress import SILENT
@@ -118,6 +118,8 @@ class TrainingRun:
             if stage == 2:
                 refuse_other_stage1(folder)
         self.batches, self._widths = build_batches(settings, data, self._encoder_folder, options.machine, options.ranks)
+        self.reads_captions = self._look_at_encoder()
+        """Whether what is trained can read a sentence; not with features that came without their encoder."""
         self.length = self._length()
         self._assembled = self._assemble(restart, keep=not trial)
         self.task = self._begin()
@@ -146,10 +148,21 @@ class TrainingRun:
         """Steps of the whole run."""
         return self.length.steps
 
-    @property
-    def reads_captions(self) -> bool:
-        """Whether what is trained can read a sentence; not with features that came without their encoder."""
-        return not isinstance(load_component(Kind.TEXT_ENCODER, self._encoder_folder)[0], StandsForFeatures)
+    def _look_at_encoder(self) -> bool:
+        """Say whether the text encoder reads sentences.
+
+        Raises:
+            DataError: the features that are kept beside it are not of the width that it gives.
+            ModelError: it is damaged.
+        """
+        encoder = load_component(Kind.TEXT_ENCODER, self._encoder_folder)[0]
+        if encoder.width != self._widths.sentence:
+            raise DataError(
+                f"{self._encoder_folder} holds features of width {self._widths.sentence}, and a text encoder that gives"
+                f" {encoder.width}.",
+                hint=f"stackgan prepare --data {self.data.shell_name} --force",
+            )
+        return not isinstance(encoder, StandsForFeatures)
 
     def make_ready(self) -> None:
         """Do what must be done once before the first step: draw a first batch, join the ranks, compile.

@@ -124,6 +124,10 @@ DAMAGES: dict[str, tuple[Callable[[pa.Table], pa.Table], str]] = {
     ),
     "a missing row": (lambda table: table.slice(1), r"holds \d+ pictures in place of"),
     "no rows": (lambda table: table.slice(0, 0), "holds 0 pictures in place of"),
+    "a picture without captions": (
+        lambda table: with_values(table, "captions", [["a bird"], [], *table.column("captions").to_pylist()[2:]]),
+        "Picture 1 of .*train has no caption",
+    ),
 }
 
 
@@ -134,6 +138,19 @@ def test_other_columns_and_rows_than_there_should_be_are_refused(folder: Path, d
     with pytest.raises(DataError, match=message) as refused:
         PreparedData(folder).refuse_damage()
     assert refused.value.hint == f"stackgan prepare --data {folder} --force"
+
+
+@pytest.mark.parametrize("number", [-1, 2, 10**9])
+def test_a_class_without_a_name_is_refused(folder: Path, number: int) -> None:
+    manifest = json.loads((folder / "data.json").read_text())
+    (folder / "data.json").write_text(json.dumps(manifest | {"classes": ["finch", "wren"]}))
+    for split in ("train", "test"):
+        path = folder / split / "data-00000.arrow"
+        rewrite(path, lambda table: with_values(table, "class", [1] * len(table)))
+    PreparedData(folder).refuse_damage()
+    rewrite(path, lambda table: with_values(table, "class", [*[1] * (len(table) - 1), number]))
+    with pytest.raises(DataError, match=r"Picture \d+ of .*test is of a class that the data has no name for"):
+        PreparedData(folder).refuse_damage()
 
 
 @pytest.mark.parametrize("content", [b"", b"no Arrow", b"\xff\xff\xff\xff\0\0\0\0", b"ARROW1\0\0" + bytes(200)])
@@ -188,10 +205,65 @@ def test_damage_is_told_before_training_begins(
     assert not (home / "models").exists()
 
 
+def test_an_encoder_of_another_width_than_its_features_is_told_before_training_begins(
+    home: Path, train_tiny: Callable[..., Any]
+) -> None:
+    config = home / "data" / "birds" / "text" / "hashed-words" / "config.json"
+    entry = json.loads(config.read_text())
+    config.write_text(json.dumps(entry | {"options": entry["options"] | {"width": 64}}))
+    done = train_tiny(1, "--steps", 2)
+    assert done.code == 3, done.err
+    assert done.says("holds features of width 512", "gives 64", "stackgan prepare --data birds --force")
+    assert not (home / "models").exists()
+
+
 def test_attributes_that_are_no_json_are_refused(folder: Path) -> None:
     rewrite(folder / "test" / "data-00000.arrow", lambda table: with_values(table, "attributes", ["{"] * len(table)))
     with pytest.raises(DataError, match="attributes"):
         _ = PreparedData(folder).test.attributes
+
+
+def test_attributes_and_what_captions_state_of_them_are_whole(folder: Path) -> None:
+    path = folder / "test" / "data-00000.arrow"
+    rewrite(path, lambda table: with_values(table, "attributes", ['{"colour": "red"}'] * len(table)))
+    with pytest.raises(DataError, match=r"attributes in .*test cannot be read: .* is missing"):
+        _ = PreparedData(folder).test.attributes
+    rewrite(path, lambda table: with_values(table, "stated", [[["head"]]] * len(table)))
+    with pytest.raises(DataError, match=r"Picture 0 of .*test states attributes for another number of captions"):
+        _ = PreparedData(folder).test.stated
+
+
+DAMAGING = """
+import random, sys
+from pathlib import Path
+from stackgan_cli.dataset.prepared import PreparedData
+from stackgan_cli.errors import DataError
+path = Path(sys.argv[1]) / "test" / "data-00000.arrow"
+whole, chance, read = path.read_bytes(), random.Random(0), 0
+for _ in range(400):
+    data = bytearray(whole)
+    for _ in range(chance.randint(1, 3)):
+        # Most of what stands behind are pixels.
+        at = chance.randrange(3000) // 4 * 4
+        data[at : at + 4] = chance.choice((b"\\xff\\xff\\xff\\x7f", b"\\xff" * 4, b"\\0" * 4, chance.randbytes(4)))
+    path.unlink()
+    path.write_bytes(data[: chance.choice((len(data), len(data), chance.randrange(len(data))))])
+    try:
+        split = PreparedData(Path(sys.argv[1])).test
+        for values in (split.names, list(split.captions), split.attributes, split.stated, list(split.digests())):
+            assert len(values) == len(split)
+        split.pictures(range(len(split)), 16)
+        read += 1
+    except DataError as error:
+        assert str(path.parent) in error.message and error.hint
+print(read)
+"""
+
+
+def test_random_damage_ends_in_rows_or_in_one_error_and_never_in_a_crash(folder: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", DAMAGING, folder], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert 0 < int(done.stdout) < 400
 
 
 def test_features_of_other_captions_are_refused(folder: Path) -> None:
