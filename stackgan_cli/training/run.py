@@ -129,7 +129,7 @@ class TrainingRun:
         if restart and self._writes:
             # Only now, when the new run is known to be able to begin.
             self._set_aside()
-        self._trail = Trail(self.run_folder, options.machine, evaluated=settings.eval_every > 0)
+        self._trail = Trail(self.run_folder, options.machine, evaluated=self._evaluation is not None)
         self.step = self._take_up(0) if restart and trial else self._resume()
         self._publisher = Publisher(
             folder,
@@ -254,7 +254,11 @@ class TrainingRun:
         from stackgan_cli.training.evaluating import GeneratorEvaluation
 
         sketch_mean = self.stage == 2 and ModelFolder(self.folder).stage_record(1).condition == "mean"
-        return GeneratorEvaluation(self.data, self.settings, self.samples, self._progress, sketch_mean=sketch_mean)
+        try:
+            return GeneratorEvaluation(self.data, self.settings, self.samples, self._progress, sketch_mean=sketch_mean)
+        except DataError as error:
+            self._progress.warn(f"Nothing is measured while this trains: {error.message}")
+            return None
 
     def _evaluate(self) -> RunNumbers | None:
         """Measure the generator as it is."""

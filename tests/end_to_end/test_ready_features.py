@@ -70,6 +70,24 @@ def test_the_whole_way(
     assert PreparedData(empty_home / "data" / "mine").encoders == ["precomputed-char-cnn-rnn", "hashed-words"]
 
 
+def test_where_nothing_can_measure_the_pictures_that_is_said_once_and_training_goes_on(
+    stackgan: Callable[..., Any], source: Path, empty_home: Path, tiny_options: Callable[[int], list[str]]
+) -> None:
+    shutil.rmtree(source / "text")
+    for split in ("train", "test"):
+        (source / split / "class_info.pickle").unlink()
+    assert stackgan("prepare", "--data", "mine", "--source", source, "--resolution", 16).code == 0
+    evaluated = ("--set", "eval_every=1", "--set", "checkpoint_every=1", "--steps", 3)
+    done = stackgan("train-stage1", "--data", "mine", "--recipe", "quick", *tiny_options(1), *evaluated)
+    assert done.code == 0, done.err
+    assert done.err.count("Nothing is measured while this trains:") == 1
+    assert done.says("learns attributes, classes or captions, and this data has none of them")
+    # The best one is told by what can be had.
+    best = json.loads((empty_home / "models/mine/training/stage1/best/checkpoint.json").read_text())
+    assert best["distance"] > 0
+    assert best["evaluation"] is None
+
+
 def test_what_is_said_to_do_next_can_be_done_with_them(
     stackgan: Callable[..., Any], source: Path, tiny_options: Callable[[int], list[str]]
 ) -> None:

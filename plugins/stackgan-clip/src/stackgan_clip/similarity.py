@@ -17,7 +17,7 @@ class CaptionSimilarity:
     ceiling, and what shuffled captions come to the floor.
     """
 
-    title = "picture-caption similarity"
+    title = "caption similarity"
     better = "higher"
     needs = frozenset({"caption_features"})
 
