@@ -18,11 +18,11 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 if TYPE_CHECKING:
     from stackgan_cli.console import ConsoleProgress
-    from stackgan_cli.drawn_pictures import PipelineOutput
+    from stackgan_cli.drawing.pictures import PipelineOutput
     from stackgan_cli.errors import StackganError
     from stackgan_cli.evaluation.evaluate import evaluate
     from stackgan_cli.evaluation.request import EvaluateRequest
-    from stackgan_cli.model_folder import ModelFolder
+    from stackgan_cli.models.folder import ModelFolder
     from stackgan_cli.pipeline import Pipeline
     from stackgan_cli.preparing.prepare import prepare
     from stackgan_cli.preparing.request import PrepareRequest
@@ -48,9 +48,9 @@ __all__ = [
 _WHERE = {
     "ConsoleProgress": "console",
     "EvaluateRequest": "evaluation.request",
-    "ModelFolder": "model_folder",
+    "ModelFolder": "models.folder",
     "Pipeline": "pipeline",
-    "PipelineOutput": "drawn_pictures",
+    "PipelineOutput": "drawing.pictures",
     "PrepareRequest": "preparing.request",
     "Progress": "progress",
     "ProgressCallback": "progress",

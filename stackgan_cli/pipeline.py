@@ -13,14 +13,14 @@ from stackgan_cli.components.protocols import CoversCaptions, DrawsCondition, St
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.results import pictures_fault, range_fault, text_fault
 from stackgan_cli.components.storage import blame_version, load_weights, read_weights, version_note
-from stackgan_cli.drawing import Drawing
-from stackgan_cli.drawn_pictures import LARGEST_SEED, PipelineOutput, Request, seeds_of
+from stackgan_cli.drawing.pictures import LARGEST_SEED, PipelineOutput, Request, seeds_of
+from stackgan_cli.drawing.rows import Drawing
 from stackgan_cli.errors import ComponentError, ModelError, UsageError
-from stackgan_cli.model_check import refuse_other_width
-from stackgan_cli.model_finding import find_model
-from stackgan_cli.model_folder import STAGES, copy_model
+from stackgan_cli.models.check import refuse_other_width
+from stackgan_cli.models.finding import find_model
+from stackgan_cli.models.folder import STAGES, copy_model
+from stackgan_cli.models.vocabulary import read_vocabulary, unknown_words
 from stackgan_cli.pictures.pixels import OutputType, as_output, to_bytes
-from stackgan_cli.vocabulary import read_vocabulary, unknown_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from stackgan_cli.components.entries import ComponentEntry
     from stackgan_cli.components.protocols import TextFeatures
-    from stackgan_cli.drawn_pictures import Drawn
+    from stackgan_cli.drawing.pictures import Drawn
     from stackgan_cli.machine import Machine
-    from stackgan_cli.model_folder import ModelFolder
+    from stackgan_cli.models.folder import ModelFolder
 
 _UNKNOWN_SHOWN = 8
 """Words that the model has never met that are named."""
@@ -73,8 +73,8 @@ class Pipeline:
     """A trained model, ready to draw.
 
     A picture depends on its prompt, its seed and the model, and on nothing else: not on how many are drawn, nor on
-    what is drawn beside it, nor on the number of threads; :mod:`stackgan_cli.drawing` tells how. (Another precision or
-    another kind of device rounds differently, by less than one can see.)
+    what is drawn beside it, nor on the number of threads; :mod:`stackgan_cli.drawing.rows` tells how.
+    (Another precision or another kind of device rounds differently, by less than one can see.)
 
     Args:
         model: the folder.

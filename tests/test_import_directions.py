@@ -21,15 +21,15 @@ MODULES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for
 FLOORS = (
     ("errors", "progress", "randomness"),
     ("files", "parsing", "formats", "console", "interrupts", "locks"),
-    ("home", "manifests", "machine", "ranks", "room", "single_threads", "pictures", "downloads"),
-    ("components", "recipes", "drawn_pictures"),
-    ("model_card", "model_check", "model_fetching", "model_finding", "model_folder", "model_manifest", "vocabulary"),
+    ("home", "manifests", "machine", "ranks", "room", "pictures", "downloads"),
+    ("components", "recipes"),
+    ("models",),
     ("readers", "drawn_birds", "text_encoders", "generators", "discriminators", "objectives", "extractors"),
     ("dataset",),
     ("preparing",),
-    ("evaluation", "drawing", "pipeline", "converting"),
+    ("evaluation", "drawing", "pipeline"),
     ("training",),
-    ("exporting", "interpolating", "pushing"),
+    ("sharing",),
     ("generating", "serving"),
     ("commands",),
     ("app", "__init__", "__main__"),
@@ -41,8 +41,8 @@ ORDINARY = {"folder", "matching", "words"}
 
 DEFAULTS = {
     ("commands/convert.py", "port"),
-    ("converting.py", "port"),
-    ("converting.py", "precomputed"),
+    ("sharing/converting.py", "port"),
+    ("sharing/converting.py", "precomputed"),
     ("evaluation/request.py", "domain-classifier"),
     *(("evaluation/run_evaluation.py", name) for name in ("attribute-accuracy", "frechet-distance")),
     *(("evaluation/run_evaluation.py", name) for name in ("kernel-distance", "r-precision")),
@@ -103,7 +103,7 @@ def test_text_encoders_and_networks_know_nothing_of_each_other() -> None:
 
 WITHOUT_TORCH = {
     *("components", "errors", "files", "manifests", "home", "console", "progress"),
-    *("commands", "generating", "app", "recipes", "model_check", "model_folder", "model_finding"),
+    *("commands", "generating", "app", "recipes", "models"),
 }
 
 

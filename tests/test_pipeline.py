@@ -15,10 +15,10 @@ from stackgan_cli.components.component import Kind
 from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import save_component
-from stackgan_cli.drawn_pictures import Request
+from stackgan_cli.drawing.pictures import Request
 from stackgan_cli.errors import ComponentError, ModelError, UsageError
 from stackgan_cli.machine import choose_machine
-from stackgan_cli.model_folder import ModelFolder
+from stackgan_cli.models.folder import ModelFolder
 from stackgan_cli.pictures.picture_files import read_facts
 
 

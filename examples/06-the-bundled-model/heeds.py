@@ -13,7 +13,7 @@ import torch
 
 from stackgan_cli import Pipeline
 from stackgan_cli.dataset.prepared import PreparedData
-from stackgan_cli.drawn_pictures import Request
+from stackgan_cli.drawing.pictures import Request
 from stackgan_cli.evaluation.fitted_extractors import fitted_extractor
 from stackgan_cli.home import existing_data
 from stackgan_cli.progress import IGNORED

@@ -34,8 +34,8 @@ def complete_model() -> Iterable[str]:
     """Names of models: those of the home folder, those that packages bring, and those fetched from the Hub."""
     from stackgan_cli.components.resources import resources
     from stackgan_cli.home import MANIFEST, names
-    from stackgan_cli.model_fetching import hub_names
-    from stackgan_cli.model_finding import BUNDLED, GROUP
+    from stackgan_cli.models.fetching import hub_names
+    from stackgan_cli.models.finding import BUNDLED, GROUP
 
     mine = names("models", MANIFEST)
     # In the home folder a name means another model.
@@ -82,8 +82,8 @@ def complete_crop() -> Iterable[str]:
 @_quietly
 def complete_checkpoint(context: typer.Context) -> Iterable[str]:
     """Checkpoints of the model, and of the stage, that stand on the line."""
-    from stackgan_cli.model_fetching import hub_names, is_hub_name
-    from stackgan_cli.model_finding import find_model
+    from stackgan_cli.models.fetching import hub_names, is_hub_name
+    from stackgan_cli.models.finding import find_model
 
     name = context.params.get("model")
     if name is not None and is_hub_name(name) and name not in hub_names():

@@ -62,8 +62,8 @@ def convert(
 ) -> None:
     """Make a model of the weights that the authors' PyTorch code saved: it draws the pictures that they draw."""
     from stackgan_cli.console import print_json, say, suggest
-    from stackgan_cli.converting import ConvertRequest
-    from stackgan_cli.converting import convert as converting
+    from stackgan_cli.sharing.converting import ConvertRequest
+    from stackgan_cli.sharing.converting import convert as converting
 
     called = name or generator.stem
     model = converting(

@@ -21,7 +21,7 @@ def environment(json: Json = False) -> None:
     from stackgan_cli.console import page, print_json
     from stackgan_cli.home import DATA_MANIFEST, home, names
     from stackgan_cli.machine import choose_machine
-    from stackgan_cli.model_finding import model_names
+    from stackgan_cli.models.finding import model_names
 
     def found(package: str) -> str:
         try:

@@ -47,16 +47,16 @@ def export(
 ) -> None:
     """Write a model as one graph, text features and noise in, pictures out, checked against the model itself."""
     from stackgan_cli.console import ConsoleProgress, print_json, say
-    from stackgan_cli.model_finding import find_model
+    from stackgan_cli.models.finding import find_model
 
     found = find_model(model, ConsoleProgress())
     last = stage or found.stages[-1]
     found.stage_folder(last)
     say(f"Exporting {found.name}, Stage-{'I' * last}; this takes a minute ...")
 
-    from stackgan_cli.exporting import DESCRIPTION, FORMATS
-    from stackgan_cli.exporting import export as exporting
     from stackgan_cli.pipeline import Pipeline
+    from stackgan_cli.sharing.exporting import DESCRIPTION, FORMATS
+    from stackgan_cli.sharing.exporting import export as exporting
 
     folder = output or Path(found.folder.name)
     pipeline = Pipeline.from_pretrained(found.folder, device="cpu", precision="float32")

@@ -16,7 +16,7 @@ from stackgan_cli.commands.picture_page import picture_facts, show_picture
 
 if TYPE_CHECKING:
     from stackgan_cli.dataset.manifest import DataManifest
-    from stackgan_cli.model_folder import ModelFolder
+    from stackgan_cli.models.folder import ModelFolder
 
 EPILOG = """Examples:
 
@@ -64,7 +64,7 @@ def info(
 
 def _list(json: bool) -> None:
     from stackgan_cli.console import print_json, table
-    from stackgan_cli.model_finding import list_models
+    from stackgan_cli.models.finding import list_models
 
     opened, unusable = list_models()
     models = [_model_facts(model) for model in opened]
@@ -133,7 +133,7 @@ def _look(what: str) -> _Found:
     from stackgan_cli.errors import DataError, ModelError
     from stackgan_cli.files import given_path
     from stackgan_cli.home import DATA_MANIFEST, data_folder, is_path, names
-    from stackgan_cli.model_finding import place_of_model
+    from stackgan_cli.models.finding import place_of_model
     from stackgan_cli.pictures.picture_files import read_facts
 
     path = given_path(what) if what.startswith("~") else Path(what)

@@ -6,14 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stackgan_cli.model_folder import ModelFolder
-    from stackgan_cli.model_manifest import StageRecord
+    from stackgan_cli.models.folder import ModelFolder
+    from stackgan_cli.models.manifest import StageRecord
 
 
 def model_facts(model: ModelFolder) -> dict[str, Any]:
     """Give what is known of a model as plain values; the keys are the same for every model."""
     from stackgan_cli.files import bytes_in
-    from stackgan_cli.vocabulary import read_vocabulary
+    from stackgan_cli.models.vocabulary import read_vocabulary
 
     manifest, brought = model.manifest, model.resource
     known = read_vocabulary(model.folder)

@@ -49,8 +49,8 @@ def push(
     """Share a model on the Hugging Face Hub: what draws of it, and a card with pictures that it drew."""
     from stackgan_cli.console import ConsoleProgress, out, print_json, say, table
     from stackgan_cli.files import size_text
-    from stackgan_cli.pushing import PushRequest, plan_push, require_token
-    from stackgan_cli.pushing import push as pushing
+    from stackgan_cli.sharing.pushing import PushRequest, plan_push, require_token
+    from stackgan_cli.sharing.pushing import push as pushing
 
     request = PushRequest(model=model, repository=repository, private=private, prompts=tuple(prompt or ()))
     if not dry_run:

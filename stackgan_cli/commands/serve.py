@@ -54,7 +54,7 @@ def serve(
     """
     _refuse_missing()
     from stackgan_cli.console import ConsoleProgress, out, patience, print_json, say, warn
-    from stackgan_cli.model_finding import find_model
+    from stackgan_cli.models.finding import find_model
     from stackgan_cli.serving.server import serve as serving
     from stackgan_cli.serving.server import take_place
 

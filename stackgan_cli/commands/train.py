@@ -248,7 +248,7 @@ def _run(request: TrainRequest, json: bool) -> None:
 def _what_is_kept(request: TrainRequest) -> Callable[[], str]:
     """What to say of a run that could not save before it ended."""
     from stackgan_cli.home import data_folder, model_folder
-    from stackgan_cli.model_folder import checkpoints_of
+    from stackgan_cli.models.folder import checkpoints_of
 
     folder = model_folder(request.name or data_folder(request.data).name)
     run = folder / "training" / f"stage{request.stage}"

@@ -15,7 +15,7 @@ from stackgan_cli.evaluation.samples import drawn_pictures, reordered
 from stackgan_cli.files import atomic_file
 from stackgan_cli.home import home
 from stackgan_cli.manifests import Manifest, write_json
-from stackgan_cli.model_finding import place_of_model
+from stackgan_cli.models.finding import place_of_model
 from stackgan_cli.pictures.picture_files import slug
 from stackgan_cli.pictures.pixels import to_pictures
 from stackgan_cli.pictures.sheets import systems_sheet

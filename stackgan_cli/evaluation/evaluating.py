@@ -17,7 +17,7 @@ from stackgan_cli.evaluation.rows import measured_rows
 from stackgan_cli.evaluation.samples import choose_samples
 from stackgan_cli.home import existing_data
 from stackgan_cli.machine import choose_machine
-from stackgan_cli.model_folder import hash_of
+from stackgan_cli.models.folder import hash_of
 from stackgan_cli.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stackgan_cli.evaluation.protocols.protocol import CaptionChoice
     from stackgan_cli.evaluation.request import EvaluateRequest
     from stackgan_cli.evaluation.rows import Measured
-    from stackgan_cli.model_folder import ModelFolder
+    from stackgan_cli.models.folder import ModelFolder
     from stackgan_cli.progress import Progress
 
 _SAME_MEASURE = "models measured with this extractor's sha256 and this number of pictures, and nothing else"

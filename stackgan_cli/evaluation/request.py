@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import UsageError
 from stackgan_cli.home import MANIFEST, data_folder, names
-from stackgan_cli.model_finding import place_of_model
+from stackgan_cli.models.finding import place_of_model
 from stackgan_cli.progress import SILENT
 
 if TYPE_CHECKING:
-    from stackgan_cli.model_finding import ModelPlace
+    from stackgan_cli.models.finding import ModelPlace
     from stackgan_cli.progress import Progress
 
 DEFAULT_EXTRACTOR = "domain-classifier"

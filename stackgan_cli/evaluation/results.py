@@ -15,7 +15,7 @@ from stackgan_cli.manifests import Manifest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stackgan_cli.model_folder import ModelFolder
+    from stackgan_cli.models.folder import ModelFolder
 
 
 class Measurement(Manifest):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from stackgan_cli.drawn_pictures import Request
+    from stackgan_cli.drawing.pictures import Request
 
 
 class ContactSheet:

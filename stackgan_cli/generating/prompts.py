@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stackgan_cli.drawn_pictures import MOST_STOPS, Request, Stop, stops_of
+from stackgan_cli.drawing.pictures import MOST_STOPS, Request, Stop, stops_of
 from stackgan_cli.errors import UsageError
 from stackgan_cli.generating.prompt_files import PromptFile
 

@@ -123,7 +123,7 @@ class Generation:
 
     def _way(self, pipeline: Pipeline, stage: int) -> Written:
         """Draw the way through all prompts or seeds, and write it as one file."""
-        from stackgan_cli import interpolating
+        from stackgan_cli.drawing import interpolating
 
         stops, count = self._prompts.stops(), self._request.frames
         frames = interpolating.frames(pipeline, stops, count, stage=stage)
@@ -150,7 +150,7 @@ class Generation:
             warn(f"So it is with {others:,} more prompts.")
 
     def _loaded(self) -> Pipeline:
-        from stackgan_cli.model_finding import find_model
+        from stackgan_cli.models.finding import find_model
 
         request = self._request
         folder = find_model(request.model)

@@ -6,7 +6,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
-from stackgan_cli.drawn_pictures import LARGEST_SEED
+from stackgan_cli.drawing.pictures import LARGEST_SEED
 from stackgan_cli.errors import UsageError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from stackgan_cli.drawn_pictures import Stop
+    from stackgan_cli.drawing.pictures import Stop
     from stackgan_cli.generating.writing import Written
     from stackgan_cli.pipeline import Pipeline
 
@@ -26,7 +26,7 @@ def check_way(output: Path, format: str) -> None:  # noqa: A002
     Raises:
         UsageError: there is a file of this name, it is of no known format, or ``--format`` stands beside it.
     """
-    from stackgan_cli.interpolating import ANIMATIONS
+    from stackgan_cli.drawing.interpolating import ANIMATIONS
     from stackgan_cli.pictures.picture_files import check_target
 
     if format != "png":
@@ -54,8 +54,8 @@ def write_way(
         UsageError: a file has come to be where it is to be written.
         StackganError: it cannot be written.
     """
+    from stackgan_cli.drawing.interpolating import ANIMATIONS, animation, facts_of, stem_of
     from stackgan_cli.generating.writing import Written
-    from stackgan_cli.interpolating import ANIMATIONS, animation, facts_of, stem_of
     from stackgan_cli.pictures.picture_files import save_file, save_new_file, save_picture
     from stackgan_cli.pictures.sheets import strip
 

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stackgan_cli.drawn_pictures import Request
+from stackgan_cli.drawing.pictures import Request
 from stackgan_cli.generating.contact_sheet import ContactSheet
 from stackgan_cli.pictures.decoding import load_picture
 from stackgan_cli.pictures.picture_files import FORMATS, save_new_picture, save_picture, slug
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from stackgan_cli.drawn_pictures import Drawn, Stop
+    from stackgan_cli.drawing.pictures import Drawn, Stop
     from stackgan_cli.generating.picture_list import Finished, PictureList
     from stackgan_cli.generating.prompts import Prompts
     from stackgan_cli.pipeline import Pipeline

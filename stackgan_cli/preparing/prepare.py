@@ -13,8 +13,8 @@ from stackgan_cli.errors import DataError, StackganError
 from stackgan_cli.files import at_home
 from stackgan_cli.home import DATA_MANIFEST, data_folder
 from stackgan_cli.locks import only_one
-from stackgan_cli.model_finding import find_model
-from stackgan_cli.model_folder import hash_of
+from stackgan_cli.models.finding import find_model
+from stackgan_cli.models.folder import hash_of
 from stackgan_cli.preparing.planning import earlier_plan, plan_for
 from stackgan_cli.preparing.recognising import ready_features
 from stackgan_cli.preparing.sources import forget_unpacked
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from stackgan_cli.dataset.manifest import DataManifest
     from stackgan_cli.dataset.prepared import PreparedData
-    from stackgan_cli.model_folder import ModelFolder
+    from stackgan_cli.models.folder import ModelFolder
     from stackgan_cli.preparing.planning import Plan
     from stackgan_cli.preparing.request import PrepareRequest
     from stackgan_cli.preparing.surveying import Survey

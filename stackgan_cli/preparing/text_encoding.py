@@ -18,7 +18,7 @@ from stackgan_cli.components.storage import save_component
 from stackgan_cli.dataset.caption_features import encode_all
 from stackgan_cli.errors import DataError
 from stackgan_cli.files import atomic_folder, sweep
-from stackgan_cli.model_folder import copy_component, hash_of
+from stackgan_cli.models.folder import copy_component, hash_of
 from stackgan_cli.preparing.writing import with_encoder
 from stackgan_cli.randomness import seed_of
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from stackgan_cli.components.binding import Binding
     from stackgan_cli.dataset.prepared import PreparedData, Split
-    from stackgan_cli.model_folder import ModelFolder
+    from stackgan_cli.models.folder import ModelFolder
     from stackgan_cli.progress import Progress
 
 _HEADER_BYTES = 1024

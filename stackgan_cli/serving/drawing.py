@@ -7,8 +7,8 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stackgan_cli import interpolating
-from stackgan_cli.drawn_pictures import Request, stops_of
+from stackgan_cli.drawing import interpolating
+from stackgan_cli.drawing.pictures import Request, stops_of
 from stackgan_cli.pictures.picture_files import encoded, slug
 from stackgan_cli.serving.refusals import RefusalError
 from stackgan_cli.serving.schema import DrawnPicture, GenerateAnswer, InterpolateAnswer, PictureFile
@@ -16,7 +16,7 @@ from stackgan_cli.serving.schema import DrawnPicture, GenerateAnswer, Interpolat
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stackgan_cli.drawn_pictures import Drawn
+    from stackgan_cli.drawing.pictures import Drawn
     from stackgan_cli.pipeline import Pipeline
     from stackgan_cli.serving.schema import GenerateRequest, InterpolateRequest
     from stackgan_cli.serving.shelf import ModelShelf

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from stackgan_cli.console import say
 from stackgan_cli.home import MANIFEST
-from stackgan_cli.model_finding import list_models
-from stackgan_cli.model_folder import ModelFolder
+from stackgan_cli.models.finding import list_models
+from stackgan_cli.models.folder import ModelFolder
 from stackgan_cli.pipeline import Pipeline
 from stackgan_cli.serving.refusals import RefusalError
 

@@ -17,7 +17,7 @@ from stackgan_cli.dataset.batches import Batches
 from stackgan_cli.dataset.prepared import CaptionedSplit
 from stackgan_cli.errors import SettingsError
 from stackgan_cli.files import atomic_folder
-from stackgan_cli.model_folder import STAGES, hash_of, objective_file
+from stackgan_cli.models.folder import STAGES, hash_of, objective_file
 from stackgan_cli.progress import SILENT
 from stackgan_cli.randomness import seed_of
 from stackgan_cli.training.parts import Goal, Judge, Part, StageParts, judge_file

@@ -36,7 +36,7 @@ from stackgan_cli.components.protocols import (
 from stackgan_cli.components.results import judgements_fault, pictures_fault, refuse, terms_fault
 from stackgan_cli.dataset.prefetching import batches_ahead
 from stackgan_cli.machine import place
-from stackgan_cli.model_folder import objective_file
+from stackgan_cli.models.folder import objective_file
 from stackgan_cli.randomness import generator_for
 from stackgan_cli.ranks import ALONE
 from stackgan_cli.training.distribution import (

@@ -6,10 +6,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from stackgan_cli.errors import DataError
-from stackgan_cli.model_folder import hash_of, save_stage, save_text_encoder, stage_record
-from stackgan_cli.model_manifest import DataRecord, StageRecord, StartRecord
-from stackgan_cli.vocabulary import FILE as VOCABULARY
-from stackgan_cli.vocabulary import read_vocabulary, write_vocabulary
+from stackgan_cli.models.folder import hash_of, save_stage, save_text_encoder, stage_record
+from stackgan_cli.models.manifest import DataRecord, StageRecord, StartRecord
+from stackgan_cli.models.vocabulary import FILE as VOCABULARY
+from stackgan_cli.models.vocabulary import read_vocabulary, write_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from stackgan_cli.components.entries import ComponentEntry
     from stackgan_cli.dataset.prepared import PreparedData
-    from stackgan_cli.model_folder import ModelFolder
+    from stackgan_cli.models.folder import ModelFolder
     from stackgan_cli.recipes.schema import StageSettings
     from stackgan_cli.training.loop import StageTask
 

@@ -9,7 +9,7 @@ from stackgan_cli.errors import ModelError, SettingsError
 from stackgan_cli.files import discard, sweep
 from stackgan_cli.home import MANIFEST, model_folder, shell_name
 from stackgan_cli.locks import is_lock
-from stackgan_cli.model_folder import ModelFolder, checkpoints_of, hash_of, set_aside, stage_record
+from stackgan_cli.models.folder import ModelFolder, checkpoints_of, hash_of, set_aside, stage_record
 from stackgan_cli.recipes.loading import check, read_toml, with_full_names
 from stackgan_cli.recipes.schema import MAY_CHANGE, StageSettings
 from stackgan_cli.training.checkpoints import (

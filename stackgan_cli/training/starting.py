@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from stackgan_cli.components.component import Kind
 from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_weights, read_entry, read_weights
 from stackgan_cli.errors import ModelError
-from stackgan_cli.model_folder import STAGES, hash_of, is_objective
+from stackgan_cli.models.folder import STAGES, hash_of, is_objective
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from stackgan_cli.components.entries import ComponentEntry
     from stackgan_cli.dataset.prepared import PreparedData
-    from stackgan_cli.model_folder import ModelFolder
+    from stackgan_cli.models.folder import ModelFolder
     from stackgan_cli.training.loop import StageTask
 
 

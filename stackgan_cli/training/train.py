@@ -15,8 +15,8 @@ from stackgan_cli.components.storage import version_note
 from stackgan_cli.errors import StackganError
 from stackgan_cli.home import existing_data, model_folder
 from stackgan_cli.locks import only_one
-from stackgan_cli.model_finding import find_model, refuse_folder_of_package
-from stackgan_cli.model_folder import ModelFolder, checkpoints_of, stage_record
+from stackgan_cli.models.finding import find_model, refuse_folder_of_package
+from stackgan_cli.models.folder import ModelFolder, checkpoints_of, stage_record
 from stackgan_cli.progress import SILENT
 
 if TYPE_CHECKING:

@@ -203,7 +203,7 @@ def test_results_on_every_data_set_are_kept_and_can_be_read_again(
     from stackgan_cli import EvaluateRequest
     from stackgan_cli import evaluate as measure
     from stackgan_cli.evaluation.results import Results, results_path
-    from stackgan_cli.model_finding import find_model
+    from stackgan_cli.models.finding import find_model
 
     printed = evaluate("--json", "--precision", "float32").json
     (home / "data" / "birds").rename(home / "data" / "others")

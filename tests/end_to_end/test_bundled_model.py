@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stackgan_cli.drawn_birds.palette import PLUMAGE
-from stackgan_cli.model_finding import find_model
+from stackgan_cli.models.finding import find_model
 from stackgan_cli.pipeline import Pipeline
 
 COLOURS = ("red", "blue", "green", "yellow", "black", "white")

@@ -23,8 +23,8 @@ from torch.nn import functional as F
 from stackgan_cli.components.component import Kind
 from stackgan_cli.components.registry import find
 from stackgan_cli.dataset.prepared import PreparedData
-from stackgan_cli.model_folder import save_stage, save_text_encoder
-from stackgan_cli.model_manifest import DataRecord, StageRecord
+from stackgan_cli.models.folder import save_stage, save_text_encoder
+from stackgan_cli.models.manifest import DataRecord, StageRecord
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("on_one_thread")]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from stackgan_cli.model_folder import hash_of
+from stackgan_cli.models.folder import hash_of
 
 
 @pytest.mark.parametrize("stage", [1, 2])

@@ -6,7 +6,7 @@ import pytest
 
 from stackgan_cli import EvaluateRequest
 from stackgan_cli.errors import ModelError, UsageError
-from stackgan_cli.model_finding import place_of_model
+from stackgan_cli.models.finding import place_of_model
 
 
 def test_what_cannot_be_meant_is_refused() -> None:

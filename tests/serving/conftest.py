@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from stackgan_cli.machine import choose_machine
-from stackgan_cli.model_finding import find_model
+from stackgan_cli.models.finding import find_model
 from stackgan_cli.serving.application import application
 from stackgan_cli.serving.guard import Admission
 from stackgan_cli.serving.shelf import ModelShelf

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from stackgan_cli.components.resources import Resource, broken_resources, find_resource, resources
 from stackgan_cli.errors import ModelError, StackganError
 from stackgan_cli.home import MANIFEST, home, is_path, model_folder, names
-from stackgan_cli.model_fetching import fetched, hub_folder, hub_names, is_hub_name
+from stackgan_cli.models.fetching import fetched, hub_folder, hub_names, is_hub_name
 from stackgan_cli.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stackgan_cli.model_folder import ModelFolder
+    from stackgan_cli.models.folder import ModelFolder
     from stackgan_cli.progress import Progress
 
 GROUP = "stackgan.models"
@@ -48,7 +48,7 @@ class ModelPlace:
             ModelError: the manifest is missing, damaged, or of a later format.
         """
         # What checks manifests takes longer to import than a page of help to show.
-        from stackgan_cli.model_folder import ModelFolder
+        from stackgan_cli.models.folder import ModelFolder
 
         return ModelFolder(self.folder, self.resource, self.called)
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from stackgan_cli import Pipeline, interpolating
+from stackgan_cli import Pipeline
 from stackgan_cli.components.protocols import TextFeatures
-from stackgan_cli.drawn_pictures import Request, Stop
+from stackgan_cli.drawing import interpolating
+from stackgan_cli.drawing.pictures import Request, Stop
 from stackgan_cli.errors import UsageError
 
 BIRDS = ("a small red bird", "a large blue bird with black wings", "a white bird standing in snow")

@@ -21,10 +21,10 @@ from stackgan_cli.errors import ModelError, UsageError
 from stackgan_cli.files import atomic_folder
 from stackgan_cli.home import MANIFEST, shell_name
 from stackgan_cli.manifests import checked, read_json, write_json
-from stackgan_cli.model_card import write_card
-from stackgan_cli.model_check import refuse_misfits
-from stackgan_cli.model_manifest import FORMAT, DataRecord, ModelManifest, StageRecord
-from stackgan_cli.vocabulary import FILE as VOCABULARY
+from stackgan_cli.models.card import write_card
+from stackgan_cli.models.check import refuse_misfits
+from stackgan_cli.models.manifest import FORMAT, DataRecord, ModelManifest, StageRecord
+from stackgan_cli.models.vocabulary import FILE as VOCABULARY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

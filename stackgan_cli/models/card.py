@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from stackgan_cli.model_manifest import ModelManifest, StageRecord
+    from stackgan_cli.models.manifest import ModelManifest, StageRecord
 
 
 CARD = "README.md"

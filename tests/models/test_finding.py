@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from stackgan_cli.errors import ModelError
-from stackgan_cli.model_finding import find_model, model_names, place_of_model
+from stackgan_cli.models.finding import find_model, model_names, place_of_model
 from stackgan_cli.pictures.picture_files import read_facts
 
 Stackgan = Callable[..., Any]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stackgan_cli.errors import ModelError
-from stackgan_cli.model_folder import ModelFolder, set_aside
+from stackgan_cli.models.folder import ModelFolder, set_aside
 
 
 def generate(stackgan: Callable[..., Any], tmp_path: Path) -> Any:

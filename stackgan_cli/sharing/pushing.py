@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from stackgan_cli.downloads.hub import LOG_IN, checked_repository, hub_api, hub_refusals_told
 from stackgan_cli.errors import StackganError, UsageError
 from stackgan_cli.home import MANIFEST
-from stackgan_cli.model_card import CARD, card, newest_sheets
-from stackgan_cli.model_finding import find_model
-from stackgan_cli.model_folder import drawing_files
+from stackgan_cli.models.card import CARD, card, newest_sheets
+from stackgan_cli.models.finding import find_model
+from stackgan_cli.models.folder import drawing_files
 from stackgan_cli.pictures.sheets import sheet
 from stackgan_cli.pipeline import Pipeline
 from stackgan_cli.progress import SILENT
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from huggingface_hub import HfApi
 
-    from stackgan_cli.model_folder import ModelFolder
+    from stackgan_cli.models.folder import ModelFolder
     from stackgan_cli.progress import Progress
 
 DRAWN = "samples.png"

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 import torch
 
-from stackgan_cli.single_threads import in_order
+from stackgan_cli.drawing.single_threads import in_order
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import onnxruntime
 import pytest
 import torch
 
-from stackgan_cli import exporting
-from stackgan_cli.exporting import export, inverse_error_function
 from stackgan_cli.pipeline import Pipeline
+from stackgan_cli.sharing import exporting
+from stackgan_cli.sharing.exporting import export, inverse_error_function
 
 PROMPTS = ("a small red bird", "a blue bird")
 

@@ -16,14 +16,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from stackgan_cli.components.protocols import TextFeatures
-from stackgan_cli.drawn_pictures import Drawn
+from stackgan_cli.drawing.pictures import Drawn
+from stackgan_cli.drawing.single_threads import in_order
 from stackgan_cli.pictures.pixels import to_pictures
-from stackgan_cli.single_threads import in_order
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from stackgan_cli.drawn_pictures import Request
+    from stackgan_cli.drawing.pictures import Request
     from stackgan_cli.pipeline import Pipeline
 
 Result = TypeVar("Result")

@@ -12,7 +12,7 @@ import pytest
 
 from stackgan_cli.components import storage
 from stackgan_cli.errors import ModelError
-from stackgan_cli.model_finding import find_model
+from stackgan_cli.models.finding import find_model
 from stackgan_cli.pipeline import Pipeline
 
 PLACES = {"text_encoder": ("text_encoder",), "stage1": ("stages", "1", "generator")}

@@ -19,11 +19,11 @@ from torch import Tensor
 
 from stackgan_cli.components.component import Kind
 from stackgan_cli.components.protocols import TextFeatures
-from stackgan_cli.converting import ConvertRequest, convert
 from stackgan_cli.errors import ModelError, UsageError
 from stackgan_cli.generators.port_stage1 import PortStage1
-from stackgan_cli.model_folder import STAGES, ModelFolder
+from stackgan_cli.models.folder import STAGES, ModelFolder
 from stackgan_cli.pipeline import Pipeline
+from stackgan_cli.sharing.converting import ConvertRequest, convert
 
 GOLDEN = Path(__file__).parent / "golden"
 NETWORKS = GOLDEN / "stackgan_pytorch"

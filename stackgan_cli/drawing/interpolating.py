@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from stackgan_cli.components.protocols import TextFeatures
-from stackgan_cli.drawing import Row, draw_rows, on_one_thread
+from stackgan_cli.drawing.rows import Row, draw_rows, on_one_thread
 from stackgan_cli.errors import SettingsError, UsageError
 from stackgan_cli.pictures.picture_files import exif_of, slug
 from stackgan_cli.pictures.pixels import to_pictures
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from stackgan_cli.drawn_pictures import Stop
+    from stackgan_cli.drawing.pictures import Stop
     from stackgan_cli.pipeline import Pipeline
 
 ANIMATIONS = {".gif": "gif", ".webp": "webp"}

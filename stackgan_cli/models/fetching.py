@@ -83,7 +83,7 @@ def _parts(name: str) -> tuple[str, str | None]:
 
 def _fetch(repository: str, revision: str | None, target: Path, progress: Progress) -> None:
     from stackgan_cli.downloads.hub import hub_api, hub_refusals_told
-    from stackgan_cli.model_folder import FILES_THAT_DRAW, read_model_manifest
+    from stackgan_cli.models.folder import FILES_THAT_DRAW, read_model_manifest
 
     api = hub_api()
     with hub_refusals_told(api, repository, "read"):

@@ -13,10 +13,10 @@ from stackgan_cli.errors import ComponentError, ModelError, SettingsError, Usage
 from stackgan_cli.files import atomic_folder
 from stackgan_cli.formats.torch_weights import read_torch_weights
 from stackgan_cli.home import model_folder
-from stackgan_cli.model_card import write_card
-from stackgan_cli.model_finding import find_model, refuse_folder_of_package
-from stackgan_cli.model_folder import STAGES, TEXT_ENCODER, ModelFolder, hash_of, save_stage, save_text_encoder
-from stackgan_cli.model_manifest import DataRecord, StageRecord
+from stackgan_cli.models.card import write_card
+from stackgan_cli.models.finding import find_model, refuse_folder_of_package
+from stackgan_cli.models.folder import STAGES, TEXT_ENCODER, ModelFolder, hash_of, save_stage, save_text_encoder
+from stackgan_cli.models.manifest import DataRecord, StageRecord
 from stackgan_cli.recipes.loading import load_recipe
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stackgan_cli.components.entries import ComponentEntry
-    from stackgan_cli.model_manifest import ModelManifest, StageRecord
+    from stackgan_cli.models.manifest import ModelManifest, StageRecord
 
 _LARGEST_SIDE = 1 << 14
 """Pixels."""

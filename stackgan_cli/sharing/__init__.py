@@ -1,0 +1,1 @@
+"""Models that come from elsewhere and go elsewhere: published weights, graphs for other programs, the Hub."""
