@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from stackgan_cli.console import ProgressReport, patience, say, warn
+from stackgan_cli.console import ConsoleProgress, ProgressReport, patience, say, warn
 from stackgan_cli.errors import UsageError
 from stackgan_cli.generating.picture_list import PictureList
 from stackgan_cli.generating.prompts import Prompts, words_typed_apart
@@ -153,7 +153,7 @@ class Generation:
         from stackgan_cli.models.finding import find_model
 
         request = self._request
-        folder = find_model(request.model)
+        folder = find_model(request.model, ConsoleProgress())
         stages = " and ".join("I" * each for each in folder.stages if request.stage is None or each <= request.stage)
         say(f"Drawing with the model {folder.name} ({folder.folder}), Stage-{stages}.")
         with patience("Loading it, which takes longest the first time ..."):
