@@ -169,6 +169,47 @@ def test_hostile_rows_are_told_by_their_places(tmp_path: Path) -> None:
         assert words in skipped[name], (name, skipped)
 
 
+HOSTILE = [
+    ("a.jpg", "one"),
+    ("gone.jpg", "x"),
+    ("b.jpg", ""),
+    ("c.jpg", "NaN"),
+    ("a.jpg", "two"),
+    ("a.jpg", "one"),
+    ("../d.jpg", "x"),
+]
+HOSTILE_LISTS = {
+    "captions.csv": "file,caption\n" + "".join(f"{name},{said}\n" for name, said in HOSTILE),
+    "no header.tsv": "".join(f"{name}\t{said}\n" for name, said in HOSTILE),
+    "x.token": "".join(f"{name}#{number}\t{said}\n" for number, (name, said) in enumerate(HOSTILE)),
+    "results.csv": "image_name| comment_number| comment\n" + "".join(f"{name}| 0| {said}\n" for name, said in HOSTILE),
+    "lines.jsonl": "".join(json.dumps({"image": name, "caption": said}) + "\n" for name, said in HOSTILE),
+    "records.json": json.dumps([{"image": name, "caption": said} for name, said in HOSTILE]),
+    "names.json": "{" + ", ".join(f"{json.dumps(name)}: {json.dumps(said)}" for name, said in HOSTILE) + "}",
+    "meta.json": "{" + ", ".join(f'"{name[:-4]}": {{"caption": "{said}"}}' for name, said in HOSTILE) + "}",
+    "karpathy.json": json.dumps(
+        {"images": [{"filename": k, "sentences": [{"raw": v}]} for k, v in HOSTILE], "by": "me"}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_LISTS)
+def test_every_form_tells_of_absent_pictures_empty_captions_and_repeats(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "data", {name: HOSTILE_LISTS[name]}, *(f"{picture}.jpg" for picture in "abce"))
+    (tmp_path / "d.jpg").touch()
+    captions, skipped = read(tmp_path / "data")
+    assert captions == {"a.jpg": ("one", "two")}
+    reasons = "\n".join(f"{key}: {reason}" for key, reason in skipped.items())
+    for words in (
+        "no such file",
+        "no caption",
+        "repeats an earlier row",
+        "leads out of the folder",
+        "e.jpg: not listed",
+    ):
+        assert words in reasons, (words, reasons)
+
+
 def test_names_written_elsewhere_mean_the_only_picture_that_they_can(tmp_path: Path) -> None:
     names = {
         "x/cat/1.png": "cat/1.png",  # the list was made one folder above
@@ -246,6 +287,19 @@ def test_lists_that_belong_together_are_all_read(
     examples, skipped = named(FolderReader(), tmp_path)
     assert [item.split for item in examples.values()] == splits
     assert not skipped
+
+
+def test_the_splits_of_karpathys_files(tmp_path: Path) -> None:
+    splits = {"a": "train", "b": "restval", "c": "val", "d": "test"}
+    images = [
+        {"filepath": "val2014", "filename": f"{name}.jpg", "split": split, "sentences": [{"raw": "x"}]}
+        for name, split in splits.items()
+    ]
+    content = json.dumps({"images": images, "dataset": "coco"})
+    write(tmp_path, {"dataset_coco.json": content}, *(f"val2014/{name}.jpg" for name in splits))
+    examples, skipped = named(FolderReader(), tmp_path)
+    assert [item.split for item in examples.values()] == ["train", None, "test", "test"]
+    assert "neither train nor test (restval)" in skipped["dataset_coco.json row 2"]
 
 
 def test_of_several_lists_the_likeliest_is_read_or_a_person_chooses(tmp_path: Path) -> None:
