@@ -57,9 +57,13 @@ _COMMAND = ": stackgan "
 """What leads from a sentence to the command that it ends with."""
 
 
-def hush() -> None:
-    """Say nothing from now on: what the main process of a distributed run says is enough."""
-    out.quiet = err.quiet = True
+def hush(*, results: bool = True) -> None:
+    """Say nothing from now on: what the main process of a distributed run says is enough.
+
+    Args:
+        results: whether results are withheld, too.
+    """
+    out.quiet, err.quiet = results, True
 
 
 def speak() -> None:

@@ -12,9 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-import torch
-import torch.distributed as dist
-
 from stackgan_cli.errors import StackganError
 
 if TYPE_CHECKING:
@@ -65,6 +62,8 @@ class Ranks:
                 error for this and for everything else; but what is done here alone fails for no other reason, a full
                 memory aside.
         """
+        import torch
+
         try:
             yield
         except RuntimeError as error:
@@ -76,19 +75,25 @@ class Ranks:
         """Return the rows of all ranks, in their order; no gradient flows back."""
         if self.count == 1:
             return rows
+        import torch
+        from torch import distributed
+
         parts = [torch.empty_like(rows) for _ in range(self.count)]
         with self.sharing():
-            dist.all_gather(parts, rows.contiguous())
+            distributed.all_gather(parts, rows.contiguous())
         return torch.cat(parts)
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set on any rank; all ranks get the same answer."""
         if self.count == 1:
             return flag
+        import torch
+        from torch import distributed
+
         # On the processor, so that no device has to be waited for.
         votes = torch.tensor([int(flag)])
         with self.sharing():
-            dist.all_reduce(votes)
+            distributed.all_reduce(votes)
         return bool(votes.item())
 
     def in_turn(self, work: Callable[[], Result]) -> Result:
@@ -109,6 +114,53 @@ class Ranks:
             self._agree(error)
         return result  # type: ignore[return-value]  # it was this rank's turn once, and there was no error
 
+    def at_once(self, work: Callable[[], Result]) -> Result:
+        """Do something on all ranks; what fails on one fails on all.
+
+        Raises:
+            StackganError: of this rank, or of another one.
+        """
+        if self.count == 1:
+            return work()
+        result, error = None, None
+        try:
+            result = work()
+        except StackganError as raised:
+            error = raised
+        self._agree(error)
+        return result  # type: ignore[return-value]  # there was no error
+
+    def from_main(self, content: bytes) -> bytes:
+        """Give what the main rank has, of any length, to all of them."""
+        if self.count == 1:
+            return content
+        import torch
+        from torch import distributed
+
+        length = torch.tensor([len(content)])
+        with self.sharing():
+            distributed.broadcast(length, 0)
+            if not length:
+                return b""
+            data = _as_tensor(content) if self.main else torch.empty(int(length), dtype=torch.uint8)
+            distributed.broadcast(data, 0)
+        return data.numpy().tobytes()
+
+    def to_main(self, content: bytes) -> list[bytes]:
+        """Give what all ranks have, of any length, to the main one; the others get nothing."""
+        if self.count == 1:
+            return [content]
+        import torch
+        from torch import distributed
+
+        lengths = self.all_rows(torch.tensor([len(content)])).tolist()
+        mine = torch.zeros(max(1, *lengths), dtype=torch.uint8)
+        mine[: len(content)] = _as_tensor(content)
+        parts = [torch.empty_like(mine) for _ in lengths] if self.main else None
+        with self.sharing():
+            distributed.gather(mine, parts)
+        return [part.numpy().tobytes()[:length] for part, length in zip(parts or (), lengths, strict=False)]
+
     def _agree(self, error: StackganError | None) -> None:
         """Raise the first error that any rank has, on every rank."""
         # Short enough for what is exchanged, however its characters are written.
@@ -127,12 +179,20 @@ class Ranks:
         """Exchange short texts."""
         if self.count == 1:
             return [words]
+        import torch
+
         # As bytes in a tensor: the library's way for objects would pickle them.
         data = words.encode()[: _MESSAGE_BYTES - 1]
         mine = torch.zeros(_MESSAGE_BYTES, dtype=torch.uint8)
-        mine[: len(data)] = torch.frombuffer(bytearray(data or b"\0"), dtype=torch.uint8)[: len(data)]
+        mine[: len(data)] = _as_tensor(data)
         rows = self.all_rows(mine[None])
         return [bytes(row.tolist()).rstrip(b"\0").decode(errors="ignore") for row in rows]
+
+
+def _as_tensor(data: bytes) -> Tensor:
+    import torch
+
+    return torch.frombuffer(bytearray(data or b"\0"), dtype=torch.uint8)[: len(data)]
 
 
 ALONE = Ranks()
@@ -147,18 +207,48 @@ def join_ranks() -> Ranks:
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return ALONE
+    import torch
+    from torch import distributed
+
     # What is exchanged on the processor goes through gloo even where gradients go through NCCL.
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and distributed.is_nccl_available() else "gloo"
     try:
-        dist.init_process_group(backend)
+        distributed.init_process_group(backend)
     except (RuntimeError, ValueError) as error:
         raise StackganError(
             f"The processes of this run cannot reach each other: {error}.", hint="start them with torchrun"
         ) from error
-    return Ranks(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")))
+    return Ranks(distributed.get_rank(), distributed.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def leave_ranks() -> None:
     """Leave the group of processes, where there is one."""
-    if dist.is_available() and dist.is_initialized():
-        dist.destroy_process_group()
+    from torch import distributed
+
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+@contextmanager
+def joined_ranks() -> Iterator[Ranks]:
+    """Join the processes that ``torchrun`` started, and leave them at the end.
+
+    Raises:
+        StackganError: the other processes cannot be reached.
+    """
+    ranks = join_ranks()
+    try:
+        yield ranks
+    except LostRankError:
+        # The group is broken, and leaving it would wait for whoever is gone.
+        raise
+    except StackganError:
+        # A process that ends while its group is still there may be aborted by the group's threads.
+        _leave(ranks)
+        raise
+    _leave(ranks)
+
+
+def _leave(ranks: Ranks) -> None:
+    if ranks.count > 1:
+        leave_ranks()

@@ -132,3 +132,37 @@ else:
 assert ranks.in_turn(lambda: "well") == "well"
 """,
     )
+
+
+def test_content_of_any_length_goes_from_the_main_rank_and_to_it(tmp_path: Path) -> None:
+    on_two_ranks(
+        tmp_path,
+        """
+long = bytes(range(256)) * 1000
+for content in (b"", b"a", long):
+    assert ranks.from_main(content if main else b"other") == content
+    assert ranks.to_main(content if main else b"other") == ([content, b"other"] if main else [])
+assert ranks.to_main(b"") == ([b"", b""] if main else [])
+""",
+    )
+    assert (ALONE.from_main(b"a"), ALONE.to_main(b"a")) == (b"a", [b"a"])
+
+
+def test_what_fails_on_one_rank_while_all_work_fails_on_all(tmp_path: Path) -> None:
+    on_two_ranks(
+        tmp_path,
+        """
+def work():
+    if not main:
+        raise DataError("The disk is full.", hint="Make room.")
+    return 7
+
+try:
+    ranks.at_once(work)
+except StackganError as error:
+    assert "The disk is full." in error.message and error.exit_code == 3
+else:
+    raise AssertionError
+assert ranks.at_once(lambda: 7) == 7
+""",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -124,39 +125,46 @@ def generate(
     json: Json = False,
 ) -> None:
     """Draw pictures of sentences; prints the path of each."""
+    from stackgan_cli.console import hush
     from stackgan_cli.generating.request import GenerateRequest
     from stackgan_cli.generating.run import Generation
+    from stackgan_cli.ranks import joined_ranks
 
+    if os.environ.get("RANK", "0") != "0":
+        # What the main process of a distributed run says is enough, but for the files that others write.
+        hush(results=json)
     preview = preview and can_show()
-    run = Generation(
-        GenerateRequest(
-            prompts=prompts or [],
-            source=from_,
-            seed=seed,
-            num_images=num_images,
-            seeds=seeds,
-            again=again,
-            interpolate=interpolate,
-            frames=frames,
-            model=model,
-            checkpoint=checkpoint,
-            stage=stage,
-            condition=None if condition is None else condition.value,
-            truncation=truncation,
-            device=device,
-            precision=precision,
-            output=output,
-            form=format,
-            metadata=metadata,
-            grid=grid,
-            resume=resume,
-        )
+    request = GenerateRequest(
+        prompts=prompts or [],
+        source=from_,
+        seed=seed,
+        num_images=num_images,
+        seeds=seeds,
+        again=again,
+        interpolate=interpolate,
+        frames=frames,
+        model=model,
+        checkpoint=checkpoint,
+        stage=stage,
+        condition=None if condition is None else condition.value,
+        truncation=truncation,
+        device=device,
+        precision=precision,
+        output=output,
+        form=format,
+        metadata=metadata,
+        grid=grid,
+        resume=resume,
     )
-    INTERRUPTS.promise(run.what_is_kept)
-    to_open = _tell(run, json=json, preview=preview)
-    if open and to_open is not None:
+    with joined_ranks() as ranks:
+        run = Generation(request, ranks)
+        INTERRUPTS.promise(run.what_is_kept)
+        to_open = _tell(run, json=json, preview=preview)
+        # Whoever ends with an error ends the others, too.
+        ranks.any(False)
+    if open and ranks.main and to_open is not None:
         open_picture(to_open)
-    if run.left_out:
+    if run.left_out and ranks.main:
         raise typer.Exit(1)
 
 
@@ -180,6 +188,7 @@ def _tell(run: Generation, *, json: bool, preview: bool) -> Path | None:
         if to_open is None or not file.pictures:
             to_open = file.path
     if json:
+        told = run.facts_of_all(told)
         left_out = [{"line": line.line, "why": line.why} for line in run.left_out]
         more = {"there_already": run.there, "left_out": left_out}
         print_json({"pictures": told, **{name: value for name, value in more.items() if value}})

@@ -5,16 +5,18 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from PIL import Image
+
 from stackgan_cli.errors import UsageError
 from stackgan_cli.pictures.picture_files import slug
 from stackgan_cli.pictures.sheets import most_on_a_sheet, sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from stackgan_cli.generating.prompts import Prompts
+    from stackgan_cli.ranks import Ranks
 
-    from PIL import Image
-
-    from stackgan_cli.drawing.pictures import Request
+_PLACE_BYTES = 8
 
 
 class ContactSheet:
@@ -36,27 +38,36 @@ class ContactSheet:
                 hint="without --grid, or with fewer pictures",
             )
         self._side = side
-        self._cells: dict[int, tuple[Request, Image.Image]] = {}
+        self._pictures: dict[int, Image.Image] = {}
 
-    def put(self, place: int, request: Request, picture: Image.Image) -> None:
+    def put(self, place: int, picture: Image.Image) -> None:
         """Put a picture in its place, counted from 0."""
-        self._cells[place] = request, picture
+        self._pictures[place] = picture
 
-    @property
-    def stem(self) -> str:
-        """The name of its file, without its end."""
-        first = self._cells[0][0]
-        return f"{slug(first.prompt)}-{first.seed}-grid"
+    def gather(self, ranks: Ranks) -> None:
+        """Give the pictures of all ranks to the main one."""
+        if ranks.count == 1:
+            return
+        packed = b"".join(
+            place.to_bytes(_PLACE_BYTES, "big") + np.asarray(picture.convert("RGB")).tobytes()
+            for place, picture in self._pictures.items()
+        )
+        size = _PLACE_BYTES + 3 * self._side**2
+        for content in ranks.to_main(packed):
+            for at in range(0, len(content), size):
+                pixels = np.frombuffer(content, np.uint8, 3 * self._side**2, at + _PLACE_BYTES)
+                picture = Image.fromarray(pixels.reshape(self._side, self._side, 3))
+                self.put(int.from_bytes(content[at : at + _PLACE_BYTES], "big"), picture)
 
-    def laid_out(self, counts: Sequence[int]) -> tuple[Image.Image, dict[str, Any]]:
-        """Lay everything out, and say what is on it.
+    def laid_out(self, prompts: Prompts) -> tuple[Image.Image, dict[str, Any]]:
+        """Lay everything out, and say what is on it: prompts, and all seeds in their order."""
+        left = iter([self._pictures[place] for place in sorted(self._pictures)])
+        rows = [(prompt.text, list(islice(left, prompt.seeds.count))) for prompt in prompts]
+        seeds = [request.seed for request in prompts.requests]
+        return sheet(rows, side=self._side), {"prompts": [text for text, _ in rows], "seeds": seeds}
 
-        Args:
-            counts: pictures of each prompt, in their order.
-        """
-        cells = [self._cells[place] for place in sorted(self._cells)]
-        left = iter(cells)
-        groups = [list(islice(left, count)) for count in counts]
-        rows = [(group[0][0].prompt, [picture for _, picture in group]) for group in groups]
-        facts = {"prompts": [prompt for prompt, _ in rows], "seeds": [request.seed for request, _ in cells]}
-        return sheet(rows, side=self._side), facts
+
+def stem_of_sheet(prompts: Prompts) -> str:
+    """The name of a sheet's file, without its end."""
+    first = next(prompts.requests)
+    return f"{slug(first.prompt)}-{first.seed}-grid"

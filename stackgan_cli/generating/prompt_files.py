@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     Form = Literal["text", "table", "json"]
 
 _MOST_BYTES = 1 << 26
-_PIECE = 1 << 16
 _TEXT = "text with one prompt a line, CSV or JSON lines"
 _SUFFIXES: Mapping[str, Form] = {
     **dict.fromkeys((".csv", ".tsv"), "table"),
@@ -53,32 +53,28 @@ class PromptFile:
 
     Args:
         source: a path, or ``-`` for stdin.
+        content: what :func:`passing_content` has taken of it.
 
     Raises:
         DataError: it cannot be read, or is far too large.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, content: bytes | None) -> None:
         self.name = "the standard input" if source == "-" else source
-        named = False
-        where = "The standard input" if source == "-" else source
-        try:
-            if source == "-":
-                self._file = _copied(None if sys.stdin is None else sys.stdin.buffer)
+        with _telling(source):
+            if content is None:
+                self._file: IO[bytes] = _opened(source)
             else:
-                given_path(source)
-                # What a pipe of the shell's leads to has no path.
-                self._file, named = _opened(Path(source).expanduser())
-            size = os.fstat(self._file.fileno()).st_size
-        except OSError as error:
-            raise DataError(f"{where} cannot be read: {error.strerror or error}.", hint=_TEXT) from error
-        if size > _MOST_BYTES:
-            raise DataError(f"{where} has more than {size_text(_MOST_BYTES)}, which are no prompts.", hint=_TEXT)
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115  # it is closed with this object
+                self._file.write(content)
+                self._file.flush()
+            _refuse_large(source, os.fstat(self._file.fileno()).st_size)
         from stackgan_cli.readers.encodings import file_encoding
 
         self._encoding, self.guessed = file_encoding(self._again())
         """Encoding, where that is not UTF-8 and was only guessed."""
-        self._form = _SUFFIXES.get(Path(source).suffix.lower(), "text") if named else _form_of(next(self._lines(), ""))
+        named = _SUFFIXES.get(Path(source).suffix.lower(), "text")
+        self._form = named if content is None else _form_of(next(self._lines(), ""))
 
     def rows(self, usual: Seeds) -> Iterator[tuple[int, Row | str]]:
         """Yield what each row asks for, or why it cannot be used, with its line counted from 1.
@@ -160,33 +156,61 @@ class PromptFile:
             ) from error
 
 
-def _opened(path: Path) -> tuple[IO[bytes], bool]:
-    """Open a file, or copy what comes from a pipe, which a shell makes of ``<(command)``; say whether it is a file.
+def passing_content(source: str) -> bytes | None:
+    """Take what can be read once alone: stdin, or a pipe, which a shell makes of ``<(command)``; None of a file.
 
     A pipe that nobody writes into is empty.
+
+    Raises:
+        UsageError: it can be no path.
+        DataError: it cannot be read, or is far too large.
     """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with _telling(source):
+        if source == "-":
+            content = b"" if sys.stdin is None else sys.stdin.buffer.read(_MOST_BYTES + 1)
+        else:
+            with _opened(source) as file:
+                if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    return None
+                content = file.read(_MOST_BYTES + 1)
+        _refuse_large(source, len(content))
+        return content
+
+
+@contextmanager
+def _telling(source: str) -> Iterator[None]:
+    """Say of what the system refuses that it is about the prompts.
+
+    Raises:
+        DataError: it refuses something.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{_beginning(source)} cannot be read: {error.strerror or error}.", hint=_TEXT) from error
+
+
+def _refuse_large(source: str, size: int) -> None:
+    if size > _MOST_BYTES:
+        raise DataError(
+            f"{_beginning(source)} has more than {size_text(_MOST_BYTES)}, which are no prompts.", hint=_TEXT
+        )
+
+
+def _beginning(source: str) -> str:
+    return "The standard input" if source == "-" else source
+
+
+def _opened(source: str) -> IO[bytes]:
+    given_path(source)
+    # What a pipe of the shell's leads to has no path, and one that nobody writes into is not to be waited for.
+    handle = os.open(Path(source).expanduser(), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     try:
         os.set_blocking(handle, True)
-        file = os.fdopen(handle, "rb")
+        return os.fdopen(handle, "rb")
     except OSError:
         os.close(handle)
         raise
-    if path.is_file():
-        return file, True
-    with file:
-        return _copied(file), False
-
-
-def _copied(source: BinaryIO | None) -> IO[bytes]:
-    """Copy what can be read once alone into a file without a name, no more of it than is allowed, and one byte."""
-    copy = tempfile.TemporaryFile()  # noqa: SIM115  # it is closed with whoever holds it
-    left = _MOST_BYTES + 1
-    while source is not None and left and (piece := source.read(min(_PIECE, left))):
-        copy.write(piece)
-        left -= len(piece)
-    copy.flush()
-    return copy
 
 
 def _form_of(first: str | None) -> Form:

@@ -45,6 +45,7 @@ class Prompts:
     Args:
         given: as arguments.
         source: of more of them: a file, or ``-`` for stdin.
+        content: of a source that can be read once alone.
         seeds: of each that has none of its own.
 
     Raises:
@@ -52,9 +53,9 @@ class Prompts:
         DataError: the file cannot be read.
     """
 
-    def __init__(self, given: Sequence[str], source: str | None, seeds: Seeds) -> None:
+    def __init__(self, given: Sequence[str], source: str | None, content: bytes | None, seeds: Seeds) -> None:
         self._given, self._seeds = given, seeds
-        self._file = None if source is None else PromptFile(source)
+        self._file = None if source is None else PromptFile(source, content)
         self._left_out: dict[int, LeftOutLine] = {}
         self._hint: str | None = "one prompt a line, or a column called prompt"
         self.pictures = 0

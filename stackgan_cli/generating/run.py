@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import json
+import secrets
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from stackgan_cli.console import ConsoleProgress, ProgressReport, patience, say, warn
+from stackgan_cli.console import ConsoleProgress, ProgressReport, patience, say, speak, warn
 from stackgan_cli.errors import UsageError
 from stackgan_cli.generating.picture_list import PictureList
+from stackgan_cli.generating.prompt_files import passing_content
 from stackgan_cli.generating.prompts import Prompts, words_typed_apart
 from stackgan_cli.generating.seeds import Seeds
 from stackgan_cli.generating.ways import check_way
@@ -15,12 +19,13 @@ from stackgan_cli.interrupts import this_command
 from stackgan_cli.pictures.picture_files import check_format, check_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from stackgan_cli.generating.prompts import LeftOutLine
     from stackgan_cli.generating.request import GenerateRequest
     from stackgan_cli.generating.writing import Written
     from stackgan_cli.pipeline import Pipeline
+    from stackgan_cli.ranks import Ranks
 
 Each = TypeVar("Each")
 
@@ -33,15 +38,25 @@ _PROMPTS_NOTED = 20
 class Generation:
     """A run, which says on stderr what a person may want to know of it.
 
+    Under ``torchrun`` every process makes one, and each draws its part.
+
     Args:
         request: what is asked for.
+        ranks: the processes of the run.
 
     Raises:
         UsageError: it cannot be meant.
         DataError: a file that it names cannot be read.
     """
 
-    def __init__(self, request: GenerateRequest) -> None:
+    def __init__(self, request: GenerateRequest, ranks: Ranks) -> None:
+        self._ranks = ranks
+        self._content = None if request.source is None else self._passing_content(request.source)
+        by_lot = int(ranks.from_main(str(secrets.randbelow(2**31)).encode()))
+        ranks.at_once(lambda: self._prepare(request, by_lot))
+
+    def _prepare(self, request: GenerateRequest, by_lot: int) -> None:
+        """Look at everything that can be told without the model; see the class."""
         self._request, self._past = request.remembered()
         request = self._request
         options = FileOptions(request.output, request.form, request.metadata, request.grid)
@@ -49,18 +64,18 @@ class Generation:
         if request.resume and (request.interpolate or not options.in_folder):
             raise UsageError("--resume is for pictures in a folder.", hint="--output with a folder")
         self._list = PictureList(request.output)
-        by_lot = self._list.seed_by_lot() if request.resume else None
-        usual = Seeds.of(request.seed, request.num_images, request.seeds, by_lot)
-        self._prompts = Prompts(request.prompts, request.source, usual)
+        known = self._list.seed_by_lot() if request.resume else None
+        usual = Seeds.of(request.seed, request.num_images, request.seeds, by_lot if known is None else known)
+        self._prompts = Prompts(request.prompts, request.source, self._content, usual)
         if note := words_typed_apart(request.prompts):
             warn(note)
         if request.interpolate:
             check_way(request.output, request.form)
         else:
             check_target(request.output, self._prompts.pictures + request.grid)
-        self._writer = PictureWriter(options)
+        self._writer = PictureWriter(options, self._ranks)
         if options.in_folder and not request.interpolate and (self._prompts.pictures > 1 or request.resume):
-            self._keep_list(by_lot)
+            self._keep_list(known)
 
     @property
     def left_out(self) -> list[LeftOutLine]:
@@ -83,29 +98,53 @@ class Generation:
         """
         request = self._request
         pipeline = self._loaded()
-        if self._past is not None:
-            self._past.refuse_other(pipeline.model.fingerprint)
-        self._check(pipeline)
+        self._ranks.at_once(lambda: self._check(pipeline))
         stage = request.stage or pipeline.stages[-1]
-        if request.interpolate:
-            yield self._way(pipeline, stage)
-            return
-        drawn = self._writer.draw_all(pipeline, self._prompts, stage)
-        yield from _with_progress(drawn, lambda: self._prompts.pictures - self.there)
+        try:
+            if not request.interpolate:
+                drawn = self._writer.draw_all(pipeline, self._prompts, stage)
+                yield from _with_progress(drawn, self._own_share)
+            elif self._ranks.main:
+                yield self._way(pipeline, stage)
+        except Exception:
+            # What happens to this process alone nobody else can tell.
+            speak()
+            raise
         if self.there:
             say(f"{self.there:,} of {self._prompts.pictures:,} pictures were there already.")
+
+    def facts_of_all(self, facts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Put together what is told of the files of all ranks, in the order of the pictures.
+
+        Returns:
+            Nothing on other ranks than the main one.
+        """
+        told = [json.loads(content) for content in self._ranks.to_main(json.dumps(facts).encode())]
+        return [each for turn in zip_longest(*told) for each in turn if each is not None]
+
+    def _passing_content(self, source: str) -> bytes | None:
+        """Read what can be read once alone, on the main rank for all."""
+        content = self._ranks.at_once(lambda: passing_content(source) if self._ranks.main else None)
+        is_file = self._ranks.from_main(b"file" if content is None else b"")
+        return None if is_file else self._ranks.from_main(content or b"")
+
+    def _own_share(self) -> int:
+        """Pictures that this rank draws, as far as is known."""
+        return -(-(self._prompts.pictures - self.there) // self._ranks.count)
 
     def what_is_kept(self) -> str:
         """Say what an interrupted run leaves behind, and which command goes on."""
         count = self._writer.count
         kept = f"{count:,} picture{'s are' if count > 1 else ' is'} written and kept"
         kept = kept if count else "no picture was written"
+        if self._ranks.count > 1:
+            kept = "what was written is kept"
         if not self._writer.listed:
             return f"Interrupted; {kept}, and this draws again, under names that are free: {this_command()}"
         command = this_command(["--resume"], more=["--resume"])
         return f"Interrupted; {kept}, and this draws the others: {command}"
 
-    def _keep_list(self, by_lot: int | None) -> None:
+    def _keep_list(self, known_lot: int | None) -> None:
         if self._list.foreign:
             if self._request.resume:
                 raise UsageError(
@@ -113,7 +152,7 @@ class Generation:
                 )
             warn(f"{self._list.path} is no list that generate has written; it is left alone, and there is none.")
             return
-        known = self._list.last_seed() if self._request.resume and by_lot is None else None
+        known = self._list.last_seed() if self._request.resume and known_lot is None else None
         if known is not None and self._prompts.by_lot is not None:
             raise UsageError(
                 f"The pictures in {self._request.output} have seeds that were chosen, so --resume needs them again.",
@@ -131,6 +170,8 @@ class Generation:
 
     def _check(self, pipeline: Pipeline) -> None:
         """Leave out lines that the model cannot read, and say what it will not read or does not know of the others."""
+        if self._past is not None:
+            self._past.refuse_other(pipeline.model.fingerprint)
         self._prompts.keep(pipeline.check_prompt)
         left_out = self.left_out
         for note in [*self._prompts.notes, *map(self._prompts.told, left_out[:_LINES_NAMED])]:
@@ -152,16 +193,22 @@ class Generation:
     def _loaded(self) -> Pipeline:
         from stackgan_cli.models.finding import find_model
 
-        request = self._request
-        folder = find_model(request.model, ConsoleProgress())
+        request, ranks = self._request, self._ranks
+        # One of the Hub is fetched by the main rank alone.
+        folder = ranks.in_turn(lambda: find_model(request.model, ConsoleProgress()))
         stages = " and ".join("I" * each for each in folder.stages if request.stage is None or each <= request.stage)
         say(f"Drawing with the model {folder.name} ({folder.folder}), Stage-{stages}.")
-        with patience("Loading it, which takes longest the first time ..."):
+
+        def load() -> Pipeline:
             from stackgan_cli.machine import choose_machine
             from stackgan_cli.pipeline import Pipeline
 
-            machine = choose_machine(request.device, request.precision)
-            pipeline = Pipeline(folder, machine, request.checkpoint, request.condition, request.truncation)
+            number = ranks.local_rank if ranks.count > 1 else None
+            machine = choose_machine(request.device, request.precision, number)
+            return Pipeline(folder, machine, request.checkpoint, request.condition, request.truncation)
+
+        with patience("Loading it, which takes longest the first time ..."):
+            pipeline = ranks.at_once(load)
         for note in pipeline.notes:
             warn(note)
         return pipeline

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from typing import TYPE_CHECKING
 
 from stackgan_cli.drawing.pictures import LARGEST_SEED
@@ -34,23 +33,20 @@ class Seeds:
             raise UsageError(f"The seed {largest} is not between 0 and {LARGEST_SEED}.", hint="--seed 7")
 
     @classmethod
-    def of(cls, seed: int | None, count: int, listed: str | None, by_lot: int | None = None) -> Seeds:
+    def of(cls, seed: int | None, count: int, listed: str | None, by_lot: int) -> Seeds:
         """Take what was asked for: a first seed and a number of pictures, or a list such as ``0-7,42``.
 
         Args:
-            seed: the first; by lot where it is None.
+            seed: the first.
             count: pictures of each prompt.
             listed: numbers and ranges, ends included, with commas between.
-            by_lot: the first that an earlier run drew by lot, to be taken instead of another one.
+            by_lot: the first where none was asked for.
 
         Raises:
             UsageError: the list cannot be read, or stands beside a seed or a number; or a seed is too large.
         """
         if listed is None:
-            if seed is None and by_lot is None:
-                by_lot = secrets.randbelow(2**31)
             first = by_lot if seed is None else seed
-            assert first is not None
             return cls([range(first, first + count)], chosen=False, by_lot=by_lot if seed is None else None)
         if seed is not None or count > 1:
             raise UsageError("--seeds says which pictures are drawn of each prompt.", hint="it without --seed and -n")

@@ -6,8 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stackgan_cli.drawing.pictures import Request
-from stackgan_cli.generating.contact_sheet import ContactSheet
+from stackgan_cli.generating.contact_sheet import ContactSheet, stem_of_sheet
 from stackgan_cli.pictures.decoding import load_picture
 from stackgan_cli.pictures.picture_files import FORMATS, save_new_picture, save_picture, slug
 
@@ -17,10 +16,11 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from stackgan_cli.drawing.pictures import Drawn, Stop
+    from stackgan_cli.drawing.pictures import Drawn, Request, Stop
     from stackgan_cli.generating.picture_list import Finished, PictureList
     from stackgan_cli.generating.prompts import Prompts
     from stackgan_cli.pipeline import Pipeline
+    from stackgan_cli.ranks import Ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,14 @@ class PictureWriter:
     """Writes pictures as they are drawn.
 
     Nothing is kept of a picture that is written but what a sheet takes, because there may be any number of them.
+
+    Args:
+        options: how they are written.
+        ranks: that draw them in turns.
     """
 
-    def __init__(self, options: FileOptions) -> None:
-        self._options = options
+    def __init__(self, options: FileOptions, ranks: Ranks) -> None:
+        self._options, self._ranks = options, ranks
         self._list: PictureList | None = None
         self._by_lot: int | None = None
         self._finished: Finished | None = None
@@ -88,7 +92,7 @@ class PictureWriter:
         self._finished = pictures.finished() if resume else None
 
     def draw_all(self, pipeline: Pipeline, prompts: Prompts, stage: int) -> Iterator[Written]:
-        """Draw every prompt with its seeds; give each picture's file as soon as it is written, the sheet's last.
+        """Draw this rank's part of all pictures; give each one's file as soon as it is written, the sheet's last.
 
         Raises:
             UsageError: the sheet would be too large, or a file has come to be where one is to be written.
@@ -101,7 +105,9 @@ class PictureWriter:
         for drawn in pipeline.draw_all(requests, stage=stage):
             yield self._take(places.popleft(), drawn)
         if self._sheet is not None:
-            yield from self._write_sheet(self._sheet, pipeline, prompts, stage)
+            self._sheet.gather(self._ranks)
+            if self._ranks.main:
+                yield from self._write_sheet(self._sheet, pipeline, prompts, stage)
 
     def write_way(self, pipeline: Pipeline, stops: Sequence[Stop], drawn: Iterable[Image.Image], stage: int) -> Written:
         """Write the pictures of a way as one file.
@@ -120,19 +126,22 @@ class PictureWriter:
     def _still_to_draw(
         self, pipeline: Pipeline, requests: Iterator[Request], stage: int, places: deque[int]
     ) -> Iterator[Request]:
-        """Pass over what an earlier run has drawn, and note the places of the others."""
+        """Pass over what an earlier run has drawn, and what is another rank's; note the places of the others."""
+        others = 0
         common = {"fingerprint": pipeline.model.fingerprint, "stage": stage, **pipeline.chosen}
         for place, request in enumerate(requests):
             facts = {"prompt": request.prompt, "seed": request.seed, **common}
             suffix = FORMATS[self._options.form]
             path = None if self._finished is None else self._finished.take(facts, suffix)
             if path is None:
-                places.append(place)
-                yield request
+                if others % self._ranks.count == self._ranks.rank:
+                    places.append(place)
+                    yield request
+                others += 1
                 continue
             self.there += 1
-            if self._sheet is not None:
-                self._sheet.put(place, request, load_picture(path))
+            if self._sheet is not None and self._ranks.main:
+                self._sheet.put(place, load_picture(path))
 
     def _take(self, place: int, drawn: Drawn) -> Written:
         """Write a picture."""
@@ -148,15 +157,15 @@ class PictureWriter:
         if self._list is not None:
             self._list.add(path, drawn.facts, self._by_lot)
         if self._sheet is not None:
-            self._sheet.put(place, Request(drawn.prompt, drawn.seed), drawn.picture)
+            self._sheet.put(place, drawn.picture)
         return Written(path, [drawn.picture], drawn.prompt, drawn.facts)
 
     def _write_sheet(self, sheet: ContactSheet, pipeline: Pipeline, prompts: Prompts, stage: int) -> Iterator[Written]:
         """Write all pictures on one sheet, unless an earlier run has."""
-        options = self._options
-        if not self.count and (options.output / f"{sheet.stem}{FORMATS[options.form]}").exists():
+        options, stem = self._options, stem_of_sheet(prompts)
+        if self.there == prompts.pictures and (options.output / f"{stem}{FORMATS[options.form]}").exists():
             return
-        whole, facts = sheet.laid_out([prompt.seeds.count for prompt in prompts])
+        whole, facts = sheet.laid_out(prompts)
         told = {**facts, "model": pipeline.model.name, "stage": stage, **pipeline.chosen}
-        path = save_new_picture(whole, options.output, sheet.stem, told if options.metadata else None, options.form)
+        path = save_new_picture(whole, options.output, stem, told if options.metadata else None, options.form)
         yield Written(path, [], facts["prompts"][0], {"sheet": True})

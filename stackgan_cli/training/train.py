@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from stackgan_cli.components.component import Kind
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import version_note
-from stackgan_cli.errors import StackganError
 from stackgan_cli.home import existing_data, model_folder
 from stackgan_cli.locks import only_one
 from stackgan_cli.models.finding import find_model, refuse_folder_of_package
@@ -108,21 +107,10 @@ def train(
     Raises:
         StackganError: something asked for cannot be done, or another process is training this model.
     """
-    from stackgan_cli.ranks import LostRankError, join_ranks, leave_ranks
+    from stackgan_cli.ranks import joined_ranks
 
-    ranks = join_ranks()
-    try:
-        with ExitStack() as held:
-            trained = _trained(request, ranks, progress if ranks.main else SILENT, stopping, held)
-    except LostRankError:
-        # The group is broken, and leaving it would wait for whoever is gone.
-        raise
-    except StackganError:
-        # A process that ends while its group is still there may be aborted by the group's threads.
-        leave_ranks()
-        raise
-    leave_ranks()
-    return trained
+    with joined_ranks() as ranks, ExitStack() as held:
+        return _trained(request, ranks, progress if ranks.main else SILENT, stopping, held)
 
 
 def _trained(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from stackgan_cli.errors import DataError, StackganError, UsageError
+from stackgan_cli.generating.prompt_files import passing_content
 from stackgan_cli.generating.prompts import Prompts
 from stackgan_cli.generating.seeds import Seeds
 
@@ -28,9 +29,13 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+def prompts_of(path: Path | str, seeds: Seeds | None = None) -> Prompts:
+    return Prompts([], str(path), passing_content(str(path)), seeds or Seeds.of(FIRST, 1, None, 0))
+
+
 def asked(path: Path | str, seeds: Seeds | None = None) -> tuple[list[tuple[str, list[int]]], dict[int, str]]:
     """Prompts of a file with their seeds, and the lines that are left out, each with its reason."""
-    prompts = Prompts([], str(path), seeds or Seeds.of(FIRST, 1, None))
+    prompts = prompts_of(path, seeds)
     found = [(prompt.text, list(prompt.seeds)) for prompt in prompts]
     assert prompts.pictures == sum(len(seeds) for _, seeds in found)
     assert [(each.prompt, each.seed) for each in prompts.requests] == [
@@ -66,10 +71,10 @@ def test_every_form_is_read_in_the_encodings_that_prepare_reads(
 
 
 def test_an_older_encoding_is_said(write: Callable[..., Path]) -> None:
-    prompts = Prompts([], str(write("ein Vögelchen\nschöne Grüße\n", encoding="cp1252")), Seeds.of(1, 1, None))
+    prompts = prompts_of(write("ein Vögelchen\nschöne Grüße\n", encoding="cp1252"))
     assert [prompt.text for prompt in prompts] == ["ein Vögelchen", "schöne Grüße"]
     assert "cp1252" in prompts.notes[0]
-    assert Prompts([], str(write("ein Vögelchen")), Seeds.of(1, 1, None)).notes == []
+    assert prompts_of(write("ein Vögelchen")).notes == []
 
 
 @pytest.mark.parametrize("column", ["prompt", "caption", "text", "Prompt ", '"prompt"'])
@@ -93,9 +98,9 @@ def test_rows_may_have_seeds_and_counts_of_their_own(write: Callable[..., Path])
     path = write("\n".join(map(json.dumps, rows)), "prompts.jsonl")
     own = {"b": [3], "c": [9, 4], "d": [0, 1, 2, 7], "f": [5, 6]}
     assert dict(asked(path)[0]) == {**own, "a": [FIRST], "e": [FIRST, FIRST + 1], "g": [FIRST]}
-    three = dict(asked(path, Seeds.of(FIRST, 3, None))[0])
+    three = dict(asked(path, Seeds.of(FIRST, 3, None, 0))[0])
     assert (three["a"], three["b"], three["e"]) == ([100, 101, 102], [3, 4, 5], [100, 101])
-    listed = dict(asked(path, Seeds.of(None, 1, "20-21,30"))[0])
+    listed = dict(asked(path, Seeds.of(None, 1, "20-21,30", 0))[0])
     assert (listed["a"], listed["b"], listed["e"]) == ([20, 21, 30], [3], [20, 21])
 
 
@@ -206,7 +211,7 @@ def test_a_file_goes_by_its_name_alone(write: Callable[..., Path]) -> None:
 
 def test_any_number_of_prompts_takes_little_memory(write: Callable[..., Path]) -> None:
     path = write("prompt,seed\n" + "".join(f"{'a small red bird ' * 10},{at}\n" for at in range(20_000)), "p.csv")
-    prompts = Prompts([], str(path), Seeds.of(1, 1, None))
+    prompts = prompts_of(path)
     tracemalloc.start()
     assert sum(1 for _ in prompts.requests) == prompts.pictures == 20_000
     peak = tracemalloc.get_traced_memory()[1]
