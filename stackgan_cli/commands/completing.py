@@ -153,6 +153,11 @@ def complete_precision() -> list[str]:
     return ["auto", "float32", "bfloat16"]
 
 
+def complete_format() -> list[str]:
+    """Formats of pictures."""
+    return ["png", "jpeg", "webp", "avif"]
+
+
 def _names(kind: Kind) -> list[str]:
     from stackgan_cli.components.registry import available
 

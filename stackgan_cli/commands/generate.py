@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stackgan_cli.commands.completing import complete_checkpoint
+from stackgan_cli.commands.completing import complete_checkpoint, complete_format
 from stackgan_cli.commands.looking import can_show, open_picture, show, show_way
 from stackgan_cli.commands.options import Device, Json, Model, Precision, Seed
 from stackgan_cli.interrupts import INTERRUPTS
@@ -75,8 +75,11 @@ Checkpoint = Annotated[
     ),
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the pictures, or a file for a single one.")]
-Format = Annotated[str, typer.Option("--format", help="png, jpeg, webp or avif, in a folder.")]
-Grid = Annotated[bool, typer.Option("--grid", help="Also write all pictures on one sheet with captions.")]
+Format = Annotated[
+    str,
+    typer.Option("--format", help="png, jpeg, webp or avif, in a folder.", autocompletion=complete_format),
+]
+Grid = Annotated[bool, typer.Option("--grid", help="Also write all pictures on one sheet with captions and seeds.")]
 Stage = Annotated[
     int | None, typer.Option(min=1, max=2, help="1: the sketch alone.", show_default="the last one trained")
 ]
@@ -90,6 +93,19 @@ ConditionOption = Annotated[
 Truncation = Annotated[
     float | None,
     typer.Option(help="Largest number in the noise: smaller, more usual and more alike.", show_default=False),
+]
+GridOnly = Annotated[
+    bool, typer.Option("--grid-only", help="Write that sheet alone: to --output, or into it where that is a folder.")
+]
+Sketches = Annotated[
+    bool,
+    typer.Option(
+        "--sketches", help="Also write what Stage-I drew of each, and show it beside the picture on the sheet."
+    ),
+]
+Upscale = Annotated[
+    int | None,
+    typer.Option(min=1, help="Write each pixel as so many beside and below each other.", show_default=False),
 ]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Pass over pictures that an earlier run has put into the folder.")
@@ -113,6 +129,9 @@ def generate(
     output: Output = Path(),
     format: Format = "png",  # noqa: A002
     grid: Grid = False,
+    grid_only: GridOnly = False,
+    sketches: Sketches = False,
+    upscale: Upscale = None,
     resume: Resume = False,
     stage: Stage = None,
     condition: ConditionOption = None,
@@ -154,6 +173,9 @@ def generate(
         form=format,
         metadata=metadata,
         grid=grid,
+        grid_only=grid_only,
+        sketches=sketches,
+        upscale=upscale,
         resume=resume,
     )
     with joined_ranks() as ranks:
@@ -185,7 +207,7 @@ def _tell(run: Generation, *, json: bool, preview: bool) -> Path | None:
             out.out(str(file.path), highlight=False)
         if preview and file.pictures:
             show_way(file.pictures, file.caption) if len(file.pictures) > 1 else show(file.pictures[0], file.caption)
-        if to_open is None or not file.pictures:
+        if to_open is None or file.facts.get("sheet"):
             to_open = file.path
     if json:
         told = run.facts_of_all(told)

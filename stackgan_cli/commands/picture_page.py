@@ -19,6 +19,7 @@ _FACTS = (
     "condition",
     "truncation",
     "size",
+    "upscale",
     "prompts",
     "seeds",
     "stackgan",
@@ -49,6 +50,7 @@ def show_picture(path: Path, written: Mapping[str, Any]) -> None:
         ["condition", facts["condition"]],
         ["truncation", None if facts["truncation"] is None else str(facts["truncation"])],
         ["size", None if facts["size"] is None else f"{facts['size']} px"],
+        ["upscale", None if facts["upscale"] is None else f"{facts['upscale']} times"],
         ["drawn by", None if facts["stackgan"] is None else f"stackgan {facts['stackgan']}"],
     ]
     page(str(path), [row for row in rows if row[1] is not None])
@@ -66,10 +68,16 @@ def _again(written: Mapping[str, Any]) -> str | None:
     seeds = written.get("seeds") if sheet else [written.get("seed")]
     if not prompts or not all(isinstance(each, str) for each in prompts) or not isinstance(seeds, list) or not seeds:
         return None
-    options: list[Any] = ["--seed", seeds[0]]
-    if sheet and len(seeds) > len(prompts):
-        options += ["-n", len(seeds) // len(prompts)]
-    options += ["--grid"] if sheet else []
+    if not sheet:
+        return _command(prompts, ["--seed", seeds[0]], written)
+    each = len(seeds) // len(prompts)
+    if seeds != seeds[:each] * len(prompts) or not all(type(seed) is int for seed in seeds):
+        # Each prompt has seeds of its own, which only a file of prompts can give it.
+        return None
+    options: list[Any] = ["--seeds", ",".join(map(str, seeds[:each]))]
+    if seeds[:each] == list(range(seeds[0], seeds[0] + each)):
+        options = ["--seed", seeds[0], *(["-n", each] if each > 1 else [])]
+    options += ["--grid", *(["--sketches"] if written.get("sketches") is True else [])]
     return _command(prompts, options, written)
 
 
@@ -93,7 +101,7 @@ def _is_stop(stop: Any) -> bool:
 
 
 def _command(prompts: list[str], options: list[Any], written: Mapping[str, Any]) -> str:
-    for key in ("model", "stage", "checkpoint", "condition", "truncation"):
+    for key in ("model", "stage", "checkpoint", "condition", "truncation", "upscale"):
         if written.get(key) is not None:
             options = [*options, f"--{key}", written[key]]
     if any(prompt.startswith("-") for prompt in prompts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,11 @@ class Drawn:
     """What the pipeline draws otherwise than the model was made for: ``condition``, ``checkpoint``, ``truncation``."""
     sketch: Image.Image | None = None
     """What Stage-I drew, where Stage-II drew the picture."""
+
+    @property
+    def of_sketch(self) -> Drawn | None:
+        """The sketch as the picture that Stage-I alone draws."""
+        return None if self.sketch is None else replace(self, picture=self.sketch, stage=1, sketch=None)
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ class Again:
     checkpoint: str | None
     condition: Literal["mean", "sample"] | None
     truncation: float | None
+    upscale: int | None
 
     @classmethod
     def of(cls, picture: Path, others: Mapping[str, Any]) -> Again:
@@ -57,6 +58,7 @@ class Again:
         if not isinstance(prompt, str) or not isinstance(model, str) or type(seed) is not int or seed < 0:
             raise DataError(f"{picture} does not say what it was drawn from.", hint="a picture made by generate")
         stage, condition, truncation = facts.get("stage"), facts.get("condition"), facts.get("truncation")
+        upscale = facts.get("upscale")
         return cls(
             picture=picture,
             prompt=prompt,
@@ -67,6 +69,7 @@ class Again:
             checkpoint=_text(facts.get("checkpoint")),
             condition=condition if condition in ("mean", "sample") else None,
             truncation=truncation if isinstance(truncation, float) else None,
+            upscale=upscale if type(upscale) is int and upscale > 0 else None,
         )
 
     def refuse_other(self, fingerprint: str) -> None:

@@ -18,7 +18,7 @@ NAME = "pictures.jsonl"
 _LONGEST_LINE = 1 << 20
 _SAID = {"file": str, "prompt": str, "seed": int, "model": str, "fingerprint": str, "stage": int}
 """What every line says, beside what was chosen."""
-_DECIDING = ("prompt", "seed", "fingerprint", "stage", "condition", "checkpoint", "truncation")
+_DECIDING = ("prompt", "seed", "fingerprint", "stage", "condition", "checkpoint", "truncation", "upscale")
 """What two files of one picture have in common, beside their format."""
 _BY_LOT = "seed_by_lot"
 """The first seed of each prompt where a run drew it by lot, so that another can go on with it."""

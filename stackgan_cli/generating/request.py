@@ -46,6 +46,12 @@ class GenerateRequest:
     """Whether files say how they were drawn."""
     grid: bool = False
     """Whether a sheet of all is written, too."""
+    grid_only: bool = False
+    """Whether nothing but the sheet is written."""
+    sketches: bool = False
+    """Whether what Stage-I drew is written, too."""
+    upscale: int | None = None
+    """How many times as wide and high as they are drawn pictures are written, without smoothing."""
     resume: bool = False
     """Whether pictures that an earlier run has written are passed over."""
 
@@ -69,6 +75,7 @@ class GenerateRequest:
             "--condition": self.condition,
             "--truncation": self.truncation,
             "--grid": self.grid,
+            "--grid-only": self.grid_only,
             "--resume": self.resume,
             "--interpolate": self.interpolate,
         }
@@ -82,5 +89,6 @@ class GenerateRequest:
             condition=past.condition,
             truncation=past.truncation,
             model=self.model or past.model,
+            upscale=self.upscale or past.upscale,
         )
         return found, past

@@ -59,10 +59,20 @@ class Generation:
         """Look at everything that can be told without the model; see the class."""
         self._request, self._past = request.remembered()
         request = self._request
-        options = FileOptions(request.output, request.form, request.metadata, request.grid)
+        options = FileOptions(
+            output=request.output,
+            form=request.form,
+            metadata=request.metadata,
+            grid=request.grid,
+            grid_only=request.grid_only,
+            sketches=request.sketches,
+            upscale=request.upscale or 1,
+        )
         check_format(request.form)
-        if request.resume and (request.interpolate or not options.in_folder):
+        if request.resume and (request.interpolate or request.grid_only or not options.in_folder):
             raise UsageError("--resume is for pictures in a folder.", hint="--output with a folder")
+        if request.interpolate and (request.grid or request.grid_only or request.sketches):
+            raise UsageError("A way is one file, with neither a sheet nor sketches.", hint="--interpolate without them")
         self._list = PictureList(request.output)
         known = self._list.seed_by_lot() if request.resume else None
         usual = Seeds.of(request.seed, request.num_images, request.seeds, by_lot if known is None else known)
@@ -72,9 +82,10 @@ class Generation:
         if request.interpolate:
             check_way(request.output, request.form)
         else:
-            check_target(request.output, self._prompts.pictures + request.grid)
+            check_target(request.output, options.files(self._prompts.pictures))
         self._writer = PictureWriter(options, self._ranks)
-        if options.in_folder and not request.interpolate and (self._prompts.pictures > 1 or request.resume):
+        several = options.in_folder and options.files(self._prompts.pictures) > 1
+        if not request.interpolate and (several or request.resume):
             self._keep_list(known)
 
     @property
@@ -103,7 +114,8 @@ class Generation:
         try:
             if not request.interpolate:
                 drawn = self._writer.draw_all(pipeline, self._prompts, stage)
-                yield from _with_progress(drawn, self._own_share)
+                for files in _with_progress(drawn, self._own_share):
+                    yield from files
             elif self._ranks.main:
                 yield self._way(pipeline, stage)
         except Exception:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from stackgan_cli.drawing.pictures import Stop
-    from stackgan_cli.generating.writing import Written
+    from stackgan_cli.generating.writing import FileOptions, Written
     from stackgan_cli.pipeline import Pipeline
 
 _FRAME_MILLISECONDS = 80
@@ -38,7 +38,7 @@ def check_way(output: Path, format: str) -> None:  # noqa: A002
 
 
 def write_way(
-    pipeline: Pipeline, stops: Sequence[Stop], drawn: Iterable[Image.Image], output: Path, *, metadata: bool, stage: int
+    pipeline: Pipeline, stops: Sequence[Stop], drawn: Iterable[Image.Image], options: FileOptions, *, stage: int
 ) -> Written:
     """Draw a way and write it: a GIF or a WebP animates it, other pictures show it as a strip.
 
@@ -46,8 +46,7 @@ def write_way(
         pipeline: that draws it.
         stops: that it leads through.
         drawn: its pictures.
-        output: a file, or a folder for a GIF.
-        metadata: whether the file says how it was drawn.
+        options: how it is written; a folder gets a GIF.
         stage: that draws.
 
     Raises:
@@ -59,9 +58,9 @@ def write_way(
     from stackgan_cli.pictures.picture_files import save_file, save_new_file, save_picture
     from stackgan_cli.pictures.sheets import strip
 
-    pictures = list(drawn)
-    facts = facts_of(pipeline, stops, len(pictures), stage=stage)
-    told = facts if metadata else None
+    pictures = [options.enlarged(picture) for picture in drawn]
+    facts = options.facts(facts_of(pipeline, stops, len(pictures), stage=stage))
+    told, output = facts if options.metadata else None, options.output
     suffix = output.suffix.lower()
     if output.is_dir() or not suffix:
         content = animation(pictures, "gif", _FRAME_MILLISECONDS, told)

@@ -6,12 +6,14 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stackgan_cli.errors import UsageError
 from stackgan_cli.generating.contact_sheet import ContactSheet, stem_of_sheet
 from stackgan_cli.pictures.decoding import load_picture
 from stackgan_cli.pictures.picture_files import FORMATS, save_new_picture, save_picture, slug
+from stackgan_cli.pictures.sheets import fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from PIL import Image
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from stackgan_cli.pipeline import Pipeline
     from stackgan_cli.ranks import Ranks
 
+_LARGEST_SIDE = 16_383
+"""Pixels, the most that a WebP takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -29,7 +34,7 @@ class Written:
 
     path: Path
     pictures: Sequence[Image.Image]
-    """What can be shown of it: its one picture, or all of a way; nothing of a sheet, whose pictures came before it."""
+    """What can be shown of it: its one picture, or all of a way; nothing of a sheet whose pictures came before it."""
     caption: str
     facts: dict[str, Any]
     """What is told of it beside its path, plain values."""
@@ -47,11 +52,41 @@ class FileOptions:
     """Whether they say how they were drawn."""
     grid: bool = False
     """Whether a sheet of all is written at the end."""
+    grid_only: bool = False
+    """Whether nothing but that sheet is written."""
+    sketches: bool = False
+    """Whether what Stage-I drew is written, too."""
+    upscale: int = 1
+    """How many pixels of a file stand beside each other, and below, for one that was drawn."""
 
     @property
     def in_folder(self) -> bool:
         """Whether files get names of their own."""
         return not self.output.suffix or self.output.is_dir()
+
+    def files(self, pictures: int) -> int:
+        """How many files so many pictures become."""
+        return 1 if self.grid_only else pictures * (1 + self.sketches) + self.grid
+
+    def enlarged(self, picture: Image.Image) -> Image.Image:
+        """Give a picture as it is written."""
+        return picture if self.upscale == 1 else fitted(picture, picture.width * self.upscale)
+
+    def facts(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
+        """Say of a file what is known of what was drawn, and what was done to it since."""
+        if self.upscale == 1:
+            return dict(drawn)
+        size = {"size": drawn["size"] * self.upscale} if "size" in drawn else {}
+        return {**drawn, **size, "upscale": self.upscale}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a picture that is to be drawn stands among all, and which files of it an earlier run has written."""
+
+    number: int
+    picture: Path | None
+    sketch: Path | None
 
 
 class PictureWriter:
@@ -91,81 +126,114 @@ class PictureWriter:
         self._list, self._by_lot = pictures, by_lot
         self._finished = pictures.finished() if resume else None
 
-    def draw_all(self, pipeline: Pipeline, prompts: Prompts, stage: int) -> Iterator[Written]:
-        """Draw this rank's part of all pictures; give each one's file as soon as it is written, the sheet's last.
+    def draw_all(self, pipeline: Pipeline, prompts: Prompts, stage: int) -> Iterator[list[Written]]:
+        """Draw this rank's part of all pictures; give each one's files as soon as they are written, the sheet last.
 
         Raises:
-            UsageError: the sheet would be too large, or a file has come to be where one is to be written.
+            UsageError: the sheet or a picture would be too large, there are no sketches, or a file has come to be where
+                one is to be written.
             StackganError: a file cannot be written.
         """
-        if self._options.grid:
-            self._sheet = ContactSheet(prompts.pictures, pipeline.generator(stage).resolution)
-        places: deque[int] = deque()
-        requests = self._still_to_draw(pipeline, prompts.requests, stage, places)
-        for drawn in pipeline.draw_all(requests, stage=stage):
+        options, side = self._options, pipeline.generator(stage).resolution
+        self._check(pipeline, stage, side)
+        if options.grid or options.grid_only:
+            side *= options.upscale
+            self._sheet = ContactSheet(prompts.pictures, side, sketches=options.sketches)
+        places: deque[_Place] = deque()
+        for drawn in pipeline.draw_all(self._still_to_draw(pipeline, prompts, stage, places), stage=stage):
             yield self._take(places.popleft(), drawn)
         if self._sheet is not None:
             self._sheet.gather(self._ranks)
             if self._ranks.main:
-                yield from self._write_sheet(self._sheet, pipeline, prompts, stage)
+                yield self._write_sheet(self._sheet, pipeline, prompts, stage)
 
     def write_way(self, pipeline: Pipeline, stops: Sequence[Stop], drawn: Iterable[Image.Image], stage: int) -> Written:
         """Write the pictures of a way as one file.
 
         Raises:
-            UsageError: a file has come to be where it is to be written.
+            UsageError: a picture would be too large, or a file has come to be where it is to be written.
             StackganError: it cannot be written.
         """
         from stackgan_cli.generating.ways import write_way
 
-        options = self._options
-        written = write_way(pipeline, stops, drawn, options.output, metadata=options.metadata, stage=stage)
+        self._check(pipeline, stage, pipeline.generator(stage).resolution)
+        written = write_way(pipeline, stops, drawn, self._options, stage=stage)
         self.count += 1
         return written
 
+    def _check(self, pipeline: Pipeline, stage: int, side: int) -> None:
+        """Refuse what this model's pictures cannot be made into."""
+        if side * self._options.upscale > _LARGEST_SIDE:
+            raise UsageError(
+                f"Pictures of {side * self._options.upscale:,} px would be larger than {_LARGEST_SIDE:,} px.",
+                hint=f"--upscale {_LARGEST_SIDE // side} at most",
+            )
+        if self._options.sketches and stage == 1:
+            hint = "--sketches without --stage 1" if 2 in pipeline.stages else "it without --sketches"
+            raise UsageError("Stage-I draws alone here, so there are no sketches beside its pictures.", hint=hint)
+
     def _still_to_draw(
-        self, pipeline: Pipeline, requests: Iterator[Request], stage: int, places: deque[int]
+        self, pipeline: Pipeline, prompts: Prompts, stage: int, places: deque[_Place]
     ) -> Iterator[Request]:
         """Pass over what an earlier run has drawn, and what is another rank's; note the places of the others."""
+        common = {"fingerprint": pipeline.model.fingerprint, **pipeline.chosen}
         others = 0
-        common = {"fingerprint": pipeline.model.fingerprint, "stage": stage, **pipeline.chosen}
-        for place, request in enumerate(requests):
+        for number, request in enumerate(prompts.requests):
             facts = {"prompt": request.prompt, "seed": request.seed, **common}
-            suffix = FORMATS[self._options.form]
-            path = None if self._finished is None else self._finished.take(facts, suffix)
-            if path is None:
+            picture = self._there(facts | {"stage": stage})
+            sketch = self._there(facts | {"stage": 1}) if self._options.sketches else None
+            if picture is None or (sketch is None and self._options.sketches):
                 if others % self._ranks.count == self._ranks.rank:
-                    places.append(place)
+                    places.append(_Place(number, picture, sketch))
                     yield request
                 others += 1
                 continue
             self.there += 1
             if self._sheet is not None and self._ranks.main:
-                self._sheet.put(place, load_picture(path))
+                self._sheet.put(number, [load_picture(path) for path in (sketch, picture) if path is not None])
 
-    def _take(self, place: int, drawn: Drawn) -> Written:
-        """Write a picture."""
-        options = self._options
-        told = drawn.facts if options.metadata else None
-        if options.in_folder:
-            stem = f"{slug(drawn.prompt)}-{drawn.seed}"
-            path = save_new_picture(drawn.picture, options.output, stem, told, options.form)
-        else:
-            path = options.output
-            save_picture(drawn.picture, path, told)
-        self.count += 1
-        if self._list is not None:
-            self._list.add(path, drawn.facts, self._by_lot)
+    def _there(self, facts: dict[str, Any]) -> Path | None:
+        """The file of a picture that an earlier run has written."""
+        suffix = FORMATS[self._options.form]
+        return None if self._finished is None else self._finished.take(self._options.facts(facts), suffix)
+
+    def _take(self, place: _Place, drawn: Drawn) -> list[Written]:
+        """Write a picture, and its sketch where that is wanted, but for what is there."""
+        options, stem = self._options, f"{slug(drawn.prompt)}-{drawn.seed}"
+        sketch = drawn.of_sketch if options.sketches else None
         if self._sheet is not None:
-            self._sheet.put(place, drawn.picture)
-        return Written(path, [drawn.picture], drawn.prompt, drawn.facts)
+            self._sheet.put(place.number, [each.picture for each in (sketch, drawn) if each is not None])
+        written: list[Written] = []
+        if not options.grid_only:
+            if place.picture is None:
+                written.append(self._write(drawn, stem))
+            if sketch is not None and place.sketch is None:
+                written.append(self._write(sketch, f"{stem}-sketch"))
+            self.count += 1
+        return written
 
-    def _write_sheet(self, sheet: ContactSheet, pipeline: Pipeline, prompts: Prompts, stage: int) -> Iterator[Written]:
+    def _write(self, drawn: Drawn, stem: str) -> Written:
+        options = self._options
+        facts = options.facts(drawn.facts)
+        path = self._save(options.enlarged(drawn.picture), stem, facts)
+        if self._list is not None:
+            self._list.add(path, facts, self._by_lot)
+        return Written(path, [drawn.picture], drawn.prompt, facts)
+
+    def _save(self, picture: Image.Image, stem: str, facts: dict[str, Any]) -> Path:
+        options, told = self._options, facts if self._options.metadata else None
+        if options.in_folder:
+            return save_new_picture(picture, options.output, stem, told, options.form)
+        save_picture(picture, options.output, told)
+        return options.output
+
+    def _write_sheet(self, sheet: ContactSheet, pipeline: Pipeline, prompts: Prompts, stage: int) -> list[Written]:
         """Write all pictures on one sheet, unless an earlier run has."""
         options, stem = self._options, stem_of_sheet(prompts)
         if self.there == prompts.pictures and (options.output / f"{stem}{FORMATS[options.form]}").exists():
-            return
+            return []
         whole, facts = sheet.laid_out(prompts)
-        told = {**facts, "model": pipeline.model.name, "stage": stage, **pipeline.chosen}
-        path = save_new_picture(whole, options.output, stem, told if options.metadata else None, options.form)
-        yield Written(path, [], facts["prompts"][0], {"sheet": True})
+        facts |= {"model": pipeline.model.name, "stage": stage, **pipeline.chosen}
+        facts |= {"sketches": True} if options.sketches else {}
+        path = self._save(whole, stem, options.facts(facts))
+        return [Written(path, [whole] if options.grid_only else [], facts["prompts"][0], {"sheet": True})]

@@ -63,6 +63,8 @@ def test_names_are_offered_in_every_shell(model: Path, shell: str) -> None:
         ("stackgan components show --kind objective ", {"augmentation", "gradient-penalty", "matching"}),
         ("stackgan generate x --model birds --checkpoint ", {"6", "best"}),
         ("stackgan generate x --device ", {"cpu", "cuda"}),
+        ("stackgan generate x --format ", {"png", "jpeg", "webp", "avif"}),
+        ("stackgan generate x --grid", {"--grid", "--grid-only"}),
     ],
 )
 def test_what_is_here_is_offered(model: Path, line: str, some: set[str]) -> None:
