@@ -89,7 +89,7 @@ def test_they_end_with_the_code_that_they_return(speech: Callable[..., Any]) -> 
 
 
 def test_a_command_of_ours_is_not_taken_over(speech: Callable[..., Any]) -> None:
-    assert "one prompt a line" in " ".join(speech("generate", "--help").out.replace("│", " ").split())
+    assert "text with one a line" in " ".join(speech("generate", "--help").out.replace("│", " ").split())
     assert speech("speech:generate", "red").out == "RED\n"
 
 

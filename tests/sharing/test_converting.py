@@ -25,7 +25,7 @@ from stackgan_cli.models.folder import STAGES, ModelFolder
 from stackgan_cli.pipeline import Pipeline
 from stackgan_cli.sharing.converting import ConvertRequest, convert
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent.parent / "golden"
 NETWORKS = GOLDEN / "stackgan_pytorch"
 
 
