@@ -69,7 +69,9 @@ class Generation:
             upscale=request.upscale or 1,
         )
         check_format(request.form)
-        if request.resume and (request.interpolate or request.grid_only or not options.in_folder):
+        if request.resume and request.grid_only:
+            raise UsageError("A sheet alone leaves no pictures to go on with.", hint="--grid with --resume")
+        if request.resume and (request.interpolate or not options.in_folder):
             raise UsageError("--resume is for pictures in a folder.", hint="--output with a folder")
         if request.interpolate and (request.grid or request.grid_only or request.sketches):
             raise UsageError("A way is one file, with neither a sheet nor sketches.", hint="--interpolate without them")
