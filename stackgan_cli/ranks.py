@@ -107,10 +107,7 @@ class Ranks:
         result, error = None, None
         for turn in (self.main, not self.main):
             if turn and error is None:
-                try:
-                    result = work()
-                except StackganError as raised:
-                    error = raised
+                result, error = _tried(work)
             self._agree(error)
         return result  # type: ignore[return-value]  # it was this rank's turn once, and there was no error
 
@@ -122,11 +119,7 @@ class Ranks:
         """
         if self.count == 1:
             return work()
-        result, error = None, None
-        try:
-            result = work()
-        except StackganError as raised:
-            error = raised
+        result, error = _tried(work)
         self._agree(error)
         return result  # type: ignore[return-value]  # there was no error
 
@@ -187,6 +180,14 @@ class Ranks:
         mine[: len(data)] = _as_tensor(data)
         rows = self.all_rows(mine[None])
         return [bytes(row.tolist()).rstrip(b"\0").decode(errors="ignore") for row in rows]
+
+
+def _tried(work: Callable[[], Result]) -> tuple[Result | None, StackganError | None]:
+    """Do something; give what comes of it, or what went wrong."""
+    try:
+        return work(), None
+    except StackganError as error:
+        return None, error
 
 
 def _as_tensor(data: bytes) -> Tensor:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from stackgan_cli.pipeline import Pipeline
 
 ANIMATIONS = {".gif": "gif", ".webp": "webp"}
+_MILLISECONDS = 80
+"""That each picture of an animation is shown."""
 MOST_FRAMES = 1000
 
 
@@ -96,17 +98,16 @@ def stem_of(stops: Sequence[Stop]) -> str:
     return f"{'-to-'.join(ends)}-{stops[0].seed}"
 
 
-def animation(pictures: Sequence[Image.Image], form: str, milliseconds: int, facts: dict[str, Any] | None) -> bytes:
+def animation(pictures: Sequence[Image.Image], form: str, facts: dict[str, Any] | None) -> bytes:
     """Encode pictures as an animation that begins anew at its end.
 
     Args:
         pictures: frames of one size.
         form: ``gif`` or ``webp``.
-        milliseconds: that each is shown.
         facts: kept in a WebP's EXIF data, or as a GIF's comment; None keeps none.
     """
     content = io.BytesIO()
-    timing: dict[str, Any] = {"save_all": True, "append_images": pictures[1:], "duration": milliseconds, "loop": 0}
+    timing: dict[str, Any] = {"save_all": True, "append_images": pictures[1:], "duration": _MILLISECONDS, "loop": 0}
     if form == "webp":
         pictures[0].save(content, "WEBP", quality=90, exif=b"" if facts is None else exif_of(facts), **timing)
     else:

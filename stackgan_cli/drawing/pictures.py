@@ -96,6 +96,11 @@ class PipelineOutput:
         ]
 
 
+def seed_by_lot() -> int:
+    """A first seed for whoever asks for none, from 0 to below 2^31."""
+    return secrets.randbelow(2**31)
+
+
 def seeds_of(
     prompts: int, each: int, generator: torch.Generator | Sequence[torch.Generator] | None, seed: int | None
 ) -> list[int]:
@@ -112,7 +117,7 @@ def seeds_of(
     """
     count = prompts * each
     if generator is None:
-        first = secrets.randbelow(2**31) if seed is None else seed
+        first = seed_by_lot() if seed is None else seed
         return [first + number for number in range(each)] * prompts
     import torch
 

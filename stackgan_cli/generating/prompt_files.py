@@ -119,14 +119,9 @@ class PromptFile:
                 yield number, {"prompt": text}
 
     def _objects(self) -> Iterator[tuple[int, Any]]:
-        from stackgan_cli.readers.columns import BadRow
-        from stackgan_cli.readers.written_rows import TOO_LONG, json_object
+        from stackgan_cli.readers.written_rows import objects_of_lines
 
-        for number, line in enumerate(self._lines(), 1):
-            if line is None:
-                yield number, BadRow(TOO_LONG)
-            elif line.strip():
-                yield number, json_object(line)
+        return objects_of_lines(self._lines())
 
     def _table(self) -> Iterator[tuple[int, Any]]:
         from stackgan_cli.readers.columns import BadRow, enumerated
@@ -150,10 +145,7 @@ class PromptFile:
                 else:
                     yield line, dict(zip(names, fields, strict=False))
         except OpenQuotationError as error:
-            raise DataError(
-                f"{self.name} has a field that begins in line {error.line} and is too long for a table.",
-                hint="A quotation mark was probably not closed there: close it.",
-            ) from error
+            raise error.told_of(self.name) from error
 
 
 def passing_content(source: str) -> bytes | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import secrets
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stackgan_cli.console import ConsoleProgress, ProgressReport, patience, say, speak, warn
+from stackgan_cli.drawing.pictures import seed_by_lot
 from stackgan_cli.errors import UsageError
 from stackgan_cli.generating.picture_list import PictureList
 from stackgan_cli.generating.prompt_files import passing_content
@@ -52,7 +52,7 @@ class Generation:
     def __init__(self, request: GenerateRequest, ranks: Ranks) -> None:
         self._ranks = ranks
         self._content = None if request.source is None else self._passing_content(request.source)
-        by_lot = int(ranks.from_main(str(secrets.randbelow(2**31)).encode()))
+        by_lot = int(ranks.from_main(str(seed_by_lot()).encode()))
         ranks.at_once(lambda: self._prepare(request, by_lot))
 
     def _prepare(self, request: GenerateRequest, by_lot: int) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from stackgan_cli.generating.writing import FileOptions, Written
     from stackgan_cli.pipeline import Pipeline
 
-_FRAME_MILLISECONDS = 80
 _MOST_ACROSS = 8
 
 
@@ -63,11 +62,11 @@ def write_way(
     told, output = facts if options.metadata else None, options.output
     suffix = output.suffix.lower()
     if output.is_dir() or not suffix:
-        content = animation(pictures, "gif", _FRAME_MILLISECONDS, told)
+        content = animation(pictures, "gif", told)
         path = save_new_file(content, output, stem_of(stops), ".gif")
     elif suffix in ANIMATIONS:
         path = output
-        save_file(animation(pictures, ANIMATIONS[suffix], _FRAME_MILLISECONDS, told), path)
+        save_file(animation(pictures, ANIMATIONS[suffix], told), path)
     else:
         path = output
         save_picture(strip(pictures, across=_MOST_ACROSS), path, told)

@@ -6,12 +6,13 @@ import csv
 import json
 from typing import TYPE_CHECKING, Any
 
+from stackgan_cli.errors import DataError
 from stackgan_cli.parsing import parse_json
 from stackgan_cli.readers.captions import MAX_LINE
 from stackgan_cli.readers.columns import BadRow, plainly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 TOO_LONG = f"it is longer than {MAX_LINE:,} characters"
 
@@ -26,6 +27,13 @@ class OpenQuotationError(Exception):
     def __init__(self, line: int) -> None:
         super().__init__(line)
         self.line = line
+
+    def told_of(self, name: str) -> DataError:
+        """Say it of a file."""
+        return DataError(
+            f"{name} has a field that begins in line {self.line} and is too long for a table.",
+            "A quotation mark was probably not closed there: close it.",
+        )
 
 
 class _TableLines:
@@ -81,6 +89,19 @@ def fields_of_rows(
             continue
         if fields:
             yield line, fields
+
+
+def objects_of_lines(physical: Iterable[str | None]) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
+    """Yield the object on each line that is not empty, with the line's number.
+
+    Args:
+        physical: lines, None in place of one that is too long.
+    """
+    for line, content in enumerate(physical, start=1):
+        if content is None:
+            yield line, BadRow(TOO_LONG)
+        elif content.strip():
+            yield line, json_object(content)
 
 
 def json_object(content: str) -> dict[str, Any] | BadRow:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import secrets
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stackgan_cli.drawing import interpolating
-from stackgan_cli.drawing.pictures import Request, stops_of
+from stackgan_cli.drawing.pictures import Request, seed_by_lot, stops_of
 from stackgan_cli.pictures.picture_files import encoded, slug
 from stackgan_cli.serving.refusals import RefusalError
 from stackgan_cli.serving.schema import DrawnPicture, GenerateAnswer, InterpolateAnswer, PictureFile
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from stackgan_cli.pipeline import Pipeline
     from stackgan_cli.serving.schema import GenerateRequest, InterpolateRequest
     from stackgan_cli.serving.shelf import ModelShelf
-
-_FRAME_MILLISECONDS = 80
 
 
 def generate(shelf: ModelShelf, asked: GenerateRequest, go_on: Callable[[], None]) -> GenerateAnswer:
@@ -38,7 +34,7 @@ def generate(shelf: ModelShelf, asked: GenerateRequest, go_on: Callable[[], None
     """
     pipeline = shelf.pipeline(asked.model)
     stage = _stage(pipeline, asked.stage)
-    first = _by_lot() if asked.seed is None else asked.seed
+    first = seed_by_lot() if asked.seed is None else asked.seed
     requests = [Request(asked.prompt, first + number) for number in range(asked.count)]
     pictures: list[DrawnPicture] = []
     for drawn in pipeline.draw_all(requests, stage=stage):
@@ -51,7 +47,7 @@ def interpolate(shelf: ModelShelf, asked: InterpolateRequest, go_on: Callable[[]
     """Draw the way through sentences, or through seeds; arguments and errors are those of :func:`generate`."""
     pipeline = shelf.pipeline(asked.model)
     stage = _stage(pipeline, asked.stage)
-    stops = stops_of(asked.prompts, asked.seeds or [_by_lot()])
+    stops = stops_of(asked.prompts, asked.seeds or [seed_by_lot()])
     for stop in stops:
         pipeline.check(Request(stop.prompt, stop.seed))
     pictures = []
@@ -66,7 +62,7 @@ def interpolate(shelf: ModelShelf, asked: InterpolateRequest, go_on: Callable[[]
     ]
     animation = None
     if asked.animation is not None:
-        content = interpolating.animation(pictures, asked.animation, _FRAME_MILLISECONDS, facts)
+        content = interpolating.animation(pictures, asked.animation, facts)
         animation = _file(f"{stem}.{asked.animation}", pictures[0].width, content)
     prompts = list(dict.fromkeys(stop.prompt for stop in stops))
     return InterpolateAnswer(
@@ -81,10 +77,6 @@ def interpolate(shelf: ModelShelf, asked: InterpolateRequest, go_on: Callable[[]
     )
 
 
-def _by_lot() -> int:
-    return secrets.randbelow(2**31)
-
-
 def _stage(pipeline: Pipeline, asked: int | None) -> int:
     """The stage to draw."""
     if asked is not None and asked not in pipeline.stages:
@@ -95,11 +87,8 @@ def _stage(pipeline: Pipeline, asked: int | None) -> int:
 
 
 def _told(drawn: Drawn) -> DrawnPicture:
-    sketch = None
-    if drawn.sketch is not None:
-        # The same picture that Stage-I alone draws.
-        alone = replace(drawn, picture=drawn.sketch, stage=1, sketch=None)
-        sketch = _png(alone, f"{slug(drawn.prompt)}-{drawn.seed}-stage1.png")
+    alone = drawn.of_sketch
+    sketch = None if alone is None else _png(alone, f"{slug(drawn.prompt)}-{drawn.seed}-stage1.png")
     return DrawnPicture(
         prompt=drawn.prompt,
         seed=drawn.seed,

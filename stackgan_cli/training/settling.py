@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stackgan_cli.dataset.prepared import PreparedData
+    from stackgan_cli.progress import Progress
     from stackgan_cli.recipes.schema import Recipe, StageSettings
     from stackgan_cli.training.train import TrainRequest
 
@@ -56,7 +57,7 @@ class SettledRun:
     """What was taken from elsewhere than the recipe, for people."""
 
 
-def settle(request: TrainRequest, data: PreparedData, folder: Path) -> SettledRun:
+def settle(request: TrainRequest, data: PreparedData, folder: Path, progress: Progress) -> SettledRun:
     """Settle recipe, text encoder and settings.
 
     What is asked for now lies over what the run was asked for before, that over what its Stage-I was asked for, that
@@ -67,6 +68,7 @@ def settle(request: TrainRequest, data: PreparedData, folder: Path) -> SettledRu
         request: what was asked for.
         data: to train on.
         folder: of the model, which need not exist.
+        progress: told what is fetched of the Hub.
 
     Raises:
         UsageError: two options contradict each other.
@@ -104,7 +106,7 @@ def settle(request: TrainRequest, data: PreparedData, folder: Path) -> SettledRu
                 notes.append(note)
                 given["resolution"] = side
             settings = settings.model_copy(update={"resolution": side})
-        encoder, words = _encoder(request, recipe, data, model)
+        encoder, words = _encoder(request, recipe, data, model, progress)
         notes += words
     precision = next((each.precision for each in (before, stage1) if each is not None), "auto")
     asked = GivenOptions(
@@ -154,13 +156,13 @@ def _given(
 
 
 def _encoder(
-    request: TrainRequest, recipe: Recipe, data: PreparedData, model: ModelFolder | None
+    request: TrainRequest, recipe: Recipe, data: PreparedData, model: ModelFolder | None, progress: Progress
 ) -> tuple[str | None, list[str]]:
     """Which of the data's text encoders, and what to say of it."""
     if request.encoder is not None:
         return request.encoder, []
     # A model goes on with the text encoder that it has, and one that begins with another's weights reads as that does.
-    before = model or (None if request.start is None else find_model(request.start))
+    before = model or (None if request.start is None else find_model(request.start, progress))
     if before is not None:
         known = before.encoder_hash()
         same = [name for name in data.encoders if hash_of(data.folder / "text" / name) == known]

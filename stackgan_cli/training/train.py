@@ -156,10 +156,7 @@ def _run(request: TrainRequest, ranks: Ranks, progress: Progress, held: ExitStac
     refuse_folder_of_package(folder)
     if ranks.main and not request.dry_run:
         held.enter_context(only_one(folder, "training"))
-    if request.start is not None:
-        # One of the Hub is fetched here, where that is told.
-        find_model(request.start, progress)
-    settled = settle(request, data, folder)
+    settled = settle(request, data, folder, progress)
     given = settled.given
     for note in settled.notes:
         progress.say(note)

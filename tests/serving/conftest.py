@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,6 +26,21 @@ def worker() -> Iterator[Worker]:
     yield worker
     worker.stop()
     worker.join()
+
+
+@pytest.fixture
+def let_go(worker: Worker) -> Iterator[threading.Event]:
+    """Keeps the worker busy until it is set."""
+    event, busy = threading.Event(), threading.Event()
+
+    def work(_: Callable[[], None]) -> None:
+        busy.set()
+        event.wait()
+
+    worker.submit(work)
+    assert busy.wait(30)
+    yield event
+    event.set()
 
 
 @pytest.fixture

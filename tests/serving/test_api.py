@@ -204,10 +204,9 @@ def test_markup_is_a_sentence_like_any_other(client: TestClient) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_full_queue_is_429_and_whoever_waits_is_answered(client: TestClient, worker: Worker) -> None:
-    let_go, busy = threading.Event(), threading.Event()
-    worker.submit(lambda _: busy.set() or let_go.wait(30))
-    assert busy.wait(30)
+def test_a_full_queue_is_429_and_whoever_waits_is_answered(
+    client: TestClient, worker: Worker, let_go: threading.Event
+) -> None:
     answers: list[Any] = []
     waiting = [threading.Thread(target=lambda: answers.append(generate(client, prompt="a bird"))) for _ in range(2)]
     for each in waiting:
@@ -232,10 +231,9 @@ def test_a_server_that_stops_says_so(client: TestClient, worker: Worker) -> None
         assert told(answer) == "The server is stopping."
 
 
-def test_what_is_asked_for_is_not_drawn_for_somebody_who_has_gone(client: TestClient, worker: Worker) -> None:
-    let_go, busy = threading.Event(), threading.Event()
-    worker.submit(lambda _: busy.set() or let_go.wait(30))
-    assert busy.wait(30)
+def test_what_is_asked_for_is_not_drawn_for_somebody_who_has_gone(
+    client: TestClient, worker: Worker, let_go: threading.Event
+) -> None:
     body = json.dumps({"prompt": "a bird"}).encode()
     coming = [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
 

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 
 import pytest
 
 from stackgan_cli.serving.refusals import RefusalError
 from stackgan_cli.serving.worker import Worker
-
-
-@pytest.fixture
-def let_go(worker: Worker) -> Iterator[threading.Event]:
-    """Keeps the worker busy until it is set."""
-    event, busy = threading.Event(), threading.Event()
-
-    def work(_: Callable[[], None]) -> None:
-        busy.set()
-        event.wait()
-
-    worker.submit(work)
-    assert busy.wait(30)
-    yield event
-    event.set()
 
 
 def test_jobs_are_done_in_their_order_by_one_thread(worker: Worker, let_go: threading.Event) -> None:

@@ -21,7 +21,7 @@ from stackgan_cli.readers.encodings import file_encoding, json_encoding, lines_o
 from stackgan_cli.readers.folder.json_lists import json_rows
 from stackgan_cli.readers.folder.written_tables import check_columns, table_rows
 from stackgan_cli.readers.tables import DamagedTable, Table, telling_damage
-from stackgan_cli.readers.written_rows import TOO_LONG, json_object
+from stackgan_cli.readers.written_rows import json_object, objects_of_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -113,11 +113,7 @@ def _sorted_out(items: Iterable[tuple[int, dict[str, Any] | BadRow]], columns: C
 
 def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
     with path.open("rb") as file:
-        for line, content in enumerate(bounded_lines(file), start=1):
-            if content is None:
-                yield line, BadRow(TOO_LONG)
-            elif content.strip():
-                yield line, json_object(content)
+        yield from objects_of_lines(bounded_lines(file))
 
 
 def _parquet_rows(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:

@@ -74,7 +74,7 @@ def table_rows(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, An
             for line, fields in rows:
                 yield line, fields if isinstance(fields, BadRow) else form.row(fields, columns)
         except OpenQuotationError as error:
-            raise _open_quotation(path, error.line) from error
+            raise error.told_of(str(path)) from error
 
 
 def _form(first: str, second: str, columns: Columns) -> _Form:
@@ -134,13 +134,6 @@ def _header(path: Path, rows: Iterator[tuple[int, list[str] | BadRow]]) -> list[
     if isinstance(written, BadRow):
         raise DataError(f"The first line of {path} is not that of a table: {written}.", _FIRST_LINE)
     return written
-
-
-def _open_quotation(path: Path, line: int) -> DataError:
-    return DataError(
-        f"{path} has a field that begins in line {line} and is too long for a table.",
-        "A quotation mark was probably not closed there: close it.",
-    )
 
 
 def check_columns(
