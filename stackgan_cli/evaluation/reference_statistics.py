@@ -13,7 +13,7 @@ import torch
 
 from stackgan_cli.components.protocols import FeatureStatistics
 from stackgan_cli.errors import DataError, UsageError
-from stackgan_cli.files import create_file, given_path
+from stackgan_cli.files import create_file, given_path, read_bounded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,14 +62,15 @@ def read_statistics(path: Path, width: int) -> tuple[FeatureStatistics, str]:
     """
     path = given_path(str(path))
     try:
-        content = path.read_bytes()
+        content = read_bounded(path, _LARGEST)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(each.file_size for each in archive.infolist()) > _LARGEST:
                 raise ValueError("it is too large to be statistics")
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             mean, covariance = arrays["mu"], arrays["sigma"]
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-        raise _unusable(path, f"cannot be read: {str(error).strip('.') or type(error).__name__}") from error
+    except Exception as error:  # a damaged archive can raise nearly anything
+        words = (error.strerror if isinstance(error, OSError) else None) or str(error).strip(".")
+        raise _unusable(path, f"cannot be read: {words or type(error).__name__}") from error
     if fault := _fault(mean, covariance):
         raise _unusable(path, fault)
     if len(mean) != width:

@@ -85,3 +85,23 @@ def test_other_files_are_refused_and_none_is_replaced(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="already something"):
         write_statistics(path, statistics_of(torch.eye(3)))
     assert path.read_bytes() == b"PK no archive"
+
+
+def test_every_kind_of_damage_is_one_sentence(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "whole.npz", **GOOD)
+    whole = (tmp_path / "whole.npz").read_bytes()
+    path = tmp_path / "real.npz"
+    told: list[str] = []
+    for place in range(0, len(whole), 2):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            read_statistics(path, 3)
+        except DataError as error:
+            told.append(error.message)
+    assert len(told) > len(whole) // 8
+    assert all(str(path) in message for message in told)
+
+
+def test_what_never_ends_is_no_statistics() -> None:
+    with pytest.raises(DataError, match=r"cannot be read: .*a pipe or a device"):
+        read_statistics(Path("/dev/zero"), 3)

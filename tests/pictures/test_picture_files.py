@@ -77,6 +77,23 @@ def test_pictures_without_facts_are_said_to_have_none(tmp_path: Path) -> None:
             read_facts(tmp_path / name)
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".avif"])
+def test_every_kind_of_damage_is_one_sentence(tmp_path: Path, suffix: str) -> None:
+    save_picture(PICTURE, tmp_path / f"whole{suffix}", {"prompt": "a red bird", "seed": 7})
+    whole = (tmp_path / f"whole{suffix}").read_bytes()
+    path = tmp_path / f"damaged{suffix}"
+    told: list[str] = []
+    for place in range(0, len(whole), 4):
+        for content in (whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :], whole[:place]):
+            path.write_bytes(content)
+            try:
+                read_facts(path)
+            except DataError as error:
+                told.append(error.message)
+    assert len(told) > len(whole) // 16
+    assert all(str(path) in message for message in told)
+
+
 def test_facts_of_strangers_are_not_believed(tmp_path: Path) -> None:
     from PIL import PngImagePlugin
 
