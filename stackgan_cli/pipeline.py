@@ -420,7 +420,12 @@ class Pipeline:
         return rows.to(self.machine.device)
 
     def generator(self, stage: int) -> Any:
-        """The generator of a stage, folded for drawing: it can be neither trained nor saved."""
+        """The generator of a stage, folded for drawing: it can be neither trained nor saved.
+
+        Raises:
+            ModelError: the stage is not trained.
+        """
+        self.model.stage_folder(stage)
         return self._generators[stage - 1].component
 
     def draws_mean(self, stage: int) -> bool:
