@@ -6,11 +6,13 @@ export STACKGAN_HOME="$place/home-of-06"
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 data=(--reader-option count=12000 --encoder words --encoder-option fit_steps=4000 --encoder-option picture_every=16)
 shapes1=(--steps 6000) shapes2=(--steps 4500) words=(--steps 1500) stage1=(--steps 2300) stage2=(--steps 1500)
-judge=() few=() glance=()
+judge=() few=() glance=() fitted=
 if [ "$toy" = 1 ]; then
     data=(--reader-option count=120 --encoder words --encoder-option fit_steps=5)
-    shapes1=(--steps 2 --batch-size 4) shapes2=("${shapes1[@]}") words=("${shapes1[@]}")
-    stage1=("${shapes1[@]}") stage2=("${shapes1[@]}")
+    fitted=,fit_steps=4
+    quickly="objectives=[{name=\"matching\",options={attributes=4.0$fitted}}]"
+    shapes1=(--steps 2 --batch-size 4) shapes2=("${shapes1[@]}") stage1=("${shapes1[@]}")
+    words=("${shapes1[@]}" --set "$quickly") stage2=("${words[@]}")
     judge=(--extractor-option count=100 --extractor-option epochs=1)
     glance=(--count 8 --judge-option count=100 --judge-option epochs=1)
     few=(--sentences 3 --draws 1 --judge-option count=100 --judge-option epochs=1)
@@ -30,7 +32,7 @@ penalty='objectives=[{name="gradient-penalty",options={power=6.0},weight=2.0,eve
 "${train[@]}" train-stage2 --data drawn-birds --name shapes --set "$patches" --set "$penalty" "${shapes2[@]}"
 "${train[@]}" train-stage1 --data drawn-birds --name words --from shapes "${words[@]}"
 louder='objectives=[{name="gradient-penalty",options={power=6.0},weight=2.0,every=4,discriminators=["residual"]},
-    {name="matching",options={attributes=4.0},weight=0.6}]'
+    {name="matching",options={attributes=4.0'$fitted'},weight=0.6}]'
 "${train[@]}" train-stage1 --data drawn-birds --from words --set "$louder" "${stage1[@]}"
 "${train[@]}" train-stage2 --data drawn-birds --from shapes "${stage2[@]}"
 stackgan evaluate --data drawn-birds "${judge[@]}"

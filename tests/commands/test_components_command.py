@@ -82,8 +82,8 @@ def test_check_without_names_takes_all_of_a_kind_and_what_is_broken(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STACKGAN_PLUGINS", "")
-    checked = json.loads(run(capsys, "check", "--kind", "feature-extractor", "--json"))
-    listed = json.loads(run(capsys, "list", "--kind", "feature-extractor", "--json"))
+    checked = json.loads(run(capsys, "check", "--kind", "stage1-generator", "--json"))
+    listed = json.loads(run(capsys, "list", "--kind", "stage1-generator", "--json"))
     assert [each["name"] for each in checked["components"]] == [each["name"] for each in listed["components"]]
     monkeypatch.setenv("STACKGAN_PLUGINS", "malformed-entries")
     checked = json.loads(run(capsys, "check", "--kind", "metric", "--json"))
