@@ -52,7 +52,7 @@ class Suggestions:
     crop: str = "center"
     encoder: tuple[str, Mapping[str, Any]] | None = None
     """Name and options of a text encoder, where the reader names one."""
-    recipe: str = "paper"
+    recipe: str = "modern"
     extractor: str | None = None
     """Name of the extractor that judges pictures drawn after the data, where the reader names one."""
 

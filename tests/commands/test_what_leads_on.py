@@ -29,7 +29,7 @@ def follow(stackgan: Callable[..., Any]) -> Callable[..., Any]:
 
 @pytest.fixture
 def small_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The recipe ``paper`` with networks that train in a moment; what it says of encoders and sizes stays."""
+    """The recipe for data of one's own with networks that train in a moment; what it says of sizes stays."""
     from stackgan_cli.recipes import loading
 
     read = loading.read_toml
@@ -37,9 +37,11 @@ def small_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def small(path: Path) -> dict[str, Any]:
         values = read(path)
         for stage in ("stage1", "stage2"):
-            if path.name == "paper.toml":
-                values[stage]["generator"]["options"] = {"channels": 8, "condition_width": 4}
-                values[stage]["discriminator"]["options"] = {"channels": 4}
+            if path.name == "quick.toml":
+                values[stage]["generator"]["options"] = {"channels": 8, "max_channels": 8}
+                values[stage] |= {"discriminators": [{"name": "residual", "options": {"channels": 4}}]}
+            if path.name == "modern.toml":
+                values[stage]["objectives"][-1]["options"] = {"fit_steps": 2, "side": 32, "channels": 4}
         return values
 
     monkeypatch.setattr(loading, "read_toml", small)
@@ -63,7 +65,7 @@ def test_the_hints_alone_lead_from_an_empty_home_to_a_picture(
     done = follow(done, *TINY)
     assert done.says("so 16 px are drawn, not 64")
     done = follow(done, "--steps", 2, "--device", "cpu", "--precision", "float32")
-    assert done.says("As its Stage-I", "the recipe paper", "batch_size 2")
+    assert done.says("As its Stage-I", "the recipe modern", "batch_size 2")
     done = follow(done, "-o", tmp_path / "it's")
     assert Image.open(done.out.strip()).size == (64, 64)
 

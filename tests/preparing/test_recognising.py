@@ -298,7 +298,7 @@ def test_readers_of_other_packages_are_asked_where_no_built_in_one_fits(
     done = stackgan("prepare", "--data", "mine", "--source", tmp_path / "odd", *common, "--json")
     assert done.code == 0, done.err
     assert done.says("'odd' of odd-reader 1.5 was asked: it fits (", "'odd' of rude-reader 1.5 was asked: it failed (")
-    assert (done.json["crop"], done.json["recipe"]) == ("squash", "paper")
+    assert (done.json["crop"], done.json["recipe"]) == ("squash", "modern")
     put(tmp_path / "nothing" / "here")
     with pytest.raises(DataError) as caught:
         recognise(tmp_path / "nothing", told.append)

@@ -54,6 +54,7 @@ class FolderReader(LayoutReader):
     """
 
     layout = _LAYOUT
+    recipe = "modern"
     encoder = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
 
     def __init__(

@@ -67,6 +67,7 @@ class HubReader(LayoutReader):
     scheme = "hf"
     file_suffixes = _SUFFIXES
     layout = _LAYOUT
+    recipe = "modern"
     encoder = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
 
     def __init__(

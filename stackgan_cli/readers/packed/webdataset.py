@@ -58,6 +58,7 @@ class WebdatasetReader(LayoutReader):
 
     file_suffixes = _SUFFIXES
     layout = _LAYOUT
+    recipe = "modern"
     encoder = ("char-cnn-rnn", {"variant": "cvpr", "channels": 128, "width": 256})
 
     def root_of(self, source: Path | None) -> Path:
