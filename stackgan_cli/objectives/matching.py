@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -27,6 +28,8 @@ MOST_PICTURES = 20_000
 _AT_ONCE = 256
 _HELD_OUT = 256
 _MOST_PASSES = 40
+_VIEWS = 4
+"""Disturbed forms of each picture that an extractor looks at, once, before the head behind it learns of them."""
 
 
 class PictureTextMatching(nn.Module):
@@ -152,13 +155,19 @@ class PictureTextMatching(nn.Module):
     ) -> None:
         self.train()
         half = fast_half_type(torch.device("cpu"))
+        looks = 0 if self.picture.features is None else _VIEWS * math.ceil(len(pool) / _AT_ONCE)
+        views = self._views(pool, seed, lambda done: report(done, looks + steps, "looking")) if looks else []
         weights = [weight for weight in self.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(weights, lr=2e-3, weight_decay=0.02, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.1)
         for step, drawn in enumerate(draws):
-            images, text, targets, stated = pool.take(drawn, generator_for(seed, "captions", step))
+            text, targets, stated = pool.said(drawn, generator_for(seed, "captions", step))
             with torch.autocast("cpu", half, enabled=half is not None):
-                pictures, read = self.picture(disturbed(images, generator_for(seed, "disturbed", step)))
+                if views:
+                    seen = views[step % len(views)][drawn]
+                else:
+                    seen = self.picture.look(disturbed(pool.images(drawn), generator_for(seed, "disturbed", step)))
+                pictures, read = self.picture.read(seen)
                 texts, said = self.text(text.sentence)
             # Summed: in their mean, what covers few pixels, as wings and patterns do, is hardly learnt.
             loss = self._contrast(pictures, texts) + len(read) * self.labels.loss(read, said, targets, stated)
@@ -167,15 +176,28 @@ class PictureTextMatching(nn.Module):
             optimizer.step()
             schedule.step()
             if (step + 1) % 20 == 0 or step + 1 == steps:
-                report(step + 1, steps, f"loss {loss.item():.2f}")
+                report(looks + step + 1, looks + steps, f"loss {loss.item():.2f}")
+
+    @torch.no_grad()
+    def _views(self, pool: _Pool, seed: int, report: Callable[[int], None]) -> list[Tensor]:
+        """What the extractor sees of all pictures (pictures, hidden), once for each way to disturb them."""
+        half = fast_half_type(torch.device("cpu"))
+        parts = torch.split(torch.arange(len(pool)), _AT_ONCE)
+        views: list[list[Tensor]] = [[] for _ in range(_VIEWS)]
+        for done, (view, part) in enumerate(product(views, parts), 1):
+            images = disturbed(pool.images(part), generator_for(seed, "view", done))
+            with torch.autocast("cpu", half, enabled=half is not None):
+                view.append(self.picture.look(images).float())
+            report(done)
+        return [torch.cat(view) for view in views]
 
     @torch.no_grad()
     def _measure(self, pool: _Pool, places: range, seed: int) -> dict[str, float]:
         found, right, told = [], 0, 0
         for at in range(0, len(places), 64):
             drawn = torch.tensor(places[at : at + 64])
-            images, text, targets, stated = pool.take(drawn, generator_for(seed, "measured", at))
-            pictures, read = self.picture(images)
+            text, targets, stated = pool.said(drawn, generator_for(seed, "measured", at))
+            pictures, read = self.picture(pool.images(drawn))
             texts, _ = self.text(text.sentence)
             scores = F.normalize(texts.float()) @ F.normalize(pictures.float()).T
             found.append(scores.argmax(1) == torch.arange(len(scores)))
@@ -204,12 +226,18 @@ class _Pool:
         self._targets, self._stated = targets, stated
         self._counts = torch.tensor([len(data.captions[place]) for place in order.tolist()])
 
-    def take(self, drawn: Tensor, draw: torch.Generator) -> tuple[Tensor, TextFeatures, Tensor, Tensor]:
-        """Pictures in [-1, 1], features of one caption of each, values, and which of these the caption states."""
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def images(self, drawn: Tensor) -> Tensor:
+        """Pictures (drawn, 3, side, side) in [-1, 1]."""
+        return self._pictures[drawn].float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
+
+    def said(self, drawn: Tensor, draw: torch.Generator) -> tuple[TextFeatures, Tensor, Tensor]:
+        """Features of one caption of each picture, its values, and which of these the caption states."""
         captions = (torch.rand(len(drawn), generator=draw) * self._counts[drawn]).long().tolist()
         stated = [self._stated[place][caption] for place, caption in zip(drawn.tolist(), captions, strict=True)]
-        images = self._pictures[drawn].float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
-        return images, self._data.text(self._order[drawn].tolist(), captions), self._targets[drawn], torch.stack(stated)
+        return self._data.text(self._order[drawn].tolist(), captions), self._targets[drawn], torch.stack(stated)
 
 
 def _draws(places: range, batch: int, steps: int, seed: int) -> Iterator[Tensor]:

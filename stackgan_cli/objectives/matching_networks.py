@@ -118,11 +118,18 @@ class PictureSide(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(512, len(values)) for values in labels.values.values())
 
     def forward(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Look at pictures."""
+        """Look at pictures, and read what is seen."""
+        return self.read(self.look(images))
+
+    def look(self, images: Tensor) -> Tensor:
+        """What is seen (batch, hidden) of pictures; through an extractor nothing of it is learnt."""
         if self.features is None:
-            seen = self.body(images)
-        else:
-            seen = torch.cat([maps.mean((2, 3)) for maps in self.features.maps(images)[-2:]], dim=1)
+            seen: Tensor = self.body(images)
+            return seen
+        return torch.cat([maps.mean((2, 3)) for maps in self.features.maps(images)[-2:]], dim=1)
+
+    def read(self, seen: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Vectors and logits of what was seen (batch, hidden)."""
         code = self.code(seen)
         return self.vector(code), [head(code) for head in self.heads]
 
