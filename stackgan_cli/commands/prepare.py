@@ -38,7 +38,11 @@ Reader = Annotated[
     ),
 ]
 Captions = Annotated[
-    str | None, typer.Option(help="Where the captions lie, if not beside the pictures.", show_default=False)
+    str | None,
+    typer.Option(
+        help="Where the captions lie, if not beside the pictures; or filename, if the pictures are called by them.",
+        show_default=False,
+    ),
 ]
 Encoding = Annotated[
     str | None,

@@ -28,6 +28,7 @@ from stackgan_cli.preparing.recognising import (
 from stackgan_cli.preparing.sources import LIST_OPTION, folder_of_list, unpacked
 from stackgan_cli.progress import Phases
 from stackgan_cli.readers.encodings import read_as
+from stackgan_cli.readers.folder.in_names import IN_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -212,9 +213,10 @@ def _folder_of(source: Path, options: Mapping[str, Any], progress: Progress) -> 
 def _with_captions_found(options: Mapping[str, Any], root: Path | None) -> dict[str, Any]:
     """Write out where captions are that a person named from here and not from the source."""
     named = options.get(LIST_OPTION)
-    if root is not None and isinstance(named, str) and not (root / named).exists() and given_path(named).exists():
-        return {**options, LIST_OPTION: str(given_path(named))}
-    return dict(options)
+    if not isinstance(named, str) or named == IN_NAMES or (root is not None and (root / named).exists()):
+        return dict(options)
+    place = given_path(named)
+    return {**options, LIST_OPTION: str(place)} if place.exists() else dict(options)
 
 
 def _read_by_name(name: str) -> bool:

@@ -26,6 +26,8 @@ from stackgan_cli.components.registry import Component, Kind, available, did_you
 from stackgan_cli.downloads.unpacking import is_archive
 from stackgan_cli.errors import ComponentError, DataError, StackganError
 from stackgan_cli.preparing.near_misses import what_is_in, what_to_do_with_file
+from stackgan_cli.preparing.sources import LIST_OPTION
+from stackgan_cli.readers.folder.in_names import IN_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,9 +84,19 @@ def recognise(
         fitting = "; ".join(f"{name} ({reason})" for name, reason in named)
         choices = " or ".join(f"--reader {name}" for name, _ in named)
         raise DataError(f"More than one reader fits {source}: {fitting}.", hint=choices)
-    near, advice = _nearest(source)
+    _refuse_absent_captions(source, options or {})
+    near, advice = _nearest(source, options or {})
     said = f"No reader recognises the layout of {source}: {what_is_in(source)}."
     raise DataError(" ".join(filter(None, (said, near, *failures))), hint=advice)
+
+
+def _refuse_absent_captions(source: Path, options: Mapping[str, Any]) -> None:
+    named = options.get(LIST_OPTION)
+    if isinstance(named, str) and named != IN_NAMES and not (source / named).exists():
+        raise DataError(
+            f"There is nothing at {named}, where the captions of {source} are said to be.",
+            hint="Check the path given with --captions: from here, or from the source.",
+        )
 
 
 def recognised(source: Path, reader: str | None, options: Mapping[str, Any]) -> bool:
@@ -133,7 +145,7 @@ def _built(component: Component, options: Mapping[str, Any]) -> DatasetReader:
     return reader
 
 
-def _nearest(source: Path) -> tuple[str, str]:
+def _nearest(source: Path, options: Mapping[str, Any]) -> tuple[str, str]:
     """Say which layout a source that no reader recognises is nearest to and what it lacks, and what to do about it."""
     if _holds_torch7(source):
         try:
@@ -148,7 +160,7 @@ def _nearest(source: Path) -> tuple[str, str]:
         reader: DatasetReader | None = None
         lacks = None
         with suppress(Exception), talk_on_stderr():  # what nobody named does no harm
-            reader = component.factory()()
+            reader = _built(component, options)
             lacks = reader.missing(source) if isinstance(reader, SaysWhatIsMissing) else None
         if lacks and isinstance(reader, SaysWhatIsMissing):
             near.append((component.name if component.built_in else component.full_name, lacks, reader.layout))

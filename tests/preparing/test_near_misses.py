@@ -114,6 +114,36 @@ def test_pictures_alone_lead_to_the_template(stackgan: Stackgan, tmp_path: Path,
     assert stackgan("prepare", *common, "--caption-template", "a photo of a bird").code == 0
 
 
+def test_names_that_read_like_captions_lead_to_the_option_that_takes_them(
+    stackgan: Stackgan, tmp_path: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write(tmp_path / "set", None, ("a small red bird.png", "a_small_blue_bird_001.png"))
+    monkeypatch.chdir(write(tmp_path / "here", {"filename": "a file of that name is not meant"}))
+    common = ("--data", "mine", "--source", source, "--resolution", 16, "--encoder", "hashed-words")
+    done = stackgan("prepare", *common)
+    assert done.code == 3
+    assert done.says("names that read like captions, such as a small red bird.png (--captions filename)")
+    done = stackgan("prepare", *common, "--captions", "filename", "--json")
+    assert done.json["reader"]["options"] == {"captions": "filename"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ("nowhere.csv", "There is nothing at nowhere.csv, where the captions of"),
+        ("list.csv", "list.csv cannot be its list: it lists pictures that are not there: other.png"),
+        ("texts", "no file in texts belongs to a picture"),
+    ],
+)
+def test_captions_that_a_person_names_and_that_do_not_fit_are_the_reason(
+    stackgan: Stackgan, tmp_path: Path, empty_home: Path, chosen: str, words: str
+) -> None:
+    source = write(tmp_path / "set", {"list.csv": "other.png,a bird\n", "texts/x.txt": "x"}, NINE)
+    done = stackgan("prepare", "--data", "mine", "--source", source, "--captions", chosen)
+    assert done.code == 3
+    assert done.says(words)
+
+
 @pytest.mark.parametrize("count", [1, 5, 20, 21, 24])
 def test_rows_that_fail_are_counted_as_many_as_they_are(
     stackgan: Stackgan, tmp_path: Path, empty_home: Path, count: int

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 from stackgan_cli.errors import DataError
 from stackgan_cli.readers.columns import Columns
 from stackgan_cli.readers.folder.beside import FilesBeside
+from stackgan_cli.readers.folder.in_names import IN_NAMES, CaptionsInNames
 from stackgan_cli.readers.folder.list_files import Lists, why_none
 from stackgan_cli.readers.folder.listing import ListedPictures, folder_of, metadata_files
 from stackgan_cli.readers.folder.picture_names import PictureNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from stackgan_cli.components.protocols import Example
     from stackgan_cli.readers.folder.class_folders import Template
@@ -64,32 +64,44 @@ def caption_source(tree: Tree, columns: Columns, template: Template | None, left
     return beside if beside.texts.count or (template is not None and tree.pictures) else None
 
 
-def chosen_source(tree: Tree, place: Path, columns: Columns, template: Template | None) -> CaptionSource:
-    """Take the captions of a folder's pictures from where a person says: a list, or a folder of files of one each.
+def chosen_source(tree: Tree, chosen: str, columns: Columns, template: Template | None) -> CaptionSource:
+    """Take the captions of a folder's pictures from where a person says.
 
     Args:
         tree: the pictures.
-        place: where they are, wherever that lies.
+        chosen: a list or a folder of files of one picture each, relative to the source or absolute, or `IN_NAMES`.
         columns: those of a list.
-        template: makes captions for pictures without a file.
+        template: makes captions for pictures without a file, or without words in their names.
 
     Raises:
         DataError: nothing is there.
     """
+    if chosen == IN_NAMES:
+        return CaptionsInNames(tree, template)
+    place = tree.root / chosen
     if place.is_dir():
         return FilesBeside(tree.with_texts_of(place), template)
     if not place.is_file():
         what = "neither a file nor a folder" if place.exists() else "not there"
-        raise DataError(f"{place} is {what}.", "--captions with a list of captions, or a folder of caption files")
+        raise DataError(
+            f"{place} is {what}.",
+            f"--captions with a list of captions or a folder of caption files, or --captions {IN_NAMES}",
+        )
     return ListedPictures(tree, [place], columns)
 
 
-def suits(tree: Tree, place: Path, columns: Columns) -> bool:
-    """Say whether what a person names are caption files, or a list of pictures that are there."""
+def why_unsuited(tree: Tree, chosen: str, columns: Columns) -> str | None:
+    """Say why what a person chooses, as in `chosen_source`, has no captions of pictures that are there; else None."""
+    place = tree.root / chosen
+    if chosen == IN_NAMES:
+        return None if CaptionsInNames(tree).first is not None else "no name of a picture holds words"
     if place.is_dir():
-        return FilesBeside(tree.with_texts_of(place)).texts.count > 0
+        belongs = FilesBeside(tree.with_texts_of(place)).texts.count > 0
+        return None if belongs else f"no file in {chosen} belongs to a picture"
     try:
-        names = PictureNames(tree)
-        return place.is_file() and why_none(place, folder_of(tree, place), columns, names) is None
-    except DataError:
-        return False
+        why = why_none(place, folder_of(tree, place), columns, PictureNames(tree))
+    except DataError as error:
+        why = error.message
+    except OSError as error:
+        why = f"it cannot be opened ({error.strerror})"
+    return None if why is None else f"{chosen} cannot be its list: {why.rstrip('.')}"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from stackgan_cli.errors import DataError
 from stackgan_cli.readers.birds_and_flowers.boxes import cub_list
 from stackgan_cli.readers.columns import Columns
-from stackgan_cli.readers.folder.caption_sources import caption_source, chosen_source, suits
+from stackgan_cli.readers.folder.caption_sources import caption_source, chosen_source, why_unsuited
 from stackgan_cli.readers.folder.class_folders import ClassFolders, Template, class_folders_in
+from stackgan_cli.readers.folder.in_names import IN_NAMES, called_like_captions
 from stackgan_cli.readers.folder.near_misses import what_is_missing
 from stackgan_cli.readers.layout import LayoutReader
 from stackgan_cli.readers.left_out import LeftOut
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 _LAYOUT = (
     "It should hold a list of pictures and captions (metadata.jsonl, captions.csv, captions.json ...), or a text file "
     "for each picture, such as bird.txt or bird.caption beside bird.jpg, or captions/bird.txt for images/bird.jpg; or "
-    '--caption-template makes captions of the names of folders, such as "a photo of a {class}", or one for all.'
+    '--caption-template makes captions of the names of folders, such as "a photo of a {class}", or one for all; or '
+    f"--captions {IN_NAMES} takes the names of the pictures for their captions."
 )
 
 
@@ -42,8 +44,8 @@ class FolderReader(LayoutReader):
     before it. Nothing outside the folder is opened, whatever names and links say.
 
     Args:
-        captions: a list of captions or a folder of caption files, relative to the source or absolute; looked for where
-            None.
+        captions: a list of captions or a folder of caption files, relative to the source or absolute, or ``filename``
+            where the pictures are called by their captions; looked for where None.
         image_column: column of a list that names the picture; one with a usual name where None.
         caption_column: column that holds captions; one with a usual name where None.
         caption_template: caption of every picture that has no text file, such as ``a photo of a {class}``. Where there
@@ -72,7 +74,7 @@ class FolderReader(LayoutReader):
     def evidence(self, source: Path) -> str | None:
         """Look for metadata files, for files with captions, and for sub-folders that are classes."""
         tree = Tree.of(source)
-        if self._place is not None and not suits(tree, source / self._place, self._columns):
+        if self._place is not None and why_unsuited(tree, self._place, self._columns) is not None:
             return None
         try:
             captions = self._captions_of(tree, LeftOut())
@@ -86,11 +88,14 @@ class FolderReader(LayoutReader):
     def _captions_of(self, tree: Tree, left_out: LeftOut) -> CaptionSource | None:
         if self._place is None:
             return caption_source(tree, self._columns, self._template, left_out)
-        return chosen_source(tree, tree.root / self._place, self._columns, self._template)
+        return chosen_source(tree, self._place, self._columns, self._template)
 
     def missing(self, source: Path) -> str | None:
         """Say why no picture of a folder has captions; None where there is no picture."""
-        return what_is_missing(source)
+        if self._place is None:
+            return what_is_missing(source)
+        tree = Tree.of(source)
+        return why_unsuited(tree, self._place, self._columns) if tree.pictures else None
 
     def found(self, root: Path) -> Iterator[Example | Skipped]:
         """Yield the captioned pictures, and what had to be left out."""
@@ -104,15 +109,29 @@ class FolderReader(LayoutReader):
             self._template.suit(root, tree.pictures)
         captions = self._captions_of(tree, left_out)
         if captions is None:
-            classes = ClassFolders.of(tree.pictures)
-            if classes.names:
-                raise DataError(
-                    f"{root} holds pictures in {len(classes.names):,} folders, which look like classes, and no "
-                    "captions.",
-                    '--caption-template "a photo of a {class}"',
-                )
+            _refuse_captionless(tree)
             for name in tree.pictures:
                 left_out.add(name, "pictures", "there is no text file of the same name beside it")
         else:
             yield from captions.examples(left_out)
         yield from left_out.lines()
+
+
+def _refuse_captionless(tree: Tree) -> None:
+    """Refuse pictures without captions where their folders or their names say what could be taken for captions.
+
+    Raises:
+        DataError: they do; the hint names the option.
+    """
+    classes = ClassFolders.of(tree.pictures)
+    called = called_like_captions(tree.pictures)
+    if called is not None:
+        raise DataError(
+            f"{tree.root} holds no captions, but pictures with names that read like captions, such as {called}.",
+            f"--captions {IN_NAMES}",
+        )
+    if classes.names:
+        raise DataError(
+            f"{tree.root} holds pictures in {len(classes.names):,} folders, which look like classes, and no captions.",
+            '--caption-template "a photo of a {class}"',
+        )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from stackgan_cli.readers.columns import Columns
 from stackgan_cli.readers.folder.beside import FilesBeside
+from stackgan_cli.readers.folder.in_names import IN_NAMES, called_like_captions
 from stackgan_cli.readers.folder.list_files import Lists
 from stackgan_cli.readers.layout import PICTURE_SUFFIXES
 from stackgan_cli.readers.tree import TEXT_SUFFIXES, Tree, files_below
@@ -34,6 +35,9 @@ def what_is_missing(source: Path) -> str | None:
             f"{count:,} of {len(tree.pictures):,} pictures have a file of their name that ends in {suffix}, as {other} "
             f"is called like {picture}, but caption files do not end so"
         )
+    called = called_like_captions(tree.pictures)
+    if called is not None:
+        said.append(f"its pictures have names that read like captions, such as {called} (--captions {IN_NAMES})")
     if not said:
         said.append(f"nothing there holds captions of {tree.pictures[0]}")
     return "; ".join(said)
