@@ -89,6 +89,7 @@ def facts_of(pipeline: Pipeline, stops: Sequence[Stop], count: int, *, stage: in
         "model": pipeline.model.name,
         "fingerprint": pipeline.model.fingerprint,
         "stage": stage,
+        **pipeline.chosen,
     }
 
 

@@ -77,6 +77,7 @@ def test_the_page_of_a_picture_draws_it_again(
         ("a red bird", "a blue bird", "--seed", 3),
         ("a bird", "--seeds", "5,3"),
         ("a red bird", "a bird", "--seeds", "2,1"),
+        ("a red bird", "a bird", "--seed", 3, "--condition", "sample", "--truncation", 0.5, "--checkpoint", "best"),
     ],
     ids=str,
 )
