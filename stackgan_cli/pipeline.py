@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -97,8 +98,7 @@ class Pipeline:
         condition: Literal["sample", "mean"] | None = None,
         truncation: float | None = None,
     ) -> None:
-        if truncation is not None and not truncation > 0:
-            raise UsageError(f"Noise cannot be truncated at {truncation}.", hint="--truncation 1.5")
+        _refuse_truncation(truncation)
         from stackgan_cli.generators.folding import fold
         from stackgan_cli.machine import place
 
@@ -106,9 +106,7 @@ class Pipeline:
         self.truncation = truncation
         self.at_once = machine.pictures_at_once
         """Pictures that go through the networks together."""
-        self.notes: list[str] = []
-        """What may make the model draw otherwise than is expected: components that have changed since it was trained,
-        and generators that cannot be given the condition that was asked for."""
+        self._version_notes: list[str] = []
         self._vocabulary = read_vocabulary(model.folder)
         self._encoder = self._part(Kind.TEXT_ENCODER)
         refuse_other_width(model.folder, model.manifest, int(self._encoder.component.width))
@@ -118,8 +116,6 @@ class Pipeline:
         if checkpoint is not None:
             self._generators[-1].take(model.checkpoint(stages[-1], checkpoint) / "averaged.safetensors")
         for part in self._generators:
-            if condition == "mean" and not isinstance(part.component, DrawsCondition):
-                self.notes.append(f"{part.described} does not say what noise draws its condition, so it draws as ever.")
             with part.blamed("being made ready"):
                 fold(part.component.requires_grad_(False), machine.half)
         for part in (self._encoder, *self._generators):
@@ -130,7 +126,7 @@ class Pipeline:
         note = version_note(kind, entry)
         # What this package offers computes the same in every version; others have promised nothing.
         if note is not None and entry.package != BUILT_IN_PACKAGE:
-            self.notes.append(note)
+            self._version_notes.append(note)
         return _Part(component, entry, kind, find(kind, entry.name).described)
 
     @classmethod
@@ -173,6 +169,21 @@ class Pipeline:
         Pipeline.__init__(self, self.model, machine, self.checkpoint, self.condition, self.truncation)
         return self
 
+    def drawing_with(self, condition: Literal["sample", "mean"] | None = None, truncation: float | None = None) -> Self:
+        """The same model, loaded no second time, that draws with another condition and truncation.
+
+        Args:
+            condition: what to draw with, as the class has it.
+            truncation: of the noise, likewise.
+
+        Raises:
+            UsageError: the truncation is not above 0.
+        """
+        _refuse_truncation(truncation)
+        other = copy(self)
+        other.condition, other.truncation = condition, truncation
+        return other
+
     def save_pretrained(self, folder: str | Path) -> Path:
         """Copy everything that draws into a folder that must not exist yet, and return it.
 
@@ -193,6 +204,20 @@ class Pipeline:
     def resolution(self) -> int:
         """Side in pixels of the pictures of the last stage."""
         return int(self._generators[-1].component.resolution)
+
+    @property
+    def notes(self) -> list[str]:
+        """What may make the model draw otherwise than is expected: changed components, and :attr:`condition_notes`."""
+        return [*self._version_notes, *self.condition_notes]
+
+    @property
+    def condition_notes(self) -> list[str]:
+        """Which generators cannot be given the condition that was asked for."""
+        return [
+            f"{part.described} does not say what noise draws its condition, so it draws as ever."
+            for part in self._generators
+            if self.condition == "mean" and not isinstance(part.component, DrawsCondition)
+        ]
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -431,3 +456,8 @@ class Pipeline:
     def draws_mean(self, stage: int) -> bool:
         """Whether a stage draws with the mean of the conditioning distribution."""
         return (self.condition or self.model.stage_record(stage).condition) == "mean"
+
+
+def _refuse_truncation(truncation: float | None) -> None:
+    if truncation is not None and not truncation > 0:
+        raise UsageError(f"Noise cannot be truncated at {truncation}.", hint="--truncation 1.5")

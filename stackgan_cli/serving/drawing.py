@@ -12,7 +12,7 @@ from stackgan_cli.serving.refusals import RefusalError
 from stackgan_cli.serving.schema import DrawnPicture, GenerateAnswer, InterpolateAnswer, PictureFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stackgan_cli.drawing.pictures import Drawn
     from stackgan_cli.pipeline import Pipeline
@@ -32,21 +32,19 @@ def generate(shelf: ModelShelf, asked: GenerateRequest, go_on: Callable[[], None
         RefusalError: there is no such model, or it has no such stage.
         StackganError: as of :meth:`Pipeline.draw_all`.
     """
-    pipeline = shelf.pipeline(asked.model)
-    stage = _stage(pipeline, asked.stage)
+    pipeline, stage = _chosen(shelf, asked)
     first = seed_by_lot() if asked.seed is None else asked.seed
     requests = [Request(asked.prompt, first + number) for number in range(asked.count)]
     pictures: list[DrawnPicture] = []
     for drawn in pipeline.draw_all(requests, stage=stage):
         pictures.append(_told(drawn))
         go_on()
-    return GenerateAnswer(pictures=pictures, notes=pipeline.notes_on(asked.prompt))
+    return GenerateAnswer(pictures=pictures, notes=_notes(pipeline, [asked.prompt]))
 
 
 def interpolate(shelf: ModelShelf, asked: InterpolateRequest, go_on: Callable[[], None]) -> InterpolateAnswer:
     """Draw the way through sentences, or through seeds; arguments and errors are those of :func:`generate`."""
-    pipeline = shelf.pipeline(asked.model)
-    stage = _stage(pipeline, asked.stage)
+    pipeline, stage = _chosen(shelf, asked)
     stops = stops_of(asked.prompts, asked.seeds or [seed_by_lot()])
     for stop in stops:
         pipeline.check(Request(stop.prompt, stop.seed))
@@ -64,26 +62,33 @@ def interpolate(shelf: ModelShelf, asked: InterpolateRequest, go_on: Callable[[]
     if asked.animation is not None:
         content = interpolating.animation(pictures, asked.animation, facts)
         animation = _file(f"{stem}.{asked.animation}", pictures[0].width, content)
-    prompts = list(dict.fromkeys(stop.prompt for stop in stops))
     return InterpolateAnswer(
         prompts=[stop.prompt for stop in stops],
         seeds=[stop.seed for stop in stops],
         model=pipeline.model.name,
         fingerprint=pipeline.model.fingerprint,
         stage=stage,
+        condition=pipeline.condition,
+        truncation=pipeline.truncation,
         frames=frames,
         animation=animation,
-        notes=[note for prompt in prompts for note in pipeline.notes_on(prompt)],
+        notes=_notes(pipeline, [stop.prompt for stop in stops]),
     )
 
 
-def _stage(pipeline: Pipeline, asked: int | None) -> int:
-    """The stage to draw."""
-    if asked is not None and asked not in pipeline.stages:
+def _chosen(shelf: ModelShelf, asked: GenerateRequest | InterpolateRequest) -> tuple[Pipeline, int]:
+    """The model and the stage to draw with."""
+    pipeline = shelf.pipeline(asked.model)
+    if asked.stage is not None and asked.stage not in pipeline.stages:
         raise RefusalError(
-            422, f"The model {pipeline.model.name!r} has no Stage-{'I' * asked} yet.", "Leave the stage away."
+            422, f"The model {pipeline.model.name!r} has no Stage-{'I' * asked.stage} yet.", "Leave the stage away."
         )
-    return asked or pipeline.stages[-1]
+    return pipeline.drawing_with(asked.condition, asked.truncation), asked.stage or pipeline.stages[-1]
+
+
+def _notes(pipeline: Pipeline, prompts: Sequence[str]) -> list[str]:
+    """Say what is not drawn as it is asked for."""
+    return [*pipeline.condition_notes, *(note for each in dict.fromkeys(prompts) for note in pipeline.notes_on(each))]
 
 
 def _told(drawn: Drawn) -> DrawnPicture:
@@ -95,6 +100,8 @@ def _told(drawn: Drawn) -> DrawnPicture:
         model=drawn.model,
         fingerprint=drawn.fingerprint,
         stage=drawn.stage,
+        condition=drawn.chosen.get("condition"),
+        truncation=drawn.chosen.get("truncation"),
         file=_png(drawn, f"{slug(drawn.prompt)}-{drawn.seed}.png"),
         sketch=sketch,
     )

@@ -17,6 +17,8 @@ MOST_FRAMES = 32
 """Of one way."""
 MOST_STOPS = 8
 """Sentences or seeds that one way leads through."""
+MOST_TRUNCATION = 10.0
+"""Of the noise; no number that is drawn from N(0, 1) is larger."""
 
 _NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}
 """General categories of Unicode that no sentence holds: controls, halves of characters, ends of lines."""
@@ -40,9 +42,27 @@ Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 Stage = Annotated[
     Literal[1, 2] | None, Field(description="1 for the sketch alone; by default the last stage that is trained.")
 ]
+Condition = Annotated[
+    Literal["mean", "sample"] | None,
+    Field(
+        description="Draw with the mean of the conditioning distribution, or with a sample of it as in the paper; by"
+        " default as the model was made for."
+    ),
+]
+Truncation = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        le=MOST_TRUNCATION,
+        description="Largest number in the noise: smaller, more usual and more alike; by default as in training.",
+    ),
+]
 Name = Annotated[
     str | None,
     Field(max_length=200, description="As GET /api/models names it; by default the one that the server began with."),
+]
+Notes = Annotated[
+    list[str], Field(description="What the model cannot read of a sentence, or never met, or cannot be given.")
 ]
 
 
@@ -53,6 +73,8 @@ class _Request(BaseModel):
 
     model: Name = None
     stage: Stage = None
+    condition: Condition = None
+    truncation: Truncation = None
 
 
 class GenerateRequest(_Request):
@@ -85,14 +107,21 @@ class PictureFile(BaseModel):
     content: str = Field(json_schema_extra={"contentEncoding": "base64"})
 
 
-class DrawnPicture(BaseModel):
+class _Answer(BaseModel):
+    """What all answers say of how something was drawn."""
+
+    model: str
+    fingerprint: str = Field(description="Of the model's weights.")
+    stage: int
+    condition: Condition
+    truncation: Truncation
+
+
+class DrawnPicture(_Answer):
     """A picture, and all that draws it again."""
 
     prompt: str
     seed: int
-    model: str
-    fingerprint: str = Field(description="Of the model's weights.")
-    stage: int
     file: PictureFile
     sketch: PictureFile | None = Field(description="What Stage-I drew, where Stage-II drew the picture.")
 
@@ -101,20 +130,17 @@ class GenerateAnswer(BaseModel):
     """Pictures in the order of their seeds."""
 
     pictures: list[DrawnPicture]
-    notes: list[str] = Field(description="What the model cannot read of the sentence, or never met.")
+    notes: Notes
 
 
-class InterpolateAnswer(BaseModel):
+class InterpolateAnswer(_Answer):
     """Pictures at equal distances."""
 
     prompts: list[str]
     seeds: list[int]
-    model: str
-    fingerprint: str
-    stage: int
     frames: list[PictureFile]
     animation: PictureFile | None
-    notes: list[str]
+    notes: Notes
 
 
 class OfferedModel(BaseModel):
@@ -132,6 +158,7 @@ class Limits(BaseModel):
     pictures: int = MOST_PICTURES
     frames: int = MOST_FRAMES
     stops: int = MOST_STOPS
+    truncation: float = MOST_TRUNCATION
 
 
 class Models(BaseModel):

@@ -183,6 +183,10 @@ def test_a_sentence_becomes_pictures_with_their_sketches(server: Any, tab: Tab, 
     tab.type_over("2")
     tab.click("#seed")
     tab.type_over("7")
+    tab.click("summary")
+    tab.value("at('condition').value = 'mean'")
+    tab.click("#truncation")
+    tab.type_over("0.5")
     tab.click("#draw button")
     tab.wait("document.querySelectorAll('#pictures figure').length === 2")
     seen = drawn(tab)
@@ -199,7 +203,7 @@ def test_a_sentence_becomes_pictures_with_their_sketches(server: Any, tab: Tab, 
     end = time.monotonic() + PATIENCE
     while not kept.is_file() and time.monotonic() < end:
         time.sleep(0.05)
-    asked = {"prompt": "a small blue bird", "seed": 8}
+    asked = {"prompt": "a small blue bird", "seed": 8, "condition": "mean", "truncation": 0.5}
     answer = httpx2.post(f"{server.address}/api/generate", json=asked, timeout=60).json()["pictures"][0]
     assert kept.read_bytes() == base64.b64decode(answer["file"]["content"])
     assert read_facts(kept)["prompt"] == "a small blue bird"
@@ -211,10 +215,10 @@ def test_keys_alone_lead_everywhere_and_along_the_way(server: Any, tab: Tab) -> 
     tab.open(server.address)
     tab.wait("document.activeElement.id === 'prompt' && models.length > 1")
     visited = []
-    for _ in range(9):
+    for _ in range(10):
         tab.press("Tab")
         visited.append(tab.value("document.activeElement.id || document.activeElement.textContent"))
-    assert visited == ["model", "stage", "count", "seed", "Draw", "start", "end", "Draw the way", "api"]
+    assert visited == ["model", "stage", "count", "seed", "More", "Draw", "start", "end", "Draw the way", "api"]
 
     tab.value("at('start').focus()")
     tab.type_over("a red bird")

@@ -54,6 +54,23 @@ def test_its_files_are_those_of_the_command(client: TestClient, stackgan: Callab
     assert drawn[0]["sketch"]["side"] < drawn[0]["file"]["side"]
 
 
+@pytest.mark.parametrize("condition", ["mean", "sample"])
+def test_condition_and_truncation_are_those_of_the_command(
+    client: TestClient, stackgan: Callable[..., Any], tmp_path: Path, condition: str
+) -> None:
+    usual = generate(client, prompt="a bird", seed=7)[0]
+    drawn = generate(client, prompt="a bird", seed=7, condition=condition, truncation=0.5)[0]
+    options = ("--seed", 7, "--condition", condition, "--truncation", 0.5, "-o", tmp_path / "bird.png")
+    assert stackgan("generate", "a bird", "--model", "birds", "--precision", "float32", *options).code == 0
+    assert content(drawn["file"]) == (tmp_path / "bird.png").read_bytes()
+    assert (drawn["condition"], drawn["truncation"]) == (condition, 0.5)
+    assert generate(client, prompt="a bird", seed=7) == [usual]
+    asked = {"prompts": ["a bird", "a fish"], "seeds": [7], "condition": condition, "truncation": 0.5}
+    way = client.post("/api/interpolate", json=asked).json()
+    assert (way["condition"], way["truncation"]) == (condition, 0.5)
+    assert pixels(way["frames"][0]) == pixels(drawn["file"])
+
+
 def test_stage_one_alone_has_no_sketch_beside_it(client: TestClient) -> None:
     drawn = generate(client, prompt="a bird", seed=1, stage=1)[0]
     assert drawn["sketch"] is None
@@ -175,6 +192,9 @@ HOSTILE: dict[str, tuple[bytes, int]] = {
     "no number": (b'{"prompt": "a bird", "seed": NaN}', 422),
     "infinite": (b'{"prompt": "a bird", "count": Infinity}', 422),
     "too many": (b'{"prompt": "a bird", "count": 1000000}', 422),
+    "no condition": (b'{"prompt": "a bird", "condition": "median"}', 422),
+    "no noise": (b'{"prompt": "a bird", "truncation": 0}', 422),
+    "more noise than there is": (b'{"prompt": "a bird", "truncation": 1e30}', 422),
     "no stage": (b'{"prompt": "a bird", "stage": 3}', 422),
     "unknown option": (b'{"prompt": "a bird", "checkpoint": "best"}', 422),
 }
@@ -307,6 +327,7 @@ def test_the_api_describes_itself(client: TestClient, served: Callable[..., Test
     for status in ("422", "429"):
         assert answers[status]["content"]["application/json"]["schema"]["$ref"].endswith("/Fault")
     asked = page["components"]["schemas"]["GenerateRequest"]["properties"]
+    assert {"condition", "truncation"} <= set(asked)
     assert asked["prompt"]["maxLength"] == client.get("/api/models").json()["limits"]["characters"]
     assert "securitySchemes" not in page["components"]
     secured = served("a-long-secret").get("/openapi.json", headers={"Authorization": "Bearer a-long-secret"}).json()
