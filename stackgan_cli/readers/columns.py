@@ -36,9 +36,14 @@ FILE_COLUMNS = (
 which are Hugging Face's names."""
 CAPTION_COLUMNS = (
     *("captions", "caption", "texts", "text", "txt", "descriptions", "description"),
-    *("prompts", "prompt", "sentences", "sentence", "comments", "comment", "raw", "alt_text", "alt"),
+    *("prompts", "prompt", "sentences", "sentence", "comments", "comment", "raw", "alt_text", "alt", "conversations"),
 )
 """Columns that hold captions; the first that is not empty is taken."""
+_SPEAKER, _SAID = "from", "value"
+"""Members of a turn of a conversation, as LLaVA's data has them."""
+_ANSWERING = ("gpt", "assistant")
+_ASKS_FOR_CAPTION = re.compile(r"\b(?:descri|caption|summar)", re.IGNORECASE)
+"""What a question has in it that asks what is on a picture."""
 LAST_CAPTION_COLUMNS = ("title", "tags", "json")
 """Columns whose text is taken for captions only where no other column has any."""
 CAPTION_MEMBERS = (*CAPTION_COLUMNS, "title", "raw")
@@ -184,8 +189,9 @@ def captions_in(cells: Iterable[Any]) -> tuple[tuple[str, ...], bool]:
     """Take the captions out of cells.
 
     Args:
-        cells: each of them text, a list of texts, a record that has its text under one of `CAPTION_MEMBERS`, or a list
-            of those. Text may be UTF-8 in bytes; a list or a record may be written as JSON, as a table of text has to.
+        cells: each of them text, a list of texts, a record that has its text under one of `CAPTION_MEMBERS`, a list
+            of those, or a conversation about a picture, whose caption is one of its answers (`_answer`). Text may be
+            UTF-8 in bytes; a list or a record may be written as JSON, as a table of text has to.
 
     Returns:
         The captions without those that stand for nothing, such as ``NaN``, line ends inside them read as spaces, and
@@ -195,13 +201,35 @@ def captions_in(cells: Iterable[Any]) -> tuple[tuple[str, ...], bool]:
         BadRow: it is something else, or longer than a megabyte.
     """
     try:
-        texts = [text for cell in cells for text in _texts(_unfolded(cell))]
+        texts = [text for cell in cells for text in _texts(_answer(_unfolded(cell)))]
     except RecursionError:
         raise _unusable_caption() from None
     if sum(map(len, texts)) > MAX_CAPTION_FILE:
         raise BadRow("its caption is longer than a megabyte")
     pairs = [mended(" ".join(text_lines(text))) for text in texts]
     return tuple(text for text, _ in pairs if not _is_nothing(text)), any(damage for _, damage in pairs)
+
+
+def _answer(value: Any) -> Any:
+    """Return the caption among the turns of a conversation: the answer to the first question that asks for one.
+
+    Where no question does, it is the first answer. Anything but a conversation stays as it is.
+    """
+    if not isinstance(value, list) or not value or not all(map(_is_turn, value)):
+        return value
+    question = first = None
+    for turn in value:
+        if _decoded(turn[_SPEAKER]) not in _ANSWERING:
+            question = _decoded(turn[_SAID])
+        elif isinstance(question, str) and _ASKS_FOR_CAPTION.search(question):
+            return turn[_SAID]
+        elif first is None:
+            first = turn[_SAID]
+    return first
+
+
+def _is_turn(value: Any) -> bool:
+    return isinstance(value, dict) and _SPEAKER in value and _SAID in value
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -325,7 +353,8 @@ def _holds_text(kind: Any) -> bool:
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         return _holds_text(kind.value_type)
     if types.is_struct(kind):
-        return any(field.name in CAPTION_MEMBERS and _holds_text(field.type) for field in kind)
+        named = (*CAPTION_MEMBERS, _SAID) if kind.get_field_index(_SPEAKER) >= 0 else CAPTION_MEMBERS
+        return any(field.name in named and _holds_text(field.type) for field in kind)
     return is_text(kind)
 
 

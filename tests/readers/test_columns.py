@@ -126,6 +126,26 @@ def test_records_of_captions(said: Callable[..., Said]) -> None:
     assert said(columns) == {0: (("A dog.", "It runs."), None, None)}
 
 
+def test_of_a_conversation_the_answer_that_describes_the_picture_is_its_caption(said: Callable[..., Said]) -> None:
+    def turns(*words: str, who: str = "gpt") -> list[dict[str, str]]:
+        return [{"from": ("human", who)[place % 2], "value": each} for place, each in enumerate(words)]
+
+    columns = {
+        "conversations": [
+            turns("<image>\nWhat is it?", "A bird.", "What colour?", "Red."),
+            turns("What is it?", "A bird.", "Describe the picture.\n<image>", "A red\nbird sings."),
+            turns("Provide a brief description.", "A jay.", who="assistant"),
+            turns("Describe it."),
+            [],
+        ]
+    }
+    assert said(columns) == {
+        0: (("A bird.",), None, None),
+        1: (("A red bird sings.",), None, None),
+        2: (("A jay.",), None, None),
+    }
+
+
 def test_the_first_column_with_a_caption_is_taken(said: Callable[..., Said]) -> None:
     columns = {"title": ["t"] * 3, "text": ["a", "b", None], "caption": ["c", "NaN", ""]}
     assert [captions for captions, _, _ in said(columns).values()] == [("c",), ("b",), ("t",)]

@@ -12,6 +12,7 @@ from stackgan_cli.readers.folder.caption_sources import caption_source, chosen_s
 from stackgan_cli.readers.folder.class_folders import ClassFolders, Template, class_folders_in
 from stackgan_cli.readers.folder.in_names import IN_NAMES, called_like_captions
 from stackgan_cli.readers.folder.near_misses import what_is_missing
+from stackgan_cli.readers.folder.split_lists import SplitLists
 from stackgan_cli.readers.layout import LayoutReader
 from stackgan_cli.readers.left_out import LeftOut
 from stackgan_cli.readers.tree import Tree
@@ -39,7 +40,8 @@ class FolderReader(LayoutReader):
     beside it or in a folder of such files, or in another list, or made from the name of its class. Two or more
     sub-folders that hold all pictures are classes where captions are in files or made. The split is that of the column
     ``split``, else that of several lists, else that of a folder ``train`` or ``test``, above which only lone folders
-    may lie, else open, as it is where all lies in ``train``. A name that no file has may be that of the only one that
+    may lie, else that of text files such as ``Flickr_8k.trainImages.txt`` whose lines are names of pictures, else open,
+    as it is where all lies in ``train``. A name that no file has may be that of the only one that
     is spelt alike: with accents encoded in another way, in another case, without suffix, or with fewer or more folders
     before it. Nothing outside the folder is opened, whatever names and links say.
 
@@ -107,13 +109,15 @@ class FolderReader(LayoutReader):
             left_out.take(problem, "files")
         if self._template is not None:
             self._template.suit(root, tree.pictures)
-        captions = self._captions_of(tree, left_out)
+        splits = SplitLists.of(tree)
+        captions = self._captions_of(splits.without(tree), left_out)
         if captions is None:
             _refuse_captionless(tree)
             for name in tree.pictures:
                 left_out.add(name, "pictures", "there is no text file of the same name beside it")
         else:
-            yield from captions.examples(left_out)
+            for example in captions.examples(left_out):
+                yield splits.told(example, left_out)
         yield from left_out.lines()
 
 

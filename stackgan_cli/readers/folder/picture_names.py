@@ -63,13 +63,24 @@ class PictureNames:
             raise AbsentPicture("the name leads out of the folder")
         return self._other_file(base + inner)
 
+    def meant(self, base: str, written: str) -> str:
+        """Return the picture that a name means, as it is called or otherwise.
+
+        Raises:
+            AbsentPicture: it means none.
+        """
+        found = self.exactly(base, written) or self._by_end(written, set())
+        if isinstance(found, AbsentPicture):
+            raise found
+        return found
+
     def why_absent(self, base: str, written: str) -> str | None:
         """Say why a name means no picture that is there; None where it means one."""
         try:
-            found = self.exactly(base, written) or self._by_end(written, set())
+            self.meant(base, written)
         except AbsentPicture as problem:
             return str(problem)
-        return str(found) if isinstance(found, AbsentPicture) else None
+        return None
 
     def _other_file(self, name: str) -> str:
         """Return the name of a file that is not called like a picture, if there is one."""

@@ -106,7 +106,7 @@ def _without_header(first: str, mark: str) -> _Form | None:
     if len(fields) < 2 or not _is_picture(fields[0]):
         return None
     numbers = list(takewhile(lambda field: field.strip().isdigit(), fields[1:]))
-    if not any(map(_has_words, fields[1 + len(numbers) :])):
+    if not any(_has_words(field) and not _is_picture(field) for field in fields[1 + len(numbers) :]):
         return None
     names = ["file_name", *(f"number {place}" for place, _ in enumerate(numbers)), "caption"]
     # Nobody puts the captions of such lists into quotation marks, and some begin with one.

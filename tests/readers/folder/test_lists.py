@@ -51,6 +51,19 @@ LISTS = {
     "openclip.csv": "filepath\ttitle\na.jpg\ta red bird\nb.jpg\ta blue bird, asleep\n",
     "captions.jsonl": LINES,
     "lines.json": LINES,
+    "llava.json": json.dumps(
+        [
+            {
+                "id": key,
+                "image": key,
+                "conversations": [
+                    {"from": "human", "value": "<image>\nWhat is this?"},
+                    {"from": "gpt", "value": said[0]},
+                ],
+            }
+            for key, said in TWO.items()
+        ]
+    ),
     "narratives.jsonl": LINES.replace("image", "image_id").replace(".jpg", ""),
     **{
         f"list of {name}.json": json.dumps([{name: "a.jpg", "caption": "a red bird"}, {name: "b.jpg", words: said}])
@@ -287,6 +300,46 @@ def test_lists_that_belong_together_are_all_read(
     examples, skipped = named(FolderReader(), tmp_path)
     assert [item.split for item in examples.values()] == splits
     assert not skipped
+
+
+FLICKR8K = {
+    "text/Flickr8k.token.txt": "".join(f"{name}.jpg#{number}\tA dog .\n" for name in "abcdef" for number in range(2)),
+    "text/Flickr_8k.trainImages.txt": "a.jpg\nb.jpg\nabsent.jpg\n",
+    "text/Flickr_8k.devImages.txt": "c.jpg\n",
+    "text/Flickr_8k.testImages.txt": "d.jpg\nb.jpg\n",
+    "text/ExpertAnnotations.txt": "a.jpg\tb.jpg#2\t1\t1\t1\n",
+    "text/CrowdFlowerAnnotations.txt": "a.jpg\tb.jpg#2\t0.3\t1\t2\n",
+    "text/readme.txt": "Please cite\n",
+}
+
+
+def test_the_splits_of_flickr8k(tmp_path: Path) -> None:
+    pictures = [f"Flicker8k_Dataset/{name}.jpg" for name in "abcdef"]
+    write(tmp_path, FLICKR8K, *pictures)
+    examples, skipped = named(FolderReader(), tmp_path)
+    assert [item.split for item in examples.values()] == ["train", "test", "test", "test", None, None]
+    told = {name: reason for name, reason in skipped.items() if "repeats" not in reason}
+    assert told == dict.fromkeys(
+        pictures[4:], "kept as without a split: it is in no list of one, such as text/Flickr_8k.trainImages.txt"
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "splits"),
+    [
+        ({"train.txt": "a\n", "val.txt": "b\n"}, ["train", "test"]),
+        ({"train.txt": "./images/a.jpg\n", "lists/test.txt": "/home/ada/images/b.jpg\n"}, ["train", "test"]),
+        ({"train.txt": "a\nb\n"}, [None, None]),  # all is for training: nothing would be for testing
+        ({"train.txt": "a\n", "test.txt": "a bird\n\0\n" + "x" * 5000}, [None, None]),
+        ({f"test_{number}.txt": "a\n" for number in range(30)}, [None, None]),
+    ],
+)
+def test_lists_of_splits_beside_captions_of_any_form(
+    tmp_path: Path, files: dict[str, str | bytes], splits: list[str | None]
+) -> None:
+    write(tmp_path, {**files, "images/a.caption": "x", "images/b.caption": "y"}, "images/a.jpg", "images/b.jpg")
+    examples, _ = named(FolderReader(), tmp_path)
+    assert [item.split for item in examples.values()] == splits
 
 
 def test_the_splits_of_karpathys_files(tmp_path: Path) -> None:
