@@ -28,6 +28,7 @@ MOST_PICTURES = 20_000
 _AT_ONCE = 256
 _HELD_OUT = 256
 _MOST_PASSES = 40
+_LOOKED_AT = 16
 _VIEWS = 4
 """Disturbed forms of each picture that an extractor looks at, once, before the head behind it learns of them."""
 
@@ -155,7 +156,7 @@ class PictureTextMatching(nn.Module):
     ) -> None:
         self.train()
         half = fast_half_type(torch.device("cpu"))
-        looks = 0 if self.picture.features is None else _VIEWS * math.ceil(len(pool) / _AT_ONCE)
+        looks = 0 if self.picture.features is None else _VIEWS * math.ceil(len(pool) / _LOOKED_AT)
         views = self._views(pool, seed, lambda done: report(done, looks + steps, "looking")) if looks else []
         weights = [weight for weight in self.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(weights, lr=2e-3, weight_decay=0.02, fused=True)
@@ -182,7 +183,7 @@ class PictureTextMatching(nn.Module):
     def _views(self, pool: _Pool, seed: int, report: Callable[[int], None]) -> list[Tensor]:
         """What the extractor sees of all pictures (pictures, hidden), once for each way to disturb them."""
         half = fast_half_type(torch.device("cpu"))
-        parts = torch.split(torch.arange(len(pool)), _AT_ONCE)
+        parts = torch.split(torch.arange(len(pool)), _LOOKED_AT)
         views: list[list[Tensor]] = [[] for _ in range(_VIEWS)]
         for done, (view, part) in enumerate(product(views, parts), 1):
             images = disturbed(pool.images(part), generator_for(seed, "view", done))

@@ -5,6 +5,7 @@ import importlib.util
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from stackgan_cli.errors import ComponentError, SettingsError
 from stackgan_cli.extractors import imagenet_lite0
@@ -45,6 +46,19 @@ def test_losses_look_through_it_and_leave_it_as_it_is(network: ImagenetLite0) ->
     assert images.grad.abs().max() > 0
     assert not list(network.parameters())
     assert not network.state_dict()
+
+
+@pytest.mark.parametrize(("kernel", "rows", "columns"), [(3, 9, 9), (5, 11, 12), (3, 8, 7)])
+def test_the_gradient_of_strided_layers_is_that_of_torch(kernel: int, rows: int, columns: int) -> None:
+    features = torch.randn(1, 2, rows, columns, dtype=torch.double, requires_grad=True)
+    weight, bias = torch.randn(2, 1, kernel, kernel, dtype=torch.double), torch.randn(2, dtype=torch.double)
+    (weighed,) = torch.autograd.grad(F.conv2d(features, weight, bias, 2, groups=2).square().sum(), features)
+
+    def layer(features: Tensor) -> Tensor:
+        return imagenet_lite0._StridedDepthwise.apply(features, weight, bias, 2)
+
+    torch.testing.assert_close(torch.autograd.grad(layer(features).square().sum(), features)[0], weighed)
+    assert torch.autograd.gradgradcheck(layer, (features,))
 
 
 @pytest.mark.parametrize("side", [97, 100])
