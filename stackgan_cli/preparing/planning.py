@@ -117,6 +117,7 @@ def plan_for(request: PrepareRequest, target: Path, there: DataManifest | None, 
     source = root = None
     if addressed is not None:
         component, why, options["dataset"] = addressed
+        options = _with_captions_found(options, None)
     else:
         source = root = None if given is None else _place(given)
         with read_as(request.encoding):
@@ -128,6 +129,11 @@ def plan_for(request: PrepareRequest, target: Path, there: DataManifest | None, 
         if LIST_OPTION not in request.reader_options and not takes_options(component, options):
             options.pop(LIST_OPTION, None)
     progress.say(f"Reading with {component.name}: {why}.")
+    if LIST_OPTION in options and not takes_options(component, {LIST_OPTION: options[LIST_OPTION]}):
+        raise UsageError(
+            f"The reader {component.name} takes no captions from elsewhere, as --captions names them.",
+            hint="Leave out --captions, or choose another reader with --reader.",
+        )
     entry, reader = _built(component, options, request.seed)
     suits = suited(reader, root)
     if request.crop is None and suits.crop == "center" and isinstance(reader, HasCrop) and reader.crop == "bbox":

@@ -85,6 +85,14 @@ class Description:
     odd_split: str | None
     """The word for its split where that is neither for training nor for testing."""
 
+    @classmethod
+    def of(cls, captions: tuple[str, ...], damaged: bool, item: Mapping[str, Any]) -> Description:
+        """Make sense of what stands beside captions, in a row or a record the names of whose columns are `plain`."""
+        word = class_in(item.get(SPLIT_COLUMN))
+        split = None if word is None else split_named(word)
+        odd = None if word is None or split is not None else word[:40]
+        return cls(captions, damaged, class_of(item), split, odd)
+
     def oddities(self) -> Iterator[str]:
         """Say what is odd about it, though it is kept."""
         if self.damaged:
@@ -140,10 +148,7 @@ class Columns:
         captions, damaged = self.captions(item)
         if not captions:
             raise BadRow("it has no caption")
-        word = class_in(item.get(SPLIT_COLUMN))
-        split = None if word is None else split_named(word)
-        odd = None if word is None or split is not None else word[:40]
-        return Description(captions, damaged, class_of(item), split, odd)
+        return Description.of(captions, damaged, item)
 
     def captions(self, item: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:
         """Take the captions out of the first columns that have any; see `captions_in`.
@@ -326,11 +331,22 @@ def described_by(schema: Any, columns: Columns) -> dict[str, str]:
     """
     texts = caption_candidates(schema)
     found = {name: texts[name] for group in columns.of_captions(texts) for name in group}
-    simple = {plain(column.name): column.name for column in schema if _is_simple(column.type)}
+    return found | described_beside(schema)
+
+
+def described_beside(schema: Any) -> dict[str, str]:
+    """Find the columns that hold the class and the split, as `described_by` does."""
+    found: dict[str, str] = {}
+    simple = simple_columns(schema)
     labels = [name for name in label_names(schema) if name in simple.values()]
     if len(labels) == 1 and simple.keys().isdisjoint(CLASS_COLUMNS):
         found[CLASS_COLUMNS[0]] = labels[0]
     return found | {name: simple[name] for name in (*CLASS_COLUMNS, SPLIT_COLUMN) if name in simple}
+
+
+def simple_columns(schema: Any) -> dict[str, str]:
+    """Return the columns of a table that hold text or numbers, by plain names."""
+    return {plain(column.name): column.name for column in schema if _is_simple(column.type)}
 
 
 def caption_candidates(schema: Any) -> dict[str, str]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     _Key = TypeVar("_Key", str, tuple[str, str])
 
-_MOST_CAPTIONS = 1000
+MOST_CAPTIONS = 1000
 
 
 class ListedPictures:
@@ -142,8 +142,8 @@ class _Listing:
         earlier = listed.get(name)
         if earlier is None:
             listed[name] = new
-        elif len(earlier.captions) >= _MOST_CAPTIONS:
-            self.left_out.add(new.place, "rows", f"its picture has {_MOST_CAPTIONS:,} captions from earlier rows")
+        elif len(earlier.captions) >= MOST_CAPTIONS:
+            self.left_out.add(new.place, "rows", f"its picture has {MOST_CAPTIONS:,} captions from earlier rows")
         else:
             more = tuple(caption for caption in new.captions if caption not in earlier.captions)
             earlier.captions += more

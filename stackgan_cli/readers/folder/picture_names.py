@@ -98,14 +98,14 @@ class PictureNames:
         """Yield the pictures that have a name's last part, whatever their suffixes."""
         if not self._by_stem:
             for index, picture in enumerate(self._tree.pictures):
-                key = _stem_of(folded(picture))
+                key = stem_of(folded(picture))
                 earlier = self._by_stem.setdefault(key, index)
                 if isinstance(earlier, list):
                     earlier.append(index)
                 elif earlier != index:
                     self._by_stem[key] = [earlier, index]
-        last = folded(_parts(name)[-1]) if _parts(name) else ""
-        for key in dict.fromkeys((_stem_of(last), last, last.zfill(_COCO_DIGITS) if last.isdigit() else last)):
+        last = folded(parts_of(name)[-1]) if parts_of(name) else ""
+        for key in dict.fromkeys((stem_of(last), last, last.zfill(_COCO_DIGITS) if last.isdigit() else last)):
             found = self._by_stem.get(key, [])
             for index in found if isinstance(found, list) else [found]:
                 yield self._tree.pictures[index]
@@ -131,7 +131,7 @@ class PictureNames:
         return found
 
     def _by_end(self, written: str, taken: set[str]) -> str | AbsentPicture:
-        parts = [folded(part) for part in _parts(written)]
+        parts = [folded(part) for part in parts_of(written)]
         called = list(self._called_like(written))
         fitting: dict[int, list[str]] = {}
         for picture in called:
@@ -173,21 +173,21 @@ def _places(base: str, written: str) -> Iterator[str]:
                 yield inner
 
 
-def _parts(name: str) -> list[str]:
+def parts_of(name: str) -> list[str]:
     """Split a path, absolute or not, of any system."""
     parts = re.split(r"[/\\]+", name.strip())
     return [part for part in parts if part not in ("", ".", "..") and not re.fullmatch("[A-Za-z]:", part)]
 
 
-def _stem_of(name: str) -> str:
+def stem_of(name: str) -> str:
     """Return the last part of a path without the suffix of a picture."""
     last = name.rpartition("/")[2]
-    return last.rpartition(".")[0] if PurePosixPath(last).suffix in PICTURE_SUFFIXES else last
+    return last.rpartition(".")[0] if PurePosixPath(last).suffix.lower() in PICTURE_SUFFIXES else last
 
 
 def _without_suffix(name: str) -> str:
-    *folders, last = _parts(folded(name))
-    return "/".join(["", *folders, _stem_of(last)])
+    *folders, last = parts_of(folded(name))
+    return "/".join(["", *folders, stem_of(last)])
 
 
 def _is_same_file(written: str, picture: str) -> bool:

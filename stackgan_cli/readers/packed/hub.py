@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -12,19 +12,24 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.components.protocols import Example
 from stackgan_cli.errors import DataError
 from stackgan_cli.home import DATA_MANIFEST
+from stackgan_cli.readers.captions import UnreadableCaptions
 from stackgan_cli.readers.columns import (
     PICTURE_COLUMNS,
     BadRow,
     Columns,
+    Description,
     caption_candidates,
+    described_beside,
     described_by,
     enumerated,
     features,
     plain,
+    simple_columns,
 )
 from stackgan_cli.readers.folder.list_rows import NAMES
 from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, LayoutReader
 from stackgan_cli.readers.left_out import LeftOut
+from stackgan_cli.readers.packed.captions_elsewhere import CaptionsElsewhere
 from stackgan_cli.readers.packed.files import likely_files, packed_files, packed_source
 from stackgan_cli.readers.packed.hub_sets import hub_tables
 from stackgan_cli.readers.split_names import tell_open_parts
@@ -62,6 +67,9 @@ class HubReader(LayoutReader):
         revision: branch, tag or commit on the Hub.
         image_column: name of the column of pictures.
         caption_column: name of the column of captions, or several with commas between.
+        captions: a list of captions or a folder of caption files, relative to the source or absolute, that speak of
+            pictures by the names of their files in the table, or by a column such as ``file_name`` or ``id``; the
+            column of captions is then that of the list.
     """
 
     scheme = "hf"
@@ -78,11 +86,13 @@ class HubReader(LayoutReader):
         revision: str | None = None,
         image_column: str | None = None,
         caption_column: str | None = None,
+        captions: str | None = None,
     ) -> None:
         self._dataset = dataset
         # Options from a command line may look like numbers.
         self._version = [None if part is None else str(part) for part in (config, revision)]
         self._columns = Columns(image_column, caption_column)
+        self._captions = captions
         self._loaded: tuple[list[Table], bool] | None = None
 
     def root_of(self, source: Path | None) -> Path:
@@ -111,7 +121,12 @@ class HubReader(LayoutReader):
             tables, folders = self._from_hub(self._dataset, left_out)
         else:
             tables, folders = _local_tables(root, left_out), (root if root.is_dir() else root.parent,)
-        yield from _Reading(str(root), Boundary(*folders), folders, self._columns, left_out).examples(tables)
+        elsewhere = None
+        if self._captions is not None:
+            folder = Path() if self._dataset is not None else root if root.is_dir() else root.parent
+            columns = Columns(None, self._columns.caption)
+            elsewhere = CaptionsElsewhere(folder / self._captions, columns, left_out)
+        yield from _Reading(str(root), Boundary(*folders), folders, self._columns, elsewhere, left_out).examples(tables)
 
     def _from_hub(self, dataset: str, left_out: LeftOut) -> tuple[list[Table], tuple[Path, ...]]:
         if self._loaded is None:
@@ -162,6 +177,7 @@ class _Reading:
     folders: tuple[Path, ...]
     """What their names are relative to."""
     columns: Columns
+    elsewhere: CaptionsElsewhere | None
     left_out: LeftOut
 
     def examples(self, tables: list[Table]) -> Iterator[Example | Skipped]:
@@ -175,7 +191,7 @@ class _Reading:
             count = 0
             try:
                 with telling_damage():
-                    image = image or _picture_column(table, self.columns, self.place)
+                    image = image or self._picture_column(table)
                 if image is None:
                     continue
                 for example in self._of_table(table, image):
@@ -184,23 +200,39 @@ class _Reading:
                         yield example
             except (DamagedTable, BadRow) as error:
                 self.left_out.add(table.name, "tables", f"not read after {count:,} rows: {error}")
+        if self.elsewhere is not None:
+            self.elsewhere.tell_unused()
         yield from self.left_out.lines()
+
+    def _picture_column(self, table: Table) -> str | None:
+        column = _picture_column(table, self.columns, self.place)
+        if column is not None and self.elsewhere is None:
+            _check_captions(table.schema(), self.columns, self.place)
+        return column
 
     def _of_table(self, table: Table, image: str) -> Iterator[Example | None]:
         """Yield an example for each row, or None where it is none, which is told."""
         with telling_damage():
             schema = table.schema()
-            names = described_by(schema, self.columns)
+            names = described_by(schema, self.columns) if self.elsewhere is None else described_beside(schema)
+            called = [] if self.elsewhere is None else _naming_columns(schema, image)
             if image not in schema.names:
                 raise DamagedTable(f"it has no column {image}")
-            if not self.columns.of_captions(names):
+            if self.elsewhere is None and not self.columns.of_captions(names):
                 raise DamagedTable("it has no column of captions")
-        for number, row in enumerate(table.rows(list(dict.fromkeys((image, *names.values()))))):
+        for number, row in enumerate(table.rows(list(dict.fromkeys((image, *names.values(), *called))))):
             name = f"{table.prefix}/{number:08d}"
+            item = {key: row[column] for key, column in names.items()}
             try:
                 picture = self._picture(row[image])
-                said = self.columns.describe({key: row[column] for key, column in names.items()})
-            except BadRow as problem:
+                if self.elsewhere is None:
+                    said = self.columns.describe(item)
+                else:
+                    path = row[image].get("path") if isinstance(row[image], dict) else None
+                    said = _said_elsewhere(
+                        self.elsewhere, name, table.prefix, [path, *(row[column] for column in called)], item
+                    )
+            except (BadRow, UnreadableCaptions) as problem:
                 self.left_out.add(name, "rows", str(problem))
                 yield None
                 continue
@@ -227,7 +259,7 @@ class _Reading:
 
 
 def _picture_column(table: Table, columns: Columns, place: str) -> str | None:
-    """Choose the column of pictures by looking at a few rows, and check that there is one of captions.
+    """Choose the column of pictures by looking at a few rows.
 
     Returns:
         Its name; None for a table without rows.
@@ -245,9 +277,40 @@ def _picture_column(table: Table, columns: Columns, place: str) -> str | None:
     if not sample:
         return None
     found = [name for name in binary if name in declared or any(_looks_like_picture(row[name]) for row in sample)]
-    image = _only_one(found, binary, schema.names, columns.image, place)
-    _check_captions(schema, columns, place)
-    return image
+    return _only_one(found, binary, schema.names, columns.image, place)
+
+
+def _naming_columns(schema: Any, image: str) -> list[str]:
+    """Return the columns other than that of the pictures by which these may be called, the likeliest first."""
+    simple = simple_columns(schema)
+    return [simple[name] for name in Columns().of_files(simple) if simple[name] != image]
+
+
+def _said_elsewhere(
+    elsewhere: CaptionsElsewhere, picture: str, prefix: str, names: list[Any], item: dict[str, Any]
+) -> Description:
+    """Return what is said of a picture elsewhere, and beside that what its row says.
+
+    Args:
+        elsewhere: what is said.
+        picture: what messages call it.
+        prefix: what the names of its table's pictures begin with.
+        names: cells that may name it.
+        item: cells of its row that hold its class and split.
+
+    Raises:
+        BadRow: it has no name.
+        UnreadableCaptions: nothing is said of it.
+    """
+    texts = [os.fsdecode(name) if isinstance(name, bytes) else str(name) for name in names if name not in (None, b"")]
+    if not texts:
+        raise BadRow(
+            "it has no name, in its file's path or a column such as file_name, that captions elsewhere could say"
+        )
+    said = elsewhere.of(picture, *(each for text in texts for each in (f"{prefix}/{text}", text)))
+    row = Description.of((), False, item)
+    odd = said.odd_split or (None if said.split else row.odd_split)
+    return replace(said, class_name=said.class_name or row.class_name, split=said.split or row.split, odd_split=odd)
 
 
 def _looks_like_picture(value: Any) -> bool:
