@@ -36,5 +36,5 @@ louder='objectives=[{name="gradient-penalty",options={power=6.0},weight=2.0,ever
 "${train[@]}" train-stage1 --data drawn-birds --from words --set "$louder" "${stage1[@]}"
 "${train[@]}" train-stage2 --data drawn-birds --from shapes "${stage2[@]}"
 stackgan evaluate --data drawn-birds "${judge[@]}"
-python "$here/heeds.py" --model drawn-birds --data drawn-birds "${few[@]}"
+python "$here/heeds.py" --model drawn-birds --data drawn-birds --sheet "$place/06-heeds.png" "${few[@]}"
 python "$here/sees.py" "$STACKGAN_HOME"/data/drawn-birds/objectives/*matching* --model drawn-birds "${glance[@]}"
