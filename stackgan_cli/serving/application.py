@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
-from stackgan_cli.console import harmless, warn
+from stackgan_cli.console import warn
 from stackgan_cli.errors import DataError, SettingsError, StackganError, UsageError
 from stackgan_cli.serving.drawing import generate, interpolate
 from stackgan_cli.serving.guard import Guard
 from stackgan_cli.serving.page import page, policy
-from stackgan_cli.serving.refusals import RefusalError
+from stackgan_cli.serving.refusals import RefusalError, fault
 from stackgan_cli.serving.schema import (
     Fault,
     GenerateAnswer,
@@ -34,6 +34,8 @@ from stackgan_cli.serving.worker import stopping
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fastapi.responses import JSONResponse
+
     from stackgan_cli.serving.guard import Admission
     from stackgan_cli.serving.shelf import ModelShelf
     from stackgan_cli.serving.worker import Worker
@@ -48,13 +50,14 @@ _FAULTS = {
     401: "The token is missing or wrong.",
     403: "A page of another site asks.",
     404: "There is no such model.",
+    408: "The request did not come to its end.",
     413: "The request is too large.",
     415: "The request is not declared as JSON.",
     421: "The server, which takes no token, is called by another name than those of this machine.",
     422: "Something in the request cannot be meant.",
     429: "Too many requests wait; `Retry-After` says after how many seconds to try again.",
     500: "The model cannot draw.",
-    503: "The server is stopping.",
+    503: "The server is stopping, or too many connections are open.",
 }
 
 
@@ -79,7 +82,7 @@ def application(shelf: ModelShelf, worker: Worker, admission: Admission) -> Fast
     app.add_exception_handler(StackganError, _tell_fault)
     app.add_exception_handler(RequestValidationError, _tell_what_is_wrong)
     app.add_exception_handler(HTTPException, _tell_status)
-    app.add_middleware(Guard, admission=admission, policy=policy(), answer=fault)
+    app.add_middleware(Guard, admission=admission, policy=policy())
     return app
 
 
@@ -162,13 +165,6 @@ async def _gone(request: Request) -> None:
     """Wait until whoever asked has gone."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def fault(refusal: RefusalError) -> JSONResponse:
-    """The answer to a request that is not done."""
-    # A message may quote what no encoding of text takes.
-    told = Fault(message=harmless(refusal.message), hint=None if refusal.hint is None else harmless(refusal.hint))
-    return JSONResponse(told.model_dump(), refusal.status, refusal.headers)
 
 
 def _tell_fault(_: Request, error: Exception) -> JSONResponse:

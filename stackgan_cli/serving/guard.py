@@ -10,12 +10,9 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 
-from stackgan_cli.serving.refusals import RefusalError
+from stackgan_cli.serving.refusals import RefusalError, fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 1 << 16
@@ -77,13 +74,10 @@ class Guard:
         app: what is guarded.
         admission: who is let in.
         policy: content security policy of every answer.
-        answer: makes the answer to a request that is refused.
     """
 
-    def __init__(
-        self, app: ASGIApp, admission: Admission, policy: str, answer: Callable[[RefusalError], Response]
-    ) -> None:
-        self._app, self._admission, self._policy, self._answer = app, admission, policy, answer
+    def __init__(self, app: ASGIApp, admission: Admission, policy: str) -> None:
+        self._app, self._admission, self._policy = app, admission, policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -103,7 +97,7 @@ class Guard:
             if scope["method"] == "POST":
                 _refuse_other_types(headers)
         except RefusalError as refusal:
-            await self._answer(refusal)(scope, receive, send_with_headers)
+            await fault(refusal)(scope, receive, send_with_headers)
             return
         await self._app(scope, _again(body, receive), send_with_headers)
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from starlette.responses import JSONResponse
+
+from stackgan_cli.console import harmless
 from stackgan_cli.errors import StackganError
+from stackgan_cli.serving.schema import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,3 +30,10 @@ class RefusalError(StackganError):
         super().__init__(message, hint)
         self.status = status
         self.headers = dict(headers or {})
+
+
+def fault(refusal: RefusalError) -> JSONResponse:
+    """The answer to a request that is not done."""
+    # A message may quote what no encoding of text takes.
+    told = Fault(message=harmless(refusal.message), hint=None if refusal.hint is None else harmless(refusal.hint))
+    return JSONResponse(told.model_dump(), refusal.status, refusal.headers)

@@ -9,11 +9,13 @@ import logging
 import os
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
 from stackgan_cli.errors import UsageError
+from stackgan_cli.serving.connections import Connection, Connections
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
 
     from stackgan_cli.serving.worker import Worker
 
+_MOST_FILES = 4096
+"""That the process has open, connections among them, where the system lets it."""
 _MOST_CONNECTIONS = 800
-"""At once; a process may usually have 1,024 files open."""
+"""At once."""
 _LAST_CALL = 0.5
 """Seconds that the server still takes requests after it was told to stop."""
 _LONGEST_END = 60
@@ -90,6 +94,19 @@ def _not_here(host: str) -> UsageError:
     return UsageError(f"{host!r} is no address of this machine.", hint="--host 127.0.0.1, or --host 0.0.0.0 for all")
 
 
+def _allowed_files() -> int:
+    """Files that this process may have open; as many as are of use, if it may allow itself more of them."""
+    try:
+        import resource
+    except ImportError:
+        return _MOST_FILES
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed, most = (_MOST_FILES if each == resource.RLIM_INFINITY else min(each, _MOST_FILES) for each in limits)
+    if allowed < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, limits[1]))
+    return most
+
+
 class _Server(uvicorn.Server):
     """Tells when it takes requests, and refuses what waits when it stops."""
 
@@ -136,9 +153,11 @@ def serve(app: ASGIApp, place: Place, worker: Worker, announce: Callable[[], Non
     for name in ("uvicorn.error", "asyncio"):
         # What they tell is for programmers, and may quote what was sent.
         logging.getLogger(name).disabled = not debugging
+    files = _allowed_files()
+    connections = Connections(min(_MOST_CONNECTIONS, files // 2))
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=cast("type[asyncio.Protocol]", partial(Connection, connections)),
         loop="asyncio",
         log_config=None,
         access_log=False,
@@ -146,7 +165,8 @@ def serve(app: ASGIApp, place: Place, worker: Worker, announce: Callable[[], Non
         lifespan="off",
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=_MOST_CONNECTIONS,
+        # Also how many are taken at one go, before those that are too many are closed.
+        backlog=files // 16,
         timeout_graceful_shutdown=_LONGEST_END + _LONGEST_ANSWER,
     )
     try:

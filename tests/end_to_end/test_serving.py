@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import httpx2
@@ -44,6 +45,22 @@ def test_two_hundred_at_once_are_drawn_or_told_when_to_come_again(start_server: 
     code, err = server.stop(signal.SIGINT)
     assert code == 130
     assert f"{counted[200]} requests were drawn, and nobody waits" in err
+
+
+def test_a_thousand_who_call_and_say_nothing_keep_nobody_from_drawing(start_server: Callable[..., Any]) -> None:
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(limits[0], min(2000, limits[1])), limits[1]))
+    server = start_server("--model", "birds")
+    host, port = "127.0.0.1", int(server.address.rpartition(":")[2])
+    with ExitStack() as lines:
+        silent = [lines.enter_context(socket.create_connection((host, port), timeout=30)) for _ in range(1000)]
+        drawn = httpx2.post(f"{server.address}/api/generate", json={"prompt": "a bird"}, timeout=60)
+        assert drawn.status_code == 200
+        assert silent[0].recv(1000).startswith(b"HTTP/1.1 503")
+    code, err = server.stop()
+    assert code == 130
+    assert "1 request was drawn" in err
 
 
 @pytest.mark.parametrize(
