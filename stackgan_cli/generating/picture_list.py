@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stackgan_cli.errors import DataError
 from stackgan_cli.files import not_written, open_regular
 from stackgan_cli.parsing import parse_json
+from stackgan_cli.pictures.decoding import load_picture
+from stackgan_cli.pictures.picture_files import read_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,6 +25,8 @@ _SAID = {"file": str, "prompt": str, "seed": int, "model": str, "fingerprint": s
 """What every line says, beside what was chosen."""
 _DECIDING = ("prompt", "seed", "fingerprint", "stage", "condition", "checkpoint", "truncation", "upscale")
 """What two files of one picture have in common, beside their format."""
+_NUMBER = re.compile(r"-\d+(?=\.[a-z]+$)", re.ASCII)
+"""What a file is called beyond the name that it was to have, where that was taken."""
 _BY_LOT = "seed_by_lot"
 """The first seed of each prompt where a run drew it by lot, so that another can go on with it."""
 
@@ -89,11 +96,15 @@ class PictureList:
     def finished(self) -> Finished:
         """Give the pictures whose files are there, too."""
         found: dict[bytes, list[str]] = {}
+        unlisted = set[str]()
+        with suppress(OSError):
+            unlisted = {path.name for path in self._folder.iterdir()}
         for entry in self._entries():
             name = entry["file"]
+            unlisted.discard(name)
             if name == Path(name).name and self._is_whole(name):
                 found.setdefault(_digest(entry, Path(name).suffix), []).append(name)
-        return Finished(self._folder, found)
+        return Finished(self._folder, found, unlisted)
 
     def _is_whole(self, name: str) -> bool:
         path = self._folder / name
@@ -117,10 +128,16 @@ class Finished:
     Args:
         folder: of their files.
         names: of their files, by what decides how the pictures look.
+        unlisted: files beside them that no list has: whoever is killed when he has written a picture cannot list it.
     """
 
-    def __init__(self, folder: Path, names: dict[bytes, list[str]]) -> None:
-        self._folder, self._names = folder, names
+    def __init__(self, folder: Path, names: dict[bytes, list[str]], unlisted: set[str]) -> None:
+        self._folder, self._names, self._unlisted = folder, names, unlisted
+        self._called: dict[str, list[str]] = {}
+        """Those files by the name that they have, or would have had if it had been free."""
+        for name in sorted(unlisted):
+            for wanted in {name, _NUMBER.sub("", name)}:
+                self._called.setdefault(wanted, []).append(name)
 
     def take(self, facts: Mapping[str, Any], suffix: str) -> Path | None:
         """Give the file of a picture, and none the next time; None where it is not there.
@@ -131,6 +148,36 @@ class Finished:
         """
         names = self._names.get(_digest(facts, suffix))
         return self._folder / names.pop(0) if names else None
+
+    def take_unlisted(self, facts: Mapping[str, Any], stem: str, suffix: str) -> tuple[Path, dict[str, Any]] | None:
+        """Give a file that says of itself that it is a picture, and all that it says; None where there is none.
+
+        Args:
+            facts: of the picture, as its file has them.
+            stem: of its file's name.
+            suffix: likewise.
+        """
+        for path in self._unlisted_as(f"{stem}{suffix}"):
+            with suppress(DataError):
+                found = {"file": path.name} | read_facts(path) | {"file": path.name}
+                if _is_entry(found) and _digest(found, suffix) == _digest(facts, suffix):
+                    # Half a picture says as much of itself.
+                    load_picture(path)
+                    self._unlisted.remove(path.name)
+                    return path, found
+        return None
+
+    def take_same(self, content: bytes, stem: str, suffix: str) -> Path | None:
+        """Give a file that no list has and whose content is this; None where there is none."""
+        for path in self._unlisted_as(f"{stem}{suffix}"):
+            with suppress(OSError):
+                if path.stat().st_size == len(content) and path.read_bytes() == content:
+                    self._unlisted.remove(path.name)
+                    return path
+        return None
+
+    def _unlisted_as(self, wanted: str) -> list[Path]:
+        return [self._folder / name for name in self._called.get(wanted, ()) if name in self._unlisted]
 
 
 def _digest(facts: Mapping[str, Any], suffix: str) -> bytes:
@@ -144,5 +191,8 @@ def _entry(line: bytes) -> dict[str, Any] | None:
         entry = parse_json(line)
     except ValueError:
         return None
-    whole = isinstance(entry, dict) and all(type(entry.get(name)) is kind for name, kind in _SAID.items())
-    return entry if whole else None
+    return entry if isinstance(entry, dict) and _is_entry(entry) else None
+
+
+def _is_entry(found: Mapping[str, Any]) -> bool:
+    return all(type(found.get(name)) is kind for name, kind in _SAID.items())

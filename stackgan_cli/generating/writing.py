@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.errors import UsageError
 from stackgan_cli.generating.contact_sheet import ContactSheet, stem_of_sheet
 from stackgan_cli.pictures.decoding import load_picture
-from stackgan_cli.pictures.picture_files import FORMATS, save_new_picture, save_picture, slug
+from stackgan_cli.pictures.picture_files import FORMATS, encoded, save_new_file, save_picture, slug
 from stackgan_cli.pictures.sheets import fitted
 
 if TYPE_CHECKING:
@@ -180,8 +180,9 @@ class PictureWriter:
         others = 0
         for number, request in enumerate(prompts.requests):
             facts = {"prompt": request.prompt, "seed": request.seed, **common}
-            picture = self._there(facts | {"stage": stage})
-            sketch = self._there(facts | {"stage": 1}) if self._options.sketches else None
+            stem = _stem(request)
+            picture = self._there(facts | {"stage": stage}, stem)
+            sketch = self._there(facts | {"stage": 1}, f"{stem}-sketch") if self._options.sketches else None
             if picture is None or (sketch is None and self._options.sketches):
                 if others % self._ranks.count == self._ranks.rank:
                     places.append(_Place(number, picture, sketch))
@@ -192,14 +193,22 @@ class PictureWriter:
             if self._sheet is not None and self._ranks.main:
                 self._sheet.put(number, [load_picture(path) for path in (sketch, picture) if path is not None])
 
-    def _there(self, facts: dict[str, Any]) -> Path | None:
-        """The file of a picture that an earlier run has written."""
-        suffix = FORMATS[self._options.form]
-        return None if self._finished is None else self._finished.take(self._options.facts(facts), suffix)
+    def _there(self, facts: dict[str, Any], stem: str) -> Path | None:
+        """The file of a picture that an earlier run has written; where it had no time to list it, that is done."""
+        if self._list is None or self._finished is None:
+            return None
+        facts, suffix = self._options.facts(facts), FORMATS[self._options.form]
+        if path := self._finished.take(facts, suffix):
+            return path
+        if found := self._finished.take_unlisted(facts, stem, suffix):
+            if self._ranks.main:
+                self._list.add(*found, self._by_lot)
+            return found[0]
+        return None
 
     def _take(self, place: _Place, drawn: Drawn) -> list[Written]:
         """Write a picture, and its sketch where that is wanted, but for what is there."""
-        options, stem = self._options, f"{slug(drawn.prompt)}-{drawn.seed}"
+        options, stem = self._options, _stem(drawn)
         sketch = drawn.of_sketch if options.sketches else None
         if self._sheet is not None:
             self._sheet.put(place.number, [each.picture for each in (sketch, drawn) if each is not None])
@@ -222,10 +231,12 @@ class PictureWriter:
 
     def _save(self, picture: Image.Image, stem: str, facts: dict[str, Any]) -> Path:
         options, told = self._options, facts if self._options.metadata else None
-        if options.in_folder:
-            return save_new_picture(picture, options.output, stem, told, options.form)
-        save_picture(picture, options.output, told)
-        return options.output
+        if not options.in_folder:
+            save_picture(picture, options.output, told)
+            return options.output
+        content, suffix = encoded(picture, told, options.form), FORMATS[options.form]
+        there = None if self._finished is None else self._finished.take_same(content, stem, suffix)
+        return there or save_new_file(content, options.output, stem, suffix)
 
     def _write_sheet(self, sheet: ContactSheet, pipeline: Pipeline, prompts: Prompts, stage: int) -> list[Written]:
         """Write all pictures on one sheet, unless an earlier run has."""
@@ -237,3 +248,8 @@ class PictureWriter:
         facts |= {"sketches": True} if options.sketches else {}
         path = self._save(whole, stem, options.facts(facts))
         return [Written(path, [whole] if options.grid_only else [], facts["prompts"][0], {"sheet": True})]
+
+
+def _stem(picture: Request | Drawn) -> str:
+    """What the file of a picture is called, but for its end."""
+    return f"{slug(picture.prompt)}-{picture.seed}"

@@ -145,9 +145,55 @@ def test_a_list_that_was_cut_off_or_spoilt_is_gone_on_with(generate: Callable[..
     path.write_bytes(lines[0] + b"\xff[[[\n\n5\n" + strange + b"\n" + lines[1] + lines[3][:40])
     done = generate(*command, "--resume")
     assert done.code == 0, done.err
-    assert [Path(line).name for line in done.out.splitlines()] == ["a-red-bird-7-2.png", "a-red-bird-8-2.png"]
-    assert json.loads(path.read_bytes().splitlines()[-1])["file"] == "a-red-bird-8-2.png"
+    assert done.out == ""
+    assert names(out) == [f"a-red-bird-{seed}.png" for seed in (5, 6, 7, 8)]
+    added = path.read_bytes().splitlines()[-2:]
+    assert [json.loads(line)["file"] for line in added] == ["a-red-bird-7.png", "a-red-bird-8.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "drawn"),
+    [(("--sketches",), 0), (("--format", "webp", "--upscale", 2), 0), (("--no-metadata",), 1)],
+    ids=str,
+)
+def test_who_is_killed_before_a_picture_is_listed_finds_it_again(
+    generate: Callable[..., Any], out: Path, options: tuple[Any, ...], drawn: int
+) -> None:
+    command = ("a red bird", "-n", 3, "--seed", 5, "--stage", 2, *options)
+    assert generate(*command).code == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    path = out / "pictures.jsonl"
+    *lines, _ = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines))
+    done = generate(*command, "--resume")
+    assert done.code == 0, done.err
+    assert len(done.out.splitlines()) == drawn
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert generate(*command, "--resume").out == ""
+
+
+@pytest.mark.parametrize("other", ["cut off", "another seed", "another model", "no picture"])
+def test_what_only_is_called_like_a_picture_is_not_taken_for_it(
+    generate: Callable[..., Any], model: Path, out: Path, other: str
+) -> None:
+    command = ("a red bird", "-n", 2, "--seed", 5)
+    assert generate(*command).code == 0
+    (out / "pictures.jsonl").unlink()
+    place = out / "a-red-bird-6.png"
+    if other == "cut off":
+        place.write_bytes(place.read_bytes()[:-200])
+    elif other == "another seed":
+        place.write_bytes((out / "a-red-bird-5.png").read_bytes())
+    elif other == "another model":
+        config = model / "stage1" / "config.json"
+        config.write_text(config.read_text() + "\n")
+    else:
+        place.write_text("mine")
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    done = generate(*command, "--resume")
+    assert done.code == 0, done.err
+    assert (out / "a-red-bird-6-2.png").is_file()
+    assert {path: path.read_bytes() for path in before} == before
 
 
 @pytest.mark.parametrize("content", ["my own list\n", '{"file": "a.png", "prompt": "a bird"}\n', "[]"])
