@@ -135,7 +135,11 @@ def model(home: Path, made_once: Path) -> Path:
 
 @pytest.fixture
 def restate() -> Callable[[Path], None]:
-    """``restate(model)`` repeats in a model's manifest what the files of its pieces say after a test changed them."""
+    """``restate(model)`` repeats what the files of a model's pieces say after a test changed them.
+
+    That is in its manifest, and in the headers of its weights.
+    """
+    from safetensors.torch import load_file, save_file
 
     def write(model: Path) -> None:
         manifest = json.loads((model / "stackgan.json").read_text())
@@ -143,6 +147,8 @@ def restate() -> Callable[[Path], None]:
         for stage, record in manifest["stages"].items():
             record["generator"] = json.loads((model / f"stage{stage}" / "config.json").read_text())
         (model / "stackgan.json").write_text(json.dumps(manifest))
+        for weights in model.glob("*/model.safetensors"):
+            save_file(load_file(weights), weights, {"component": weights.with_name("config.json").read_text()})
 
     return write
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from stackgan_cli import Pipeline
 from stackgan_cli.components.component import Kind
@@ -189,7 +190,7 @@ def test_a_component_of_another_version_is_noted_and_named_where_it_fails(
     note = "The stage-one generator 'painter' was saved with strange-parts 1.5, and 2.0 is installed"
     assert note in Pipeline.from_pretrained(model).notes[0]
     assert stackgan("generate", "a bird", "--stage", 1, "-o", model.parent / "out").says(f"Note: {note}")
-    (model / "stage1" / "model.safetensors").write_bytes((model / "stage2" / "model.safetensors").read_bytes())
+    save_file(load_file(model / "stage2" / "model.safetensors"), model / "stage1" / "model.safetensors")
     with pytest.raises(ModelError, match=r"missing.*saved with strange-parts 1\.5; 2\.0 is installed") as error:
         Pipeline.from_pretrained(model)
     assert error.value.hint == 'Install the version it was saved with: pip install "strange-parts==1.5"'

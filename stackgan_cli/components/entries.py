@@ -14,10 +14,15 @@ from stackgan_cli.errors import ModelError
 from stackgan_cli.manifests import Manifest, checked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from stackgan_cli.components.component import Kind
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}")
 _LARGEST_SHAPE = 2**31 - 1
+_LONGEST_SHOWN = 60
+"""Characters of a value in a message."""
 
 
 def _full_name(name: str) -> str:
@@ -94,3 +99,39 @@ def stored_entry(kind: Kind, stored: Any, what: str | None = None) -> ComponentE
     if not isinstance(stored, Mapping):
         raise ModelError(f"{what} is malformed: it is {type(stored).__name__} instead of an object.", hint)
     return checked(ComponentEntry, stored, what=what, hint=hint)
+
+
+def refuse_another(path: Path, found: ComponentEntry, other_path: Path, other: ComponentEntry) -> None:
+    """Refuse a component that two files describe, each otherwise.
+
+    Args:
+        path: that holds one description.
+        found: in it.
+        other_path: that holds another.
+        other: in that.
+
+    Raises:
+        ModelError: names both files, and a field in which they differ.
+    """
+    if found.computes_as(other):
+        return
+    name, one, another = next(_differences(found, other))
+    raise ModelError(
+        f"{path} has {name} = {_shown(one)}, and {other_path} has {_shown(another)} for it.",
+        hint="They are of two models: get the model again from where it came from.",
+    )
+
+
+def _differences(found: ComponentEntry, other: ComponentEntry) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the fields in which two entries differ, and what each has there."""
+    if found.name != other.name:
+        yield "name", found.name, other.name
+    for part, one, another in (("options", found.options, other.options), ("shapes", found.shapes, other.shapes)):
+        for name in sorted({*one, *another}):
+            if one.get(name) != another.get(name) or (name in one) != (name in another):
+                yield f"{part}.{name}", one.get(name), another.get(name)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return "none" if value is None else text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]} ..."

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.component import BUILT_IN_PACKAGE
-from stackgan_cli.components.entries import ComponentEntry, stored_entry
+from stackgan_cli.components.entries import ComponentEntry, refuse_another, stored_entry
 from stackgan_cli.components.protocols import HasWeights
 from stackgan_cli.components.registry import find
 from stackgan_cli.errors import ComponentError, ModelError, StackganError
 from stackgan_cli.files import not_written, open_regular
 from stackgan_cli.manifests import read_json
+from stackgan_cli.parsing import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 
+_ENTRY = "component"
+"""What the entry is called in the header of the weights."""
 _LARGEST_CONFIG = 1 << 20
 _GET_AGAIN = "Get the file again from where it came from."
 _COPIES, _WIDEST = 4, 4
@@ -60,7 +63,7 @@ def save_component(folder: Path, entry: ComponentEntry, component: Any) -> None:
     (folder / CONFIG).write_text(json.dumps(described, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     tensors = weights_of(component)
     if tensors:
-        write_tensors(folder / WEIGHTS, tensors, {"component": json.dumps(described, ensure_ascii=False)})
+        write_tensors(folder / WEIGHTS, tensors, {_ENTRY: json.dumps(described, ensure_ascii=False)})
 
 
 def read_entry(kind: Kind, folder: Path) -> ComponentEntry:
@@ -84,9 +87,11 @@ def load_component(kind: Kind, folder: Path) -> tuple[Any, ComponentEntry]:
     """
     entry = read_entry(kind, folder)
     path = folder / WEIGHTS
-    held = stored_tensors(path) if path.is_file() else None
+    held, described = stored_tensors(path) if path.is_file() else (None, None)
+    if described is not None:
+        refuse_another(folder / CONFIG, entry, path, _entry_of_weights(kind, path, described))
     with _room_for(kind, entry, folder, held):
-        component = build_stored(kind, entry)
+        component = build_stored(kind, entry, folder / CONFIG)
     if weights_of(component):
         try:
             if held is not None:
@@ -96,6 +101,15 @@ def load_component(kind: Kind, folder: Path) -> tuple[Any, ComponentEntry]:
             raise blame_version(kind, entry, error) from error
         component.eval()
     return component, entry
+
+
+def _entry_of_weights(kind: Kind, path: Path, described: str) -> ComponentEntry:
+    """The entry that the header of weights repeats."""
+    what = f"The header of {path}"
+    try:
+        return stored_entry(kind, parse_json(described), what)
+    except ValueError as error:
+        raise ModelError(f"{what} cannot be read: {error}.", hint=_GET_AGAIN) from error
 
 
 def _room_for(kind: Kind, entry: ComponentEntry, folder: Path, held: Mapping[str, StoredTensor] | None) -> Room:
@@ -120,8 +134,13 @@ def _room_for(kind: Kind, entry: ComponentEntry, folder: Path, held: Mapping[str
     )
 
 
-def build_stored(kind: Kind, entry: ComponentEntry) -> Any:
+def build_stored(kind: Kind, entry: ComponentEntry, path: Path) -> Any:
     """Find the component of an entry, bind what is stored of it, and build it.
+
+    Args:
+        kind: of the component.
+        entry: of it.
+        path: the file that holds the entry, which every error names.
 
     Raises:
         ComponentError: it is not installed, does not take these options or cannot be built; where another version of
@@ -132,14 +151,15 @@ def build_stored(kind: Kind, entry: ComponentEntry) -> Any:
         component = find(kind, entry.name)
     except ComponentError as error:
         raise ComponentError(
-            f"The model needs a component that is not here. {error.message} It was saved with {entry.package}"
+            f"{path} needs a component that is not here. {error.message} It was saved with {entry.package}"
             f" {entry.version}.",
             error.hint,
         ) from error
     try:
         return component.bind(entry.shapes, entry.options).build()
     except StackganError as error:
-        raise blame_version(kind, entry, error) from error
+        in_file = type(error)(f"In {path}: {error.message}", error.hint or _GET_AGAIN)
+        raise blame_version(kind, entry, in_file) from error
 
 
 def version_note(kind: Kind, entry: ComponentEntry) -> str | None:
@@ -193,8 +213,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
         ) from error
 
 
-def stored_tensors(path: Path) -> dict[str, StoredTensor]:
+def stored_tensors(path: Path) -> tuple[dict[str, StoredTensor], str | None]:
     """Read what tensors a file holds, and none of their numbers.
+
+    Returns:
+        The tensors by their keys, and the entry of the component that they are of, as JSON; None where there is none.
 
     Raises:
         ModelError: the file is missing or damaged.
@@ -204,7 +227,8 @@ def stored_tensors(path: Path) -> dict[str, StoredTensor]:
     try:
         with open_regular(path), safe_open(path, framework="pt") as file:
             slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118  # it is no mapping
-            return {key: StoredTensor(tuple(each.get_shape()), each.get_dtype()) for key, each in slices.items()}
+            tensors = {key: StoredTensor(tuple(each.get_shape()), each.get_dtype()) for key, each in slices.items()}
+            return tensors, (file.metadata() or {}).get(_ENTRY)
     except Exception as error:
         raise _unreadable(path, error) from error
 

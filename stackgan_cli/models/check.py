@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from stackgan_cli.components.component import Kind
+from stackgan_cli.components.entries import refuse_another
 from stackgan_cli.components.storage import CONFIG, read_entry
 from stackgan_cli.errors import ModelError
 from stackgan_cli.home import MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from stackgan_cli.components.entries import ComponentEntry
     from stackgan_cli.models.manifest import ModelManifest, StageRecord
 
 _LARGEST_SIDE = 1 << 14
 """Pixels."""
 _GET_AGAIN = "Get the model again from where it came from."
-_LONGEST_SHOWN = 60
 
 
 def refuse_misfits(folder: Path, manifest: ModelManifest) -> None:
@@ -43,7 +41,7 @@ def refuse_misfits(folder: Path, manifest: ModelManifest) -> None:
         kind = Kind.STAGE1_GENERATOR if stage == "1" else Kind.STAGE2_GENERATOR
         listed[folder / f"stage{stage}"] = (kind, manifest.stages[stage].generator)
     for place, (kind, entry) in listed.items():
-        _refuse_another(place / CONFIG, read_entry(kind, place), folder / MANIFEST, entry)
+        refuse_another(place / CONFIG, read_entry(kind, place), folder / MANIFEST, entry)
     for stage in stages:
         _refuse_size(folder, stage, manifest.stages[stage])
     if len(stages) == 2:
@@ -94,28 +92,3 @@ def _refuse_other_shapes(folder: Path, first: dict[str, int], second: dict[str, 
                 f" shapes.{theirs} = {first[theirs]} in {folder / 'stage1' / CONFIG}.",
                 hint="The two were not trained together: get the model again from where it came from.",
             )
-
-
-def _refuse_another(path: Path, found: ComponentEntry, manifest: Path, listed: ComponentEntry) -> None:
-    if found.computes_as(listed):
-        return
-    name, one, other = next(_differences(found, listed))
-    raise ModelError(
-        f"{path} has {name} = {_shown(one)}, and {manifest} has {_shown(other)} for it.",
-        hint="They are of two models: get the model again from where it came from.",
-    )
-
-
-def _differences(found: ComponentEntry, listed: ComponentEntry) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the fields in which two entries differ, and what each has there."""
-    if found.name != listed.name:
-        yield "name", found.name, listed.name
-    for part, one, other in (("options", found.options, listed.options), ("shapes", found.shapes, listed.shapes)):
-        for name in sorted({*one, *other}):
-            if one.get(name) != other.get(name) or (name in one) != (name in other):
-                yield f"{part}.{name}", one.get(name), other.get(name)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return "none" if value is None else text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]} ..."

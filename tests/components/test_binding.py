@@ -27,7 +27,7 @@ def build(kind: Kind, name: str, host: dict[str, Any] | None = None, options: di
 
 
 def rebuild(kind: Kind, stored: Any) -> Any:
-    return build_stored(kind, stored_entry(kind, stored))
+    return build_stored(kind, stored_entry(kind, stored), Path("config.json"))
 
 
 CODE = """
@@ -236,7 +236,7 @@ def test_entry_that_is_no_object_is_refused(stored: Any) -> None:
 
 
 def test_entry_of_a_missing_package_names_its_version() -> None:
-    with pytest.raises(ComponentError, match="The model needs a component that is not here") as caught:
+    with pytest.raises(ComponentError, match=r"config\.json needs a component that is not here") as caught:
         rebuild(STAGE1, {**GOOD, "name": "nobody-has-this:painter"})
     assert "nobody-has-this 2.1" in caught.value.message
     assert "pip install" not in str(caught.value.hint)

@@ -37,6 +37,14 @@ def saved(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def forge(saved: Path, change: dict[str, object], **options: object) -> None:
+    """Change what is said of a component, where its weights do not say it, too."""
+    described = {**read_json(saved / CONFIG), **change}
+    described["options"] = {**described["options"], **options} if options else described["options"]
+    (saved / CONFIG).write_text(json.dumps(described))
+    write_tensors(saved / WEIGHTS, read_weights(saved / WEIGHTS))
+
+
 def test_a_component_comes_back_with_its_weights_in_evaluation_mode(saved: Path) -> None:
     network, described = load_component(Kind.STAGE1_GENERATOR, saved)
     again, _ = load_component(Kind.STAGE1_GENERATOR, saved)
@@ -75,9 +83,7 @@ def test_truncated_weights_are_refused(saved: Path, share: float) -> None:
 
 
 def test_missing_weights_and_weights_of_another_shape_are_refused(saved: Path) -> None:
-    described = read_json(saved / CONFIG)
-    described["options"]["channels"] = 2
-    (saved / CONFIG).write_text(json.dumps(described))
+    forge(saved, {}, channels=2)
     with pytest.raises(ModelError, match="wrong shape"):
         load_component(Kind.STAGE1_GENERATOR, saved)
     (saved / WEIGHTS).unlink()
@@ -106,8 +112,7 @@ def test_a_pickle_under_the_name_of_weights_runs_nothing(saved: Path, tmp_path: 
     "name", ["os:system", "../../evil:x", "stackgan-cli:../x", "/etc:passwd", 7, None, "modulated"]
 )
 def test_only_entry_points_decide_what_is_built(saved: Path, name: object) -> None:
-    described = {**read_json(saved / CONFIG), "name": name}
-    (saved / CONFIG).write_text(json.dumps(described))
+    forge(saved, {"name": name})
     with pytest.raises((ModelError, ComponentError)):
         load_component(Kind.STAGE1_GENERATOR, saved)
 
@@ -128,7 +133,7 @@ def test_only_entry_points_decide_what_is_built(saved: Path, name: object) -> No
     ids=str,
 )
 def test_a_forged_entry_is_refused(saved: Path, change: dict[str, object]) -> None:
-    (saved / CONFIG).write_text(json.dumps({**read_json(saved / CONFIG), **change}))
+    forge(saved, change)
     with pytest.raises(StackganError) as error:
         load_component(Kind.STAGE1_GENERATOR, saved)
     assert error.value.exit_code in (3, 4, 5)
@@ -165,6 +170,22 @@ def test_whole_numbers_are_no_weights(tmp_path: Path) -> None:
         load_weights(layer, tensors, what="the file")
 
 
+def test_weights_that_say_to_be_of_something_else_are_told(saved: Path) -> None:
+    described = read_json(saved / CONFIG)
+    (saved / CONFIG).write_text(json.dumps({**described, "options": {**described["options"], "channels": 2}}))
+    with pytest.raises(
+        ModelError, match=r"config\.json has options\.channels = 2, and .*model\.safetensors has 4 for it"
+    ):
+        load_component(Kind.STAGE1_GENERATOR, saved)
+
+
+@pytest.mark.parametrize("said", ["", "[" * 10_000, "7", '{"name": "evil"}'], ids=lambda said: said[:3])
+def test_weights_that_say_nonsense_of_themselves_are_one_message(saved: Path, said: str) -> None:
+    write_tensors(saved / WEIGHTS, read_weights(saved / WEIGHTS), {"component": said})
+    with pytest.raises(ModelError, match=r"The header of .*model\.safetensors "):
+        load_component(Kind.STAGE1_GENERATOR, saved)
+
+
 def test_other_weights_are_told_before_they_are_read(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_tensors(saved / WEIGHTS, {"foreign": torch.zeros(3)})
     monkeypatch.setattr(safetensors.torch, "load_file", None)
@@ -173,9 +194,7 @@ def test_other_weights_are_told_before_they_are_read(saved: Path, monkeypatch: p
 
 
 def test_a_component_is_built_within_the_room_that_its_weights_fill(saved: Path) -> None:
-    described = read_json(saved / CONFIG)
-    described["options"]["style_width"] = 1 << 24
-    (saved / CONFIG).write_text(json.dumps(described))
+    forge(saved, {}, style_width=1 << 24)
     with pytest.raises(ModelError, match=r"config\.json describes .* far larger .* style_width, 16,777,216"):
         load_component(Kind.STAGE1_GENERATOR, saved)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from stackgan_cli.components import storage
-from stackgan_cli.errors import ModelError
+from stackgan_cli.errors import ComponentError, ModelError
 from stackgan_cli.models.finding import find_model
 from stackgan_cli.pipeline import Pipeline
 
@@ -33,8 +34,12 @@ def changed(path: Path, *keys: str, value: Any) -> None:
 
 
 def forged(model: Path, part: str, *keys: str, value: Any) -> None:
-    """Set one value of a piece, in its own file and in the manifest."""
+    """Set one value of a piece, in its own file, in the header of its weights and in the manifest."""
     changed(model / part / "config.json", *keys, value=value)
+    weights = model / part / "model.safetensors"
+    if weights.is_file():
+        described = (model / part / "config.json").read_text()
+        save_file(load_file(weights), weights, {"component": described})
     changed(model / "stackgan.json", *PLACES[part], *keys, value=value)
     if keys == ("shapes", "resolution"):
         changed(model / "stackgan.json", *PLACES[part][:-1], "resolution", value=0)
@@ -123,7 +128,7 @@ def test_an_encoder_of_another_width_is_told_before_a_generator_is_built(
     forged(model, "text_encoder", "options", "width", value=10**9)
     built = []
     build = storage.build_stored
-    monkeypatch.setattr(storage, "build_stored", lambda kind, entry: built.append(kind) or build(kind, entry))
+    monkeypatch.setattr(storage, "build_stored", lambda kind, *given: built.append(kind) or build(kind, *given))
     with pytest.raises(ModelError, match=r"stage1.config\.json .*shapes\.text_width.* gives 1000000000") as refused:
         Pipeline.from_pretrained("birds")
     assert len(built) == 1
@@ -148,4 +153,45 @@ def test_a_piece_far_larger_than_its_weights_is_refused_before_it_takes_memory(
     if option == "channels":
         forged(model, part, "options", "max_channels", value=value)
     with pytest.raises(ModelError, match=rf"{part}.config\.json describes .* far larger .*, {value:,}\."):
+        Pipeline.from_pretrained("birds")
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "words"),
+    [
+        (("options", "nonesuch"), 1, "has no option 'nonesuch'"),
+        (("options", "channels"), "many", "takes channels as int, not 'many'"),
+        (("options", "resolution"), 64, "gets 'resolution' from the program"),
+        (("shapes",), {}, "needs a value for text_width"),
+    ],
+    ids=str,
+)
+def test_what_a_component_does_not_take_is_told_with_the_file_that_says_it(
+    model: Path, keys: tuple[str, ...], value: Any, words: str
+) -> None:
+    forged(model, "stage1", *keys, value=value)
+    with pytest.raises(ComponentError) as refused:
+        Pipeline.from_pretrained("birds")
+    assert refused.value.message.startswith(f"In {model / 'stage1' / 'config.json'}: The stage-one generator ")
+    assert words in refused.value.message
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize("part", ["text_encoder", "stage1", "stage2"])
+def test_options_that_are_gone_are_told_by_the_weights(model: Path, part: str) -> None:
+    shutil.copytree(find_model("bundled").folder, model, dirs_exist_ok=True)
+    changed(model / part / "config.json", "options", value={})
+    changed(model / "stackgan.json", *PLACES[part], "options", value={})
+    with pytest.raises(ModelError) as refused:
+        Pipeline.from_pretrained("birds")
+    message = refused.value.message
+    assert message.startswith(f"{model / part / 'config.json'} has options.")
+    assert f" = none, and {model / part / 'model.safetensors'} has " in message
+
+
+def test_options_that_are_gone_everywhere_are_told_by_the_shapes_of_the_weights(model: Path) -> None:
+    forged(model, "stage1", "options", value={})
+    with pytest.raises(
+        ModelError, match=r"stage1.model\.safetensors does not fit ModulatedStage1: .* of the wrong shape"
+    ):
         Pipeline.from_pretrained("birds")
