@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.dataset.prepared import PreparedData
-from stackgan_cli.errors import DataError, MissingOptionError
+from stackgan_cli.errors import ComponentError, DataError, MissingOptionError
 from stackgan_cli.evaluation.fitted_extractors import fitted_extractor
 from stackgan_cli.evaluation.measuring import applicable, choose_metrics, given_by
 from stackgan_cli.evaluation.observing import Observer
@@ -73,21 +73,32 @@ class Evaluation:
         return self.protocol is not None and self.protocol.compared_with != FOR_EACH
 
     def _fitted(self, progress: Progress) -> FittedExtractor:
-        """The extractor that was named, else the protocol's where its weights are here, else the data's."""
+        """The extractor that was named, else the protocol's where its weights are here, else the data's.
+
+        Options are of one extractor: nobody means them for another that takes its place.
+        """
         request = self.request
         usual = self.data.manifest.extractor or DEFAULT_EXTRACTOR
-        wanted = request.extractor or (self.protocol and self.protocol.extractor) or usual
-        for name in dict.fromkeys((wanted, usual)):
-            try:
-                with progress.phase(f"Extractor {name}", unit="steps") as advance:
-                    return fitted_extractor(
-                        self.data, name, request.extractor_options, seed=EXTRACTOR_SEED, report=advance
-                    )
-            except MissingOptionError as error:
-                if request.extractor is not None:
-                    raise
-                progress.warn(f"{error.message} {usual} measures in its place.")
-        raise AssertionError("the usual extractor needs nothing")
+        of_protocol = None if self.protocol is None or request.extractor else self.protocol.extractor
+        try:
+            return self._fit(request.extractor or of_protocol or usual, progress)
+        except MissingOptionError as error:
+            if of_protocol is None or request.extractor_options:
+                raise
+            progress.warn(f"{error.message} {usual} measures in its place.")
+            return self._fit(usual, progress)
+        except ComponentError as error:
+            if of_protocol is None or not request.extractor_options:
+                raise
+            raise ComponentError(
+                f"{error.message} The protocol {request.protocol!r} measures by it, so the options are taken for its.",
+                hint=f"--extractor {usual}, if they are of that one",
+            ) from error
+
+    def _fit(self, name: str, progress: Progress) -> FittedExtractor:
+        with progress.phase(f"Extractor {name}", unit="steps") as advance:
+            options = self.request.extractor_options
+            return fitted_extractor(self.data, name, options, seed=EXTRACTOR_SEED, report=advance)
 
     def _given(self) -> frozenset[str]:
         """What metrics may need and this extractor and this data give."""

@@ -59,6 +59,13 @@ def test_a_protocol_that_would_use_it_goes_on_with_another_and_says_so(
     assert done.says(f"{LACKING} domain-classifier measures in its place.", "the published number had inception-fid")
     assert done.json["protocol"]["extractor"]["name"] == "domain-classifier"
     assert done.json["comparable_to"] == []
+    refused = stackgan(*measure, "--protocol", "coco-30k", "--extractor-option", "width=64")
+    assert refused.code == 4
+    assert refused.says("'inception-fid'", "has no option 'width'. The protocol 'coco-30k' measures by it")
+    assert refused.says("--extractor domain-classifier, if they are of that one")
+    absent = stackgan(*measure, "--protocol", "coco-30k", "--extractor-option", "weights=")
+    assert absent.says(LACKING, "--extractor-option weights=PATH")
+    assert absent.code == 3
 
 
 def test_a_check_of_it_says_why_little_was_checked(stackgan: Callable[..., Any]) -> None:
