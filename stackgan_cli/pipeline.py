@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from stackgan_cli.models.folder import ModelFolder
 
 _UNKNOWN_SHOWN = 8
+_MOST_TRUNCATION = 1e6
+"""More than any noise holds."""
+_MOST_TRUNCATION = 1e6
+"""More than any noise holds."""
 """Words that the model has never met that are named."""
 
 
@@ -87,7 +91,7 @@ class Pipeline:
             et al. 2019, *BigGAN*, section 3.1). By default the noise is drawn as in training.
 
     Raises:
-        UsageError: the truncation is not above 0.
+        UsageError: the truncation is not above 0, or is more than any noise holds.
     """
 
     def __init__(
@@ -177,7 +181,7 @@ class Pipeline:
             truncation: of the noise, likewise.
 
         Raises:
-            UsageError: the truncation is not above 0.
+            UsageError: the truncation is not above 0, or is more than any noise holds.
         """
         _refuse_truncation(truncation)
         other = copy(self)
@@ -459,5 +463,5 @@ class Pipeline:
 
 
 def _refuse_truncation(truncation: float | None) -> None:
-    if truncation is not None and not truncation > 0:
+    if truncation is not None and not 0 < truncation <= _MOST_TRUNCATION:
         raise UsageError(f"Noise cannot be truncated at {truncation}.", hint="--truncation 1.5")

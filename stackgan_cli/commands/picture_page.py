@@ -34,8 +34,9 @@ def picture_facts(path: Path, written: Mapping[str, Any]) -> dict[str, Any]:
 def show_picture(path: Path, written: Mapping[str, Any]) -> None:
     """Print the page of a picture."""
     from stackgan_cli.console import out, page
+    from stackgan_cli.pictures.picture_files import stage_in
 
-    facts = picture_facts(path, written)
+    facts, stage = picture_facts(path, written), stage_in(written)
     prompts = facts["prompts"] if isinstance(facts["prompts"], list) else []
     seeds = facts["seeds"] if isinstance(facts["seeds"], list) else []
     rows = [
@@ -43,7 +44,7 @@ def show_picture(path: Path, written: Mapping[str, Any]) -> None:
         *(["prompt", prompt] for prompt in prompts),
         ["model", facts["model"]],
         ["fingerprint", facts["fingerprint"]],
-        ["stage", None if facts["stage"] not in (1, 2) else f"Stage-{'I' * facts['stage']}"],
+        ["stage", None if stage is None else f"Stage-{'I' * stage}"],
         ["checkpoint", facts["checkpoint"]],
         ["seed", facts["seed"]],
         ["seeds", ", ".join(map(str, seeds)) or None],
@@ -101,9 +102,12 @@ def _is_stop(stop: Any) -> bool:
 
 
 def _command(prompts: list[str], options: list[Any], written: Mapping[str, Any]) -> str:
+    from stackgan_cli.pictures.picture_files import stage_in
+
     for key in ("model", "stage", "checkpoint", "condition", "truncation", "upscale"):
-        if written.get(key) is not None:
-            options = [*options, f"--{key}", written[key]]
+        value = stage_in(written) if key == "stage" else written.get(key)
+        if value is not None:
+            options = [*options, f"--{key}", value]
     if any(prompt.startswith("-") for prompt in prompts):
         # Behind two dashes, a prompt that begins with one is no option.
         return shlex.join(["stackgan", "generate", *map(str, options), "--", *prompts])

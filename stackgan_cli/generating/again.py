@@ -39,7 +39,7 @@ class Again:
             UsageError: one is set.
             DataError: the file is no picture, or does not say enough.
         """
-        from stackgan_cli.pictures.picture_files import read_facts
+        from stackgan_cli.pictures.picture_files import read_facts, stage_in
 
         also = [name for name, value in others.items() if value]
         if also:
@@ -57,15 +57,14 @@ class Again:
         prompt, seed, model = facts.get("prompt"), facts.get("seed"), facts.get("model")
         if not isinstance(prompt, str) or not isinstance(model, str) or type(seed) is not int or seed < 0:
             raise DataError(f"{picture} does not say what it was drawn from.", hint="a picture made by generate")
-        stage, condition, truncation = facts.get("stage"), facts.get("condition"), facts.get("truncation")
-        upscale = facts.get("upscale")
+        condition, truncation, upscale = (facts.get(key) for key in ("condition", "truncation", "upscale"))
         return cls(
             picture=picture,
             prompt=prompt,
             seed=seed,
             model=model,
             fingerprint=_text(facts.get("fingerprint")),
-            stage=stage if stage in (1, 2) else None,
+            stage=stage_in(facts),
             checkpoint=_text(facts.get("checkpoint")),
             condition=condition if condition in ("mean", "sample") else None,
             truncation=truncation if isinstance(truncation, float) else None,

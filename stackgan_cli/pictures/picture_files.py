@@ -185,6 +185,12 @@ def read_facts(path: Path) -> dict[str, Any]:
     return facts
 
 
+def stage_in(facts: Mapping[str, Any]) -> int | None:
+    """Return the stage, 1 or 2, that a picture says drew it; None where it says something else or nothing."""
+    stage = facts.get("stage")
+    return stage if type(stage) is int and stage in (1, 2) else None
+
+
 def check_target(output: Path, count: int) -> None:
     """Refuse an ``--output`` that cannot hold what is asked for.
 

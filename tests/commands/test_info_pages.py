@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -109,3 +110,17 @@ def test_a_picture_of_a_stranger_says_what_it_can(
     Image.new("RGB", (8, 8)).save(tmp_path / "odd.png", pnginfo=chunks)
     assert stackgan("info", tmp_path / "odd.png").code == 0
     assert stackgan("info", tmp_path / "odd.png", "--json").json["picture"]["again"] is None
+
+
+@pytest.mark.parametrize(("said", "code"), [({"stage": 1.0}, 0), ({"stage": True}, 0), ({"truncation": 1e308}, 2)])
+def test_numbers_of_a_stranger_are_taken_for_what_they_are(
+    stackgan: Callable[..., Any], model: Path, tmp_path: Path, said: dict[str, Any], code: int
+) -> None:
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_itxt("stackgan", json.dumps({"prompt": "a bird", "seed": 1, "model": "birds", **said}))
+    Image.new("RGB", (8, 8)).save(tmp_path / "odd.png", pnginfo=chunks)
+    page = stackgan("info", tmp_path / "odd.png")
+    assert page.code == 0
+    assert "stage" not in page.out.lower()
+    drawn = stackgan("generate", "--again", tmp_path / "odd.png", "-o", tmp_path / "again.png")
+    assert drawn.code == code, drawn.err
