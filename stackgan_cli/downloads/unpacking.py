@@ -39,6 +39,8 @@ _COMPRESSED: dict[bytes, Callable[[BinaryIO], BinaryIO]] = {
 }
 """How a compressed tar is opened, by its first bytes."""
 _TAR_MARK = slice(257, 262)
+_LONGEST_REASON = 300
+"""Characters of what is wrong with an archive that a message holds; names in it may be of any length."""
 _LEFT_BEHIND = ("__MACOSX", ".DS_Store")
 """What macOS adds to archives."""
 
@@ -82,8 +84,8 @@ def unpack(
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise DataError(
-                f"{archive} is damaged, or no archive to be trusted: {str(error) or type(error).__name__}. Nothing of "
-                "it was kept.",
+                f"{archive} is damaged, or no archive to be trusted: "
+                f"{(str(error) or type(error).__name__)[:_LONGEST_REASON]}. Nothing of it was kept.",
                 "Unpack it yourself if you trust it, and give the folder to --source."
                 if whole
                 else "Remove it, and get it again from a source that you trust.",

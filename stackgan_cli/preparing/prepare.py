@@ -17,7 +17,7 @@ from stackgan_cli.models.finding import find_model
 from stackgan_cli.models.folder import hash_of
 from stackgan_cli.preparing.planning import earlier_plan, plan_for
 from stackgan_cli.preparing.recognising import ready_features
-from stackgan_cli.preparing.sources import forget_unpacked
+from stackgan_cli.preparing.sources import forget_unpacked, told_of_archive
 from stackgan_cli.preparing.surveying import survey
 from stackgan_cli.preparing.verifying import verify
 from stackgan_cli.preparing.writing import add_resolutions, write_prepared
@@ -77,8 +77,9 @@ def prepare(request: PrepareRequest, progress: Progress = SILENT) -> PrepareResu
     with only_one(target, "writing"):
         try:
             result = _prepared(request, target, model, progress)
-        except StackganError:
+        except StackganError as error:
             forget_unpacked(target)
+            told_of_archive(error, request.source, target)
             raise
         forget_unpacked(target)
         return result

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackgan_cli.downloads.unpacking import STAMP, is_archive, is_unpacked, unpack
+from stackgan_cli.files import given_path
 from stackgan_cli.progress import Phases
 from stackgan_cli.readers.folder.list_rows import LIST_SUFFIXES, NAMES
 from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary
@@ -18,6 +19,7 @@ from stackgan_cli.readers.tree import files_below
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from stackgan_cli.errors import StackganError
     from stackgan_cli.progress import Progress
 
 _ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
@@ -65,7 +67,7 @@ def unpacked(source: Path, data: Path, fits: Callable[[Path], bool], progress: P
         return source
     about = source.stat()
     checksum = hashlib.sha256(f"{source} {about.st_size} {about.st_mtime_ns}".encode()).hexdigest()
-    folder = _workshop(data) / (_ARCHIVE.sub("", source.name) or source.name)
+    folder = _unpacked_place(source, data)
     if not is_unpacked(folder, checksum):
         forget_unpacked(data)
         progress.say(f"{source.name} is an archive, and is unpacked until its pictures are prepared.")
@@ -86,6 +88,21 @@ def _nested(folder: Path) -> Iterator[Path]:
         if len(inside) != 1 or inside[0].is_symlink() or not inside[0].is_dir():
             return
         folder = inside[0]
+
+
+def told_of_archive(error: StackganError, source: Path | str | None, data: Path) -> None:
+    """Let an error speak of an archive that a person named, and not of the folder that it was unpacked to."""
+    if source is None:
+        return
+    archive = given_path(str(source))
+    folder = str(_unpacked_place(archive, data))
+    error.message = error.message.replace(folder, str(archive))
+    error.args = (error.message,)
+    error.hint = error.hint and error.hint.replace(folder, str(archive))
+
+
+def _unpacked_place(archive: Path, data: Path) -> Path:
+    return _workshop(data) / (_ARCHIVE.sub("", archive.name) or archive.name)
 
 
 def forget_unpacked(data: Path) -> None:

@@ -170,6 +170,21 @@ def test_archives_that_are_cut_short(prepare: Stackgan, tmp_path: Path, empty_ho
     assert left_of(empty_home) == []
 
 
+def test_what_is_wrong_in_an_archive_is_said_of_the_archive(prepare: Stackgan, tmp_path: Path) -> None:
+    archive = packed(tmp_path / "set.zip", {name: data for name, data in PAIRS.items() if name.startswith("images")})
+    done = prepare(archive)
+    assert done.code == 3
+    assert done.says(f"No reader recognises the layout of {archive}: it holds")
+    assert ".unpacked" not in done.err
+
+
+def test_of_a_long_name_in_an_archive_enough_is_said(prepare: Stackgan, tmp_path: Path) -> None:
+    done = prepare(packed(tmp_path / "set.zip", {"../" * 2000 + "x.png": jpeg()}))
+    assert done.code == 3
+    assert done.says("no archive to be trusted", "Nothing of it was kept")
+    assert len(done.err) < 1000
+
+
 def test_an_archive_within_an_archive_stays_one(prepare: Stackgan, tmp_path: Path) -> None:
     inner = packed(tmp_path / "inner.zip", PAIRS).read_bytes()
     done = prepare(packed(tmp_path / "outer.zip", {"inner.zip": inner}))
