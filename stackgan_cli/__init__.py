@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from stackgan_cli.preparing.prepare import prepare
     from stackgan_cli.preparing.request import PrepareRequest
     from stackgan_cli.progress import Progress, ProgressCallback
-    from stackgan_cli.training.request import TrainRequest
-    from stackgan_cli.training.train import train
+    from stackgan_cli.training.train import TrainRequest, train
 
 __all__ = [
     "ConsoleProgress",
@@ -56,7 +55,7 @@ _WHERE = {
     "Progress": "progress",
     "ProgressCallback": "progress",
     "StackganError": "errors",
-    "TrainRequest": "training.request",
+    "TrainRequest": "training.train",
     "evaluate": "evaluation.evaluate",
     "prepare": "preparing.prepare",
     "train": "training.train",

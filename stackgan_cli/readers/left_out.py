@@ -16,6 +16,8 @@ NAMED = 20
 MOST_REASONS = 1000
 """Reasons that are told apart; a broken source may have as many as it has pictures."""
 
+_LONGEST_NAME = 300
+"""Characters of a name that a message holds; lines of their own hold it whole."""
 _OTHERS = "for other reasons than the first thousand"
 _PLACE = re.compile(r"^(.{1,300}? (?:line|row) [0-9]+): ")
 """Where in a table something stands; what follows is the reason."""
@@ -58,10 +60,10 @@ class _Reason:
         return (place[1] if place else item.name) + remark
 
     def in_short(self) -> str:
-        first = self.named[0]
+        first, name = self.named[0], self.named[0].name[:_LONGEST_NAME]
         if self.lines == 1:
-            return f"{first.name}: {_EXAMPLES.sub(_first_example, first.reason)}"
-        return f"{first.name}, the first of {self.count:,}: {_words(first)}"
+            return f"{name}: {_EXAMPLES.sub(_first_example, first.reason)}"
+        return f"{name}, the first of {self.count:,}: {_words(first)}"
 
 
 class LeftOut:

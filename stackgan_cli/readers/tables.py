@@ -72,7 +72,7 @@ def telling_damage() -> Iterator[None]:
     except (DataError, BadRow):
         raise
     except Exception as error:  # damaged files make pyarrow raise nearly anything
-        raise DamagedTable((str(error) or type(error).__name__).partition("\n")[0][:200]) from error
+        raise DamagedTable((str(error) or type(error).__name__).partition("\n")[0][:200].rstrip(".")) from error
 
 
 def _opened(path: Path) -> tuple[Any, mmap.mmap, bool]:

@@ -62,6 +62,15 @@ def test_a_list_with_other_columns_or_without_captions_says_so(tmp_path: Path) -
     assert "data.jsonl cannot be its list: none of its first rows has a caption" in message
 
 
+def test_the_only_json_is_said_to_be_no_list_whatever_it_is_called(tmp_path: Path) -> None:
+    source = write(tmp_path / "set", {"llava.json": '[{"image": "0.png", "caption": '}, NINE)
+    message, _ = refusal(source)
+    assert "llava.json cannot be its list" in message
+    assert "ends too early" in message
+    message, _ = refusal(write(source, {"other.json": "[]"}))
+    assert "llava.json" not in message
+
+
 def test_coco_without_captions_says_which_file_is_missing(tmp_path: Path) -> None:
     source = write(tmp_path / "set", {"annotations/instances_val2017.json": "{}"}, ("val2017/1.jpg",))
     message, hint = refusal(source)

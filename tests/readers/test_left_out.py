@@ -81,3 +81,10 @@ def test_reasons_and_things_without_end_take_little_memory() -> None:
     assert peak < 10 << 20
     assert sum(counted_again(left_out).values()) < 200_000
     assert sum(line.count for line in left_out.lines()) == 200_000
+
+
+def test_a_long_name_is_whole_in_its_line_and_short_in_a_message() -> None:
+    left_out = LeftOut()
+    left_out.add("x" * 5000, "pictures", "no caption")
+    assert [line.name for line in left_out.lines()] == ["x" * 5000]
+    assert len(left_out.in_short()) < 400

@@ -9,7 +9,7 @@ from stackgan_cli.readers.columns import Columns
 from stackgan_cli.readers.folder.beside import FilesBeside
 from stackgan_cli.readers.folder.in_names import IN_NAMES, CaptionsInNames
 from stackgan_cli.readers.folder.list_files import Lists, why_none
-from stackgan_cli.readers.folder.listing import ListedPictures, folder_of, metadata_files
+from stackgan_cli.readers.folder.listing import ListedPictures, folder_of, list_at, metadata_files
 from stackgan_cli.readers.folder.picture_names import PictureNames
 
 if TYPE_CHECKING:
@@ -81,13 +81,7 @@ def chosen_source(tree: Tree, chosen: str, columns: Columns, template: Template 
     place = tree.root / chosen
     if place.is_dir():
         return FilesBeside(tree.with_texts_of(place), template)
-    if not place.is_file():
-        what = "neither a file nor a folder" if place.exists() else "not there"
-        raise DataError(
-            f"{place} is {what}.",
-            f"--captions with a list of captions or a folder of caption files, or --captions {IN_NAMES}",
-        )
-    return ListedPictures(tree, [place], columns)
+    return ListedPictures(tree, [list_at(place)], columns)
 
 
 def why_unsuited(tree: Tree, chosen: str, columns: Columns) -> str | None:
@@ -99,7 +93,7 @@ def why_unsuited(tree: Tree, chosen: str, columns: Columns) -> str | None:
         belongs = FilesBeside(tree.with_texts_of(place)).texts.count > 0
         return None if belongs else f"no file in {chosen} belongs to a picture"
     try:
-        why = why_none(place, folder_of(tree, place), columns, PictureNames(tree))
+        why = why_none(list_at(place), folder_of(tree, place), columns, PictureNames(tree))
     except DataError as error:
         why = error.message
     except OSError as error:

@@ -68,10 +68,11 @@ class Lists:
             self.others[name] = why_not
 
     def likely_others(self) -> Iterator[tuple[str, str]]:
-        """Yield files that are called like lists and are none of pictures that are here, and why."""
+        """Yield files that may be meant for lists, by their names or as the only JSON, and why they are none."""
+        json = [name for name in self.others if _suffix(name) == ".json"]
         for name, reason in self.others.items():
             likely = any(words.search(PurePosixPath(name).name.lower()) for words in _LIKELY)
-            if likely or _suffix(name) not in (".txt", ".json"):
+            if likely or json == [name] or _suffix(name) not in (".txt", ".json"):
                 yield name, reason
 
     def chosen(self, root: Path, left_out: LeftOut) -> list[Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from stackgan_cli.components.protocols import Example
+from stackgan_cli.errors import DataError
 from stackgan_cli.readers.captions import oddity
 from stackgan_cli.readers.folder.class_folders import ClassFolders
 from stackgan_cli.readers.folder.list_rows import NAMES, Row, Unusable, guessed_encoding, read_list, unit_of
@@ -64,6 +65,18 @@ class ListedPictures:
 def shown_name(tree: Tree, path: Path) -> str:
     """Call a list by its name in the folder, or by its whole path where it lies elsewhere."""
     return path.relative_to(tree.root).as_posix() if path.is_relative_to(tree.root) else path.as_posix()
+
+
+def list_at(place: Path) -> Path:
+    """Return the place of a list that a person names, where there is a file.
+
+    Raises:
+        DataError: there is none.
+    """
+    if place.is_file():
+        return place
+    what = "neither a file nor a folder" if os.path.lexists(place) else "not there"
+    raise DataError(f"{place} is {what}.", "--captions with a list of captions, or a folder of caption files")
 
 
 def folder_of(tree: Tree, path: Path) -> str:

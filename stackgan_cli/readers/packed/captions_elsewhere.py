@@ -10,7 +10,7 @@ from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions, oddi
 from stackgan_cli.readers.folder.beside import ENDINGS, RECORD, described
 from stackgan_cli.readers.folder.in_names import IN_NAMES
 from stackgan_cli.readers.folder.list_rows import Unusable, guessed_encoding, read_list, unit_of
-from stackgan_cli.readers.folder.listing import MOST_CAPTIONS
+from stackgan_cli.readers.folder.listing import MOST_CAPTIONS, list_at
 from stackgan_cli.readers.folder.picture_names import CAPTION_NUMBER, parts_of, stem_of
 from stackgan_cli.readers.layout import printable
 from stackgan_cli.readers.tree import Tree, composed
@@ -74,11 +74,9 @@ class CaptionsElsewhere:
                 ending = next((each for each in _ENDINGS if text.lower().endswith(each)), None)
                 if ending is not None:
                     self._add(_Entry(text, _key(text[: -len(ending)]), text, text))
-        elif place.is_file():
-            self._read(columns)
         else:
-            what = "neither a file nor a folder" if place.exists() else "not there"
-            raise DataError(f"{place} is {what}.", "--captions with a list of captions, or a folder of caption files")
+            list_at(place)
+            self._read(columns)
 
     def _read(self, columns: Columns) -> None:
         shown, unit = self._place.name, unit_of(self._place)

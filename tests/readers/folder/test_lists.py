@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import tracemalloc
 from pathlib import Path
@@ -390,6 +391,17 @@ def test_captions_that_a_person_names_may_lie_anywhere(tmp_path: Path) -> None:
         assert FolderReader(captions=place).recognises(root) is None
     with pytest.raises(DataError, match="nowhere is not there"):
         read(root, captions="nowhere")
+
+
+def test_a_list_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    write(tmp_path, None, "a.jpg")
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "zero.csv").symlink_to("/dev/zero")
+    for name in ("pipe.csv", "zero.csv"):
+        assert FolderReader(captions=name).recognises(tmp_path) is None
+        assert "neither a file nor a folder" in (FolderReader(captions=name).missing(tmp_path) or "")
+        with pytest.raises(DataError, match="neither a file nor a folder"):
+            read(tmp_path, captions=name)
 
 
 def test_links_and_secrets_in_a_folder_of_captions_that_a_person_names(tmp_path: Path) -> None:
