@@ -196,7 +196,8 @@ def with_encoder(folder: Path, name: str, entry: ComponentEntry) -> DataManifest
 def _write(plan: Plan, found: Survey, folder: Path, journal: Journal, report: Report) -> WriteResult:
     """Write every chunk that is not there yet, and the list of what is left out."""
     result = WriteResult()
-    with (folder / "skipped.jsonl").open("w", encoding="utf-8") as lines:
+    # Names in strangers' lists may hold what is no character.
+    with (folder / "skipped.jsonl").open("w", encoding="utf-8", errors="replace") as lines:
 
         def skip(item: Skipped) -> None:
             result.left_out.take(item)

@@ -36,6 +36,8 @@ _LEGACY = [
 ]
 """Encodings of before Unicode that captions are still found in."""
 _MARKS_IN_TEXT = frozenset("“”„‘’‚«»‹›–—…°·•¿¡©®™€£§½¼¾×")
+_OF_NO_TEXTS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined")
+"""What Python counts among encodings of text: forms of names of hosts, and of its own programs."""
 _CHOSEN: ContextVar[str | None] = ContextVar("encoding", default=None)
 
 
@@ -70,6 +72,8 @@ def known_encoding(name: str) -> str:
     try:
         found = codecs.lookup(name)
         "".encode(found.name)
+        if found.name in _OF_NO_TEXTS:
+            raise LookupError(name)
     except (LookupError, ValueError, UnicodeError):
         raise UsageError(
             f"There is no encoding of text called {name!r}.", hint="--encoding utf-8, cp1252, cp1251, shift_jis ..."
@@ -89,7 +93,7 @@ def decoded(data: bytes, likely: str | None = None, more: Callable[[], bytes] | 
         likely: an older encoding that such texts were in.
         more: gives more text in the same encoding, by which to tell which one it is.
     """
-    encoding = _CHOSEN.get() or _by_first_bytes(data)
+    encoding = _chosen_or_told(data)
     text = data.decode(encoding, errors="replace")
     if encoding != _UTF_8 or "\ufffd" not in text or _CHOSEN.get() is not None or not _is_legacy(data, text):
         return Decoded(text)
@@ -105,7 +109,7 @@ def file_encoding(file: BinaryIO) -> tuple[str, str | None]:
     Returns:
         The encoding, and again where it was only guessed.
     """
-    encoding, guessed = _CHOSEN.get() or _by_first_bytes(file.read(_SAMPLE)), None
+    encoding, guessed = _chosen_or_told(file.read(_SAMPLE)), None
     file.seek(0)
     if encoding == _UTF_8 and _CHOSEN.get() is None:
         sample = _not_utf_8(file)
@@ -155,6 +159,18 @@ def _not_utf_8(file: BinaryIO) -> bytes:
             broken = True
             break
     return sample if broken else b""
+
+
+def _chosen_or_told(start: bytes) -> str:
+    """Return the encoding that a person chose, or the one that a text is in by its first bytes.
+
+    UTF-16 and UTF-32 without their mark are taken for what the bytes say, else for the order of most machines.
+    """
+    chosen = _CHOSEN.get()
+    told = _by_first_bytes(start) if chosen in (None, "utf-16", "utf-32") else ""
+    if chosen is None or told.startswith(chosen):
+        return told
+    return f"{chosen}-le" if chosen in ("utf-16", "utf-32") else chosen
 
 
 def _by_first_bytes(start: bytes) -> str:

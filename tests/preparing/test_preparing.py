@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.errors import DataError
@@ -100,6 +102,20 @@ def test_unreadable_pictures_are_listed_with_reasons_and_counted_aloud(
     assert done.json["skipped"] == 3
     assert sum(done.json["counts"].values()) == 6
     assert done.says("3 ", "left out", "skipped.jsonl")
+
+
+def test_a_file_name_that_is_not_utf_8_is_told_and_no_reason_to_end(
+    prepare: Callable[..., Any], tmp_path: Path, empty_home: Path
+) -> None:
+    texts = tmp_path / "flowers" / "text_c10" / "class_00001"
+    for folder in (texts, tmp_path / "flowers" / "jpg"):
+        folder.mkdir(parents=True)
+    for number in range(1, 4):
+        Image.new("RGB", (80, 80)).save(tmp_path / "flowers" / "jpg" / f"image_0000{number}.jpg")
+        (texts / f"image_0000{number}.txt").write_text("a flower")
+    (texts / os.fsdecode(b"\xff.txt")).write_text("a flower")
+    assert prepare(*PLAIN, source=tmp_path / "flowers").code == 0
+    assert "class_00001/?.txt" in [each["name"] for each in skipped_in(empty_home / "data" / "mine")]
 
 
 def test_where_nothing_can_be_read_nothing_is_left_behind(

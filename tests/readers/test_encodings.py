@@ -48,8 +48,20 @@ def test_a_person_decides(tmp_path: Path) -> None:
     assert (examples["a.png"].captions, odd) == (("ptak żółty",), {})
     with pytest.raises(UsageError, match="no encoding of text called 'klingon'"), read_as("klingon"):
         pass
-    with pytest.raises(UsageError, match="no encoding"), read_as("base64"):
-        pass
+    for name in ("base64", "idna", "punycode", "unicode_escape"):
+        with pytest.raises(UsageError, match="no encoding"), read_as(name):
+            pass
+
+
+@pytest.mark.parametrize("written", ["utf-16-le", "utf-16-be", "utf-16", "utf-32-le", "utf-32"])
+@pytest.mark.parametrize("name", ["a.txt", "captions.csv", "captions.json", "captions.jsonl"])
+def test_utf_16_and_32_are_read_without_their_mark_too(tmp_path: Path, name: str, written: str) -> None:
+    picture(tmp_path / "a.png")
+    content = {".txt": "ptak żółty", ".csv": "a.png,ptak żółty", ".json": '{"a.png": "ptak żółty"}'}
+    lines = '{"image": "a.png", "caption": "ptak żółty"}'
+    (tmp_path / name).write_bytes(content.get(Path(name).suffix, lines).encode(written))
+    with read_as(written[:6]):
+        assert named(FolderReader(), tmp_path)[0]["a.png"].captions == ("ptak żółty",)
 
 
 @pytest.mark.parametrize("text", ["NaN", "null\n", " None ", "\n\n"])
