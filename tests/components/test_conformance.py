@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from stackgan_cli.components.conformance import assert_conforms, check
 from stackgan_cli.components.protocols import Example, Skipped, TextFeatures
 from stackgan_cli.components.registry import Kind
-from stackgan_cli.errors import ComponentError, DataError
+from stackgan_cli.errors import ComponentError, DataError, SettingsError
 
 
 class Encoder:
@@ -128,6 +128,20 @@ class UnseededEncoder(LearningEncoder):
     def fit(self, data: Any, *, seed: int, report: Callable[[int, int, str], None]) -> dict[str, float]:
         self.table = torch.full((8,), float(next(self.fits)))
         return {}
+
+
+class BroadLearningEncoder(LearningEncoder):
+    """Is not built narrow."""
+
+    def __init__(self, *, channels: int = 64, fit_steps: int = 1000) -> None:
+        super().__init__()
+        if channels < 64:
+            raise SettingsError("channels is 64 or more.")
+        self.fit_steps = fit_steps
+
+    def fit(self, data: Any, *, seed: int, report: Callable[[int, int, str], None]) -> dict[str, float]:
+        assert self.fit_steps < 10, "a check that takes minutes"
+        return super().fit(data, seed=seed, report=report)
 
 
 class ReaderOfNothing:
@@ -270,6 +284,7 @@ def pictures(tmp_path: Path) -> Path:
     [
         (Kind.TEXT_ENCODER, Encoder),
         (Kind.TEXT_ENCODER, LearningEncoder),
+        (Kind.TEXT_ENCODER, BroadLearningEncoder),
         (Kind.FEATURE_EXTRACTOR, Extractor),
         (Kind.FEATURE_EXTRACTOR, AbleExtractor),
     ],

@@ -30,9 +30,10 @@ _SIZES: Mapping[Kind, Sequence[Mapping[str, int]]] = {
     Kind.OBJECTIVE: _NETWORK_SIZES,
 }
 """Sizes to try, small ones first: a check takes the first that the factory accepts."""
-_SMALL: Mapping[str, int] = {"channels": 8, "fit_steps": 3, "epochs": 1}
+_BRIEF: Mapping[str, int] = {"fit_steps": 3, "epochs": 1}
+_SMALL: Mapping[str, int] = {"channels": 8, **_BRIEF}
 """What options of these names are set to, where a factory has them with a larger default and nobody sets them: networks
-are checked narrow, and learn for a moment only."""
+are checked narrow where they can be, and learn for a moment only."""
 
 
 def check(
@@ -186,7 +187,7 @@ def _sized(notebook: Notebook, subject: Subject, host: Mapping[str, object] | No
     widths = {"text_width": TEXT_WIDTH, "word_width": WORD_WIDTH} if subject.kind in _SIZES else {}
     sizes: Sequence[Mapping[str, object]] = [{}] if host is not None else _SIZES.get(subject.kind, [{"seed": 0}])
     first: StackganError | None = None
-    for small in (_small_options(subject), {}):
+    for small in (_small_options(subject, _SMALL), _small_options(subject, _BRIEF), {}):
         for size in sizes:
             given = {**widths, **size, **(host or {})}
             candidate = replace(subject, host=given, options={**small, **subject.options})
@@ -207,10 +208,10 @@ def _sized(notebook: Notebook, subject: Subject, host: Mapping[str, object] | No
     return None
 
 
-def _small_options(subject: Subject) -> dict[str, int]:
+def _small_options(subject: Subject, small: Mapping[str, int]) -> dict[str, int]:
     try:
         parameters = signature_of(subject.factory, subject.described).parameters
     except StackganError:
         return {}
-    defaults = {name: parameters[name].default for name in _SMALL if name in parameters}
-    return {name: _SMALL[name] for name, value in defaults.items() if isinstance(value, int) and value > _SMALL[name]}
+    defaults = {name: parameters[name].default for name in small if name in parameters}
+    return {name: small[name] for name, value in defaults.items() if isinstance(value, int) and value > small[name]}
