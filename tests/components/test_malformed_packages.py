@@ -28,5 +28,5 @@ def test_they_do_not_harm_whoever_imports_the_package() -> None:
 def test_they_do_not_harm_commands(tmp_path: Path) -> None:
     python("-m", "stackgan_cli", "generate", "a small red bird", "--stage", 1, "-o", tmp_path / "bird.png")
     assert (tmp_path / "bird.png").is_file()
-    what = ["--reader", "drawn-birds", "--limit", 4, "--resolution", 16, "--encoder", "hashed-words"]
+    what = ["--reader", "drawn-birds", "--reader-option", "count=20", "--resolution", 16, "--encoder", "hashed-words"]
     python("-m", "stackgan_cli", "prepare", "--data", "birds", *what)
