@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import signal
+import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -97,6 +101,100 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+# Starting Python and importing torch takes longer than most of what is tested in processes of their own. So one process
+# does that and forks the others, which import this package themselves.
+FORKING = """
+import gc, json, os, runpy, sys
+import datasets, matplotlib.pyplot, pydantic, torch._dynamo, torch.utils.tensorboard, typer
+
+gc.freeze()  # else each of them takes a second to clear away at its end what is here
+orders, answers = open(0, "rb", buffering=0, closefd=False), open(os.dup(1), "wb", buffering=0)
+while line := orders.readline():
+    order = json.loads(line)
+    if "code_of" in order:
+        process, state = os.waitpid(order["code_of"], order["how"])
+        answer = os.waitstatus_to_exitcode(state) if process else None
+    else:
+        streams = [os.open(path, how) for path, how in order["streams"]]
+        if not (answer := os.fork()):
+            break
+        for stream in streams:
+            os.close(stream)
+    answers.write(json.dumps(answer).encode() + b"\\n")
+else:
+    sys.exit()
+answers.close()
+for number, stream in enumerate(streams):
+    os.dup2(stream, number)
+    os.close(stream)
+sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1, errors="backslashreplace")
+os.environ.clear()
+os.environ.update(order["environment"])
+sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+os.chdir(order["folder"])
+sys.argv = ["stackgan", *order["arguments"]]
+if order["script"] is None:
+    runpy.run_module("stackgan_cli", run_name="__main__")
+else:
+    exec(order["script"], {"__name__": "__main__"})
+"""
+
+
+class Forking:
+    """The process that forks others."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen([sys.executable, "-c", FORKING], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, order: dict[str, Any]) -> Any:
+        """Give an order, and wait for the answer."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def end(self) -> None:
+        """Let it end."""
+        self._process.communicate()
+
+
+class Forked:
+    """A process that runs ``stackgan``, or a script in its place."""
+
+    def __init__(self, forking: Forking, folder: Path, order: dict[str, Any]) -> None:
+        self._forking, self._folder = forking, folder
+        self.pid: int = forking.ask(order)
+        self._code: int | None = None
+
+    def code(self) -> int | None:
+        """Exit code, a negative signal where one ended it; None as long as it runs."""
+        if self._code is None:
+            self._code = self._forking.ask({"code_of": self.pid, "how": os.WNOHANG})
+        return self._code
+
+    def first_line(self) -> str:
+        """The first line of its stdout, as soon as it is there; empty where it ends without one."""
+        while not (told := (self._folder / "out").read_text()).count("\n") and self.code() is None:
+            time.sleep(0.01)
+        return told.partition("\n")[0]
+
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    def ended(self, seconds: float = 120) -> Called:
+        """What it came to; one that hangs fails the test instead of stopping all of them."""
+        deadline = time.monotonic() + seconds
+        while self.code() is None:
+            if time.monotonic() > deadline:
+                self.send(signal.SIGKILL)
+                pytest.fail(f"It hangs. {(self._folder / 'err').read_text()}")
+            time.sleep(0.01)
+        assert self._code is not None
+        return Called(self._code, (self._folder / "out").read_text(), (self._folder / "err").read_text())
+
+
 @pytest.fixture
 def on_one_thread() -> Iterator[None]:
     """Torch on one thread: so small a network spends its time on waking threads, above all beside other tests."""
@@ -131,6 +229,65 @@ def model(home: Path, made_once: Path) -> Path:
     """The trained model ``birds`` in a home of this test's own."""
     shutil.copytree(made_once / "models", home / "models")
     return home / "models" / "birds"
+
+
+@pytest.fixture(scope="session")
+def forking() -> Iterator[Forking]:
+    """The process that forks others, for all tests."""
+    process = Forking()
+    yield process
+    process.end()
+
+
+@pytest.fixture(scope="session")
+def fork(forking: Forking, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Forked]:
+    """``fork(*arguments, script=None, stdin="", terminal=None, variables=None)`` begins a process of its own.
+
+    It runs ``stackgan``, or the script in its place; ``terminal`` is the name of one that becomes its stdin and stderr;
+    the variables of its environment are those of this process but for ``variables``, of which None takes one away.
+    """
+
+    def begin(
+        *arguments: object,
+        script: str | None = None,
+        stdin: str = "",
+        terminal: str | None = None,
+        variables: dict[str, str | None] | None = None,
+    ) -> Forked:
+        folder = tmp_path_factory.mktemp("forked")
+        for name, text in (("in", stdin), ("out", ""), ("err", "")):
+            (folder / name).write_text(text)
+        streams = [(folder / "in", os.O_RDONLY), (folder / "out", os.O_WRONLY), (folder / "err", os.O_WRONLY)]
+        if terminal is not None:
+            streams[0] = streams[2] = (Path(terminal), os.O_RDWR | os.O_NOCTTY)
+        environment = {**os.environ, **(variables or {})}
+        order = {
+            "streams": [(str(path), how) for path, how in streams],
+            "environment": {name: value for name, value in environment.items() if value is not None},
+            "folder": os.getcwd(),  # noqa: PTH109  # which a test may have left for another
+            "arguments": list(map(str, arguments)),
+            "script": script,
+        }
+        return Forked(forking, folder, order)
+
+    return begin
+
+
+@pytest.fixture(scope="session")
+def fork_ranks(fork: Callable[..., Forked]) -> Callable[..., Called]:
+    """``fork_ranks(*arguments, ...)``: what two processes together come to, told of each other as by ``torchrun``."""
+
+    def run(*arguments: object, **options: Any) -> Called:
+        with socket.socket() as listening:
+            listening.bind(("127.0.0.1", 0))
+            port = listening.getsockname()[1]
+        told = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        ranks = [{"RANK": rank, "LOCAL_RANK": rank, **told} for rank in "01"]
+        both = [each.ended() for each in [fork(*arguments, variables=rank, **options) for rank in ranks]]
+        codes, out, err = zip(*((each.code, each.out, each.err) for each in both), strict=True)
+        return Called(next(filter(None, codes), 0), "".join(out), "".join(err))
+
+    return run
 
 
 @pytest.fixture

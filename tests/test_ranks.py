@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -21,20 +19,15 @@ main = ranks.rank == 0
 """
 
 
-def on_two_ranks(folder: Path, script: str) -> None:
+@pytest.fixture
+def on_two_ranks(fork_ranks: Callable[..., Any]) -> Callable[[str], None]:
     """Run a script, whose assertions must all hold, in two processes that can reach each other."""
-    path = folder / "script.py"
-    path.write_text(BEGINNING + script + "\nleave_ranks()\n")
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [sys.executable, *launcher, path],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
+
+    def run(script: str) -> None:
+        ended = fork_ranks(script=f"{BEGINNING}{script}\nleave_ranks()\n")
+        assert ended.code == 0, ended.err
+
+    return run
 
 
 def test_the_parts_of_all_ranks_together_are_the_batch() -> None:
@@ -61,9 +54,8 @@ def test_what_fails_alone_fails_as_it_is() -> None:
     assert (caught.value.message, caught.value.hint) == ("Es gibt keine Vögel.", "Prepare some.")
 
 
-def test_two_ranks_exchange_rows_flags_and_words(tmp_path: Path) -> None:
+def test_two_ranks_exchange_rows_flags_and_words(on_two_ranks: Callable[[str], None]) -> None:
     on_two_ranks(
-        tmp_path,
         """
 mine = torch.arange(6.0).view(3, 2) + 10 * ranks.rank
 both = ranks.all_rows(mine)
@@ -78,10 +70,9 @@ assert ranks.in_turn(lambda: ranks.rank + 5) == ranks.rank + 5
     )
 
 
-def test_an_error_of_one_rank_is_an_error_of_all(tmp_path: Path) -> None:
+def test_an_error_of_one_rank_is_an_error_of_all(on_two_ranks: Callable[[str], None]) -> None:
     """Whichever rank it is, with umlauts, several lines, no hint, or more text than is exchanged."""
     on_two_ranks(
-        tmp_path,
         """
 texts = [("Es gibt keine Vögel.", "Prepare größere."), ("One line.\\nAnother line.", "This.\\nOr that."),
          ("No hint.", None), ("", None), ("ü" * 9000, "Shorter."), ("a" * 8191, None), ("Short.", "é" * 9000)]
@@ -114,9 +105,8 @@ assert ranks.any(main)
     )
 
 
-def test_after_an_error_of_the_other_rank_the_main_one_can_go_on(tmp_path: Path) -> None:
+def test_after_an_error_of_the_other_rank_the_main_one_can_go_on(on_two_ranks: Callable[[str], None]) -> None:
     on_two_ranks(
-        tmp_path,
         """
 def work():
     if not main:
@@ -134,9 +124,8 @@ assert ranks.in_turn(lambda: "well") == "well"
     )
 
 
-def test_content_of_any_length_goes_from_the_main_rank_and_to_it(tmp_path: Path) -> None:
+def test_content_of_any_length_goes_from_the_main_rank_and_to_it(on_two_ranks: Callable[[str], None]) -> None:
     on_two_ranks(
-        tmp_path,
         """
 long = bytes(range(256)) * 1000
 for content in (b"", b"a", long):
@@ -148,9 +137,8 @@ assert ranks.to_main(b"") == ([b"", b""] if main else [])
     assert (ALONE.from_main(b"a"), ALONE.to_main(b"a")) == (b"a", [b"a"])
 
 
-def test_what_fails_on_one_rank_while_all_work_fails_on_all(tmp_path: Path) -> None:
+def test_what_fails_on_one_rank_while_all_work_fails_on_all(on_two_ranks: Callable[[str], None]) -> None:
     on_two_ranks(
-        tmp_path,
         """
 def work():
     if not main:

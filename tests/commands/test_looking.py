@@ -23,31 +23,27 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
 @pytest.fixture
-def on_terminal(model: Path, tmp_path: Path) -> Callable[..., tuple[str, str]]:
+def on_terminal(
+    model: Path, tmp_path: Path, fork: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[str, str]]:
     """Draw in a process whose stderr is a terminal of some size; gives stdout and what stood on the terminal."""
 
     def run(columns: int, lines: int, *arguments: object, **variables: str) -> tuple[str, str]:
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (lines, columns))
-        told_of = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM_PROGRAM", "KITTY_WINDOW_ID", "TMUX", "STY")
-        environment = {name: value for name, value in os.environ.items() if name not in told_of}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "stackgan_cli", "generate", "--device", "cpu", *map(str, arguments)],
-            stdin=theirs,
-            stdout=subprocess.PIPE,
-            stderr=theirs,
-            env=environment | {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | variables,
-            cwd=tmp_path,
-            text=True,
-        )
+        for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM_PROGRAM", "KITTY_WINDOW_ID", "TMUX", "STY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.chdir(tmp_path)
+        told = {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | variables
+        process = fork("generate", "--device", "cpu", *arguments, terminal=os.ttyname(theirs), variables=told)
         os.close(theirs)
         shown = b""
         while chunk := _read(ours):
             shown += chunk
         os.close(ours)
-        out, _ = process.communicate()
-        assert process.returncode == 0, shown
-        return out, shown.decode()
+        ended = process.ended()
+        assert ended.code == 0, shown
+        return ended.out, shown.decode()
 
     return run
 

@@ -81,14 +81,14 @@ def test_without_a_seed_they_draw_one_lot_and_go_on_together(model: Path, tmp_pa
     assert "3 of 6 pictures were there already" in err
 
 
-def test_what_cannot_be_meant_is_said_once(model: Path, tmp_path: Path) -> None:
-    code, out, err = ended(start("--from", "-", "-o", tmp_path), "\n")
-    assert code != 0
-    assert err.count("There is no prompt") == 1
-    assert out == ""
-    code, out, err = ended(start("a bird", "a fish", "--model", "nobodys", "-o", tmp_path))
-    assert err.count("There is no model called 'nobodys'") == 1
-    assert out == ""
+def test_what_cannot_be_meant_is_said_once(fork_ranks: Callable[..., Any], model: Path, tmp_path: Path) -> None:
+    refused = fork_ranks("generate", "--from", "-", "-o", tmp_path, stdin="\n")
+    assert refused.code != 0
+    assert refused.err.count("There is no prompt") == 1
+    assert refused.out == ""
+    refused = fork_ranks("generate", "a bird", "a fish", "--model", "nobodys", "-o", tmp_path)
+    assert refused.err.count("There is no model called 'nobodys'") == 1
+    assert refused.out == ""
 
 
 FAILS_ALONE = """

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -187,18 +184,14 @@ def test_a_stopped_run_measures_the_rest_and_another_rhythm_is_no_other_run(
     assert [line["step"] for line in lines(fitted, name="stopped") if "frechet-distance" in line] == [2, 4, 6, 8, 10]
 
 
-def test_two_processes_find_what_one_does(train: Callable[..., Any], fitted: Path) -> None:
+def test_two_processes_find_what_one_does(
+    train: Callable[..., Any], fork_ranks: Callable[..., Any], fitted: Path
+) -> None:
     train(1, "--steps", 1, "--set", "eval_every=1", name="alone")
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", port, "-m", "stackgan_cli"]
     settings = fitted / "models/alone/training/stage1/settings.toml"
-    what = ("train-stage1", "--data", "boxes", "--name", "shared", "--recipe", settings, *TRAIN[4:])
-    command = list(map(str, [sys.executable, *launcher, *what]))
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("Step 1: frechet-distance") == 1
+    done = fork_ranks("train-stage1", "--data", "boxes", "--name", "shared", "--recipe", settings, *TRAIN[4:])
+    assert done.code == 0, done.err
+    assert done.err.count("Step 1: frechet-distance") == 1
     ours, theirs = lines(fitted, name="alone"), lines(fitted, name="shared")
     assert [line["step"] for line in theirs] == [1]
     assert {name: theirs[0][name] for name in DISTANCES} == pytest.approx(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -132,7 +131,11 @@ def state_of(home: Path, stage: int, step: int) -> dict[str, bytes]:
 
 
 def test_an_objective_with_weights_is_trained_saved_and_resumed_bit_for_bit(
-    train_tiny: Callable[..., Any], tiny_options: Callable[[int], list[str]], home: Path, tmp_path: Path
+    train_tiny: Callable[..., Any],
+    tiny_options: Callable[[int], list[str]],
+    fork: Callable[..., Any],
+    home: Path,
+    tmp_path: Path,
 ) -> None:
     goals = objectives("gradient-penalty", "tinted", "shifted", "interpolated", "fitted")
     assert train_tiny(1, "--steps", 6, *OFTEN, *goals).code == 0
@@ -155,8 +158,8 @@ def test_an_objective_with_weights_is_trained_saved_and_resumed_bit_for_bit(
     kill += "    return os.kill(os.getpid(), signal.SIGKILL) if number == 4 else real(task, number, batch)\n"
     kill += "loop.StageTask.step = step\napp.main()\n"
     arguments = ["train-stage1", "--data", "birds", *tiny_options(1), "--steps", "6", *OFTEN, *goals]
-    killed = subprocess.run([sys.executable, "-c", kill, *arguments], check=False, capture_output=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    killed = fork(*arguments, script=kill).ended()
+    assert killed.code == -signal.SIGKILL, killed.err
     resumed = train_tiny(1, "--steps", 6, *OFTEN, *goals)
     assert resumed.says("Going on from step 3 of 6"), resumed.err
     assert log_of(home) == losses

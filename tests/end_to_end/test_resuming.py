@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,11 +83,12 @@ def test_ten_steps_are_five_and_a_kill_and_five_more(
     stage: int,
     train_tiny: Callable[..., Any],
     tiny_options: Callable[[int], list[str]],
+    fork: Callable[..., Any],
     home: Path,
 ) -> None:
-    arguments = [f"train-stage{stage}", "--data", "birds", *tiny_options(stage), *map(str, OFTEN)]
-    killed = subprocess.run([sys.executable, "-c", KILLED_IN_STEP_8, *arguments], check=False, capture_output=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    arguments = (f"train-stage{stage}", "--data", "birds", *tiny_options(stage), *OFTEN)
+    killed = fork(*arguments, script=KILLED_IN_STEP_8).ended()
+    assert killed.code == -signal.SIGKILL, killed.err
     model = home / "models" / "birds"
     log = model / "training" / f"stage{stage}" / "log.jsonl"
     assert len(log.read_text().splitlines()) == 7

@@ -25,74 +25,47 @@ from stackgan_cli.training import samples as sampling
 
 OFTEN = ("--set", "checkpoint_every=2", "--set", "log_every=1", "--set", "sample_every=4", "--steps", 10)
 
-# Starting Python and torch takes longer than a tiny run, so one process starts them and forks one that dies per run.
 # Python reports what touches the file system to an audit hook, before it happens; so a run can be killed before any
 # change to its model, without a look at how the package makes that change. A step counts as an event too.
-SERVER = """
+MORTAL = """
 import json, os, resource, signal, sys
-import datasets
 from stackgan_cli import app
 from stackgan_cli.training import loop
-from stackgan_cli.training import run
-try:
-    import torch.utils.tensorboard
-except ImportError:
-    pass
 
 CHANGES = ("open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir")
+job = json.loads(sys.argv.pop(1))
+models = os.path.join(job["home"], "models")
+events, count = open(os.path.join(job["home"], "events.txt"), "w"), 0
 
-def child(job):
-    models = os.path.join(job["home"], "models")
-    os.environ["STACKGAN_HOME"] = job["home"]
-    handle = os.open(os.path.join(job["home"], "told.txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(handle, 1), os.dup2(handle, 2)
-    events, count = open(os.path.join(job["home"], "events.txt"), "w"), 0
+def note(text):
+    global count
+    events.write(text + "\\n"), events.flush()
+    count += 1
+    if count == job["kill_at"]:
+        os.kill(os.getpid(), signal.SIGKILL)
 
-    def note(text):
-        nonlocal count
-        events.write(text + "\\n"), events.flush()
-        count += 1
-        if count == job["kill_at"]:
-            os.kill(os.getpid(), signal.SIGKILL)
+def hook(event, arguments):
+    if event in CHANGES:
+        paths = [os.fsdecode(each) for each in arguments[:2] if isinstance(each, (str, bytes, os.PathLike))]
+        # What is deleted within a folder is named without it. TensorBoard writes when its own thread likes.
+        bare = event in ("os.remove", "os.rmdir") and paths and not os.path.isabs(paths[0])
+        if paths and (bare or paths[0].startswith(models)) and "tfevents" not in paths[0]:
+            note(" ".join([event, *(path.removeprefix(models) for path in paths)]))
 
-    def hook(event, arguments):
-        if event in CHANGES:
-            paths = [os.fsdecode(each) for each in arguments[:2] if isinstance(each, (str, bytes, os.PathLike))]
-            # What is deleted within a folder is named without it. TensorBoard writes when its own thread likes.
-            bare = event in ("os.remove", "os.rmdir") and paths and not os.path.isabs(paths[0])
-            if paths and (bare or paths[0].startswith(models)) and "tfevents" not in paths[0]:
-                note(" ".join([event, *(path.removeprefix(models) for path in paths)]))
+real = loop.StageTask.step
 
-    real = loop.StageTask.step
+def step(task, number, batch):
+    note(f"step {number + 1}")
+    if number + 1 == job.get("terminate_in"):
+        os.kill(os.getpid(), signal.SIGTERM)
+    losses = real(task, number, batch)
+    if number + 1 == job.get("limit_in"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], resource.RLIM_INFINITY))
+    return losses
 
-    def step(task, number, batch):
-        note(f"step {number + 1}")
-        if number + 1 == job.get("terminate_in"):
-            os.kill(os.getpid(), signal.SIGTERM)
-        losses = real(task, number, batch)
-        if number + 1 == job.get("limit_in"):
-            resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], resource.RLIM_INFINITY))
-        return losses
-
-    loop.StageTask.step = step
-    sys.addaudithook(hook)
-    sys.argv = ["stackgan", *job["arguments"]]
-    try:
-        app.main()
-    except SystemExit as ended:
-        return ended.code or 0
-    return 0
-
-for line in sys.stdin:
-    process = os.fork()
-    if not process:
-        code = 99
-        try:
-            code = child(json.loads(line))
-        finally:
-            sys.stdout.flush(), sys.stderr.flush()
-            os._exit(code)
-    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+loop.StageTask.step = step
+sys.addaudithook(hook)
+app.main()
 """
 
 
@@ -113,30 +86,15 @@ class Ended:
 Run = Callable[..., Ended]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[subprocess.Popen[str]]:
-    """The process that forks the runs that die."""
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield process
-        assert process.stdin is not None
-        process.stdin.close()
-
-
 @pytest.fixture
-def run_apart(server: subprocess.Popen[str], tiny_options: Callable[[int], list[str]]) -> Run:
+def run_apart(fork: Callable[..., Any], tiny_options: Callable[[int], list[str]]) -> Run:
     """``run_apart(home, stage, options, ...)`` trains a stage in a process of its own, which may be killed."""
 
     def run(home: Path, stage: int, options: tuple[object, ...] = OFTEN, kill_at: int = 0, **more: int) -> Ended:
-        arguments = [f"train-stage{stage}", "--data", "birds", *tiny_options(stage), *map(str, options)]
-        job = {"home": str(home), "arguments": arguments, "kill_at": kill_at, **more}
-        assert server.stdin is not None
-        assert server.stdout is not None
-        server.stdin.write(json.dumps(job) + "\n")
-        server.stdin.flush()
-        code = int(server.stdout.readline())
-        return Ended(code, (home / "told.txt").read_text(), (home / "events.txt").read_text().splitlines())
+        job = json.dumps({"home": str(home), "kill_at": kill_at, **more})
+        arguments = (f"train-stage{stage}", "--data", "birds", *tiny_options(stage), *options)
+        ended = fork(job, *arguments, script=MORTAL, variables={"STACKGAN_HOME": str(home)}).ended()
+        return Ended(ended.code, ended.out + ended.err, (home / "events.txt").read_text().splitlines())
 
     return run
 

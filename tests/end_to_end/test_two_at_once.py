@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,24 +37,25 @@ def all_below(folder: Path) -> dict[str, bytes | None]:
 
 
 @pytest.fixture
-def running(home: Path, tmp_path: Path, tiny_options: Callable[[int], list[str]]) -> Iterator[subprocess.Popen[str]]:
+def running(
+    home: Path, tmp_path: Path, tiny_options: Callable[[int], list[str]], fork: Callable[..., Any]
+) -> Iterator[Any]:
     """A run of Stage-I in a process of its own that waits in its fifth step for the file ``go``."""
-    arguments = ["train-stage1", "--data", "birds", *tiny_options(1), *OFTEN]
-    with subprocess.Popen(
-        [sys.executable, "-c", WAITS_IN_STEP_5, tmp_path, *arguments], stderr=subprocess.PIPE, text=True
-    ) as process:
-        while not (tmp_path / "waits").exists() and process.poll() is None:
-            time.sleep(0.05)
-        # What a checkpoint looks like while it is being written.
-        (home / "models/birds/training/stage1/checkpoints/.step-000006.abcd1234.partial").mkdir()
-        try:
-            yield process
-        finally:
-            (tmp_path / "go").touch()
+    arguments = ("train-stage1", "--data", "birds", *tiny_options(1), *OFTEN)
+    process = fork(tmp_path, *arguments, script=WAITS_IN_STEP_5)
+    while not (tmp_path / "waits").exists() and process.code() is None:
+        time.sleep(0.05)
+    # What a checkpoint looks like while it is being written.
+    (home / "models/birds/training/stage1/checkpoints/.step-000006.abcd1234.partial").mkdir()
+    try:
+        yield process
+    finally:
+        (tmp_path / "go").touch()
+        process.ended()
 
 
 def test_a_second_run_is_told_who_trains_and_a_look_and_a_picture_disturb_nobody(
-    running: subprocess.Popen[str],
+    running: Any,
     train_tiny: Callable[..., Any],
     stackgan: Callable[..., Any],
     home: Path,
@@ -77,16 +77,16 @@ def test_a_second_run_is_told_who_trains_and_a_look_and_a_picture_disturb_nobody
     assert drawn.code == 0, drawn.err
     assert all_below(home) == before
     (tmp_path / "go").touch()
-    told = running.communicate()[1]
-    assert running.returncode == 0, told
+    told = running.ended()
+    assert told.code == 0, told.err
     assert json.loads((home / "models/birds/stackgan.json").read_text())["stages"]["1"]["steps"] == 6
     assert not [path for path in (home / "models").iterdir() if path.name != "birds"]
     assert train_tiny(1, *OFTEN).says("This run is done")
 
 
-def test_a_killed_run_lets_go(running: subprocess.Popen[str], train_tiny: Callable[..., Any], home: Path) -> None:
-    running.kill()
-    running.wait()
+def test_a_killed_run_lets_go(running: Any, train_tiny: Callable[..., Any], home: Path) -> None:
+    running.send(signal.SIGKILL)
+    running.ended()
     again = train_tiny(1, *OFTEN)
     assert again.code == 0, again.err
     assert again.says("Going on from step 4 of 6")

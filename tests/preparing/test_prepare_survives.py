@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -33,8 +32,15 @@ def add(self, chunk, written):
     if len(seen) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
 Journal.add = add
-if __name__ == "__main__":
-    app.main()
+app.main()
+"""
+
+WITH_LITTLE_ROOM = """
+import resource, signal
+from stackgan_cli import app
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+app.main()
 """
 
 
@@ -48,12 +54,10 @@ def source(captioned_folder: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture
-def killed(source: Path, tmp_path: Path, empty_home: Path) -> Path:
+def killed(source: Path, fork: Callable[..., Any], empty_home: Path) -> Path:
     """The unfinished folder that a prepare left which was killed after two of its files."""
-    program = tmp_path / "killed.py"
-    program.write_text(KILLED_LATER)
-    done = subprocess.run([sys.executable, program, *arguments(source)], check=False, capture_output=True, timeout=120)
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    done = fork(*arguments(source), script=KILLED_LATER).ended()
+    assert done.code == -signal.SIGKILL, done.err
     assert all(path.name.startswith(".") for path in (empty_home / "data").iterdir())
     work = empty_home / "data" / ".mine.partial"
     assert work.is_dir()
@@ -146,23 +150,12 @@ def test_two_at_once_are_told_apart(stackgan: Callable[..., Any], source: Path, 
 
 
 def test_a_disk_without_room_is_one_message_and_the_next_run_goes_on(
-    stackgan: Callable[..., Any], source: Path, empty_home: Path
+    stackgan: Callable[..., Any], fork: Callable[..., Any], source: Path, empty_home: Path
 ) -> None:
-    def little_room() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
-
-    done = subprocess.run(
-        [sys.executable, "-m", "stackgan_cli", *arguments(source)],
-        check=False,
-        capture_output=True,
-        text=True,
-        preexec_fn=little_room,
-        timeout=120,
-    )
-    assert done.returncode == 1, done.stderr
-    assert "could not be written" in done.stderr
-    assert "Traceback" not in done.stderr
+    done = fork(*arguments(source), script=WITH_LITTLE_ROOM).ended()
+    assert done.code == 1, done.err
+    assert "could not be written" in done.err
+    assert "Traceback" not in done.err
     assert not (empty_home / "data" / "mine").exists()
     assert stackgan(*arguments(source)).code == 0
 

@@ -3,8 +3,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -163,7 +161,7 @@ def test_wrong_options_are_refused_with_the_documented_code(
 
 
 def test_a_prepare_that_was_killed_leaves_nothing_that_looks_whole(
-    stackgan: Callable[..., Any], captioned_folder: Callable[..., Path], empty_home: Path
+    stackgan: Callable[..., Any], fork: Callable[..., Any], captioned_folder: Callable[..., Path], empty_home: Path
 ) -> None:
     source = captioned_folder(4)
     # Killed at the worst moment: everything is written, and only the renaming is missing.
@@ -179,8 +177,8 @@ writing.write_manifest = write_and_die
 app.main()
 """
     arguments = ["prepare", "--data", "mine", "--source", str(source), *PLAIN]
-    killed = subprocess.run([sys.executable, "-c", program, *arguments], check=False, capture_output=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    killed = fork(*arguments, script=program).ended()
+    assert killed.code == -signal.SIGKILL, killed.err
     assert stackgan("environment", "--json").json["data"] == []
     training = stackgan("train-stage1", "--data", "mine")
     assert training.code == 3
@@ -230,10 +228,10 @@ def test_large_data_is_stored_as_jpeg_and_looks_the_same(
 
 
 @pytest.mark.parametrize("part", ["train", "test", "text"])
-def test_damaged_prepared_data_is_one_message(stackgan: Callable[..., Any], home: Path, part: str) -> None:
+def test_damaged_prepared_data_is_one_message(train_tiny: Callable[..., Any], home: Path, part: str) -> None:
     for path in (home / "data" / "birds" / part).rglob("*"):
         if path.suffix in (".arrow", ".safetensors"):
             path.write_bytes(path.read_bytes()[:100])
-    done = stackgan("train-stage1", "--data", "birds", "--set", "resolution=16", "--steps", 1, "--dry-run")
+    done = train_tiny(1, "--steps", 1, "--dry-run")
     assert done.code == 3, done.err
     assert done.says("stackgan prepare --data birds --force")

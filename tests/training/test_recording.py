@@ -3,7 +3,9 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,11 +74,13 @@ def test_what_was_flushed_can_be_read_while_the_run_goes_on(tmp_path: Path) -> N
     log.close()
 
 
-def test_a_killed_run_that_goes_on_from_its_checkpoint_shows_every_step_once(tmp_path: Path, sheet: Path) -> None:
+def test_a_killed_run_that_goes_on_from_its_checkpoint_shows_every_step_once(
+    fork: Callable[..., Any], tmp_path: Path, sheet: Path
+) -> None:
     folder = tmp_path / "events"
     for begin, end in [(0, 80), (50, 90)]:
-        ended = subprocess.run([sys.executable, "-c", KILLED, str(folder), str(begin), str(end)], check=False)
-        assert ended.returncode == -9
+        ended = fork(folder, begin, end, script=KILLED).ended()
+        assert ended.code == -9, ended.err
     # The last record of a killed process may be half written.
     last = max(folder.glob("events*"))
     last.write_bytes(last.read_bytes()[:-7])
