@@ -187,7 +187,9 @@ class _StridedDepthwise(torch.autograd.Function):
         spread = spread.contiguous(memory_format=torch.channels_last)
         last = [reach + (side - 1) * ctx.stride + 1 for side in gradient.shape[-2:]]
         spread[:, :, reach : last[0] : ctx.stride, reach : last[1] : ctx.stride] = gradient
-        return F.conv2d(spread, weight.flip(2, 3), groups=len(weight)), None, None, None
+        # Under autocast, which ends before gradients are taken, what comes back is in half precision.
+        mirrored = weight.flip(2, 3).to(gradient.dtype)
+        return F.conv2d(spread, mirrored, groups=len(weight)), None, None, None
 
 
 class _InvertedResidual(nn.Module):

@@ -34,9 +34,11 @@ def test_it_computes_the_published_function(network: ImagenetLite0) -> None:
     assert not features[0, 1:6].any()
 
 
-def test_losses_look_through_it_and_leave_it_as_it_is(network: ImagenetLite0) -> None:
+@pytest.mark.parametrize("half", [False, True])
+def test_losses_look_through_it_and_leave_it_as_it_is(network: ImagenetLite0, half: bool) -> None:
     images = torch.rand(2, 3, SIDE, SIDE, requires_grad=True)
-    maps = network.maps(images)
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        maps = network.maps(images)
     assert [tuple(each.shape) for each in maps] == [
         (2, channels, SIDE // stride, SIDE // stride)
         for channels, stride in zip(network.channels, network.strides, strict=True)
