@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from stackgan_cli.components.entries import ComponentEntry
-from stackgan_cli.components.protocols import HasCrop
+from stackgan_cli.components.protocols import HasCrop, ReadsFiles
 from stackgan_cli.components.registry import Component, Kind, available, find
 from stackgan_cli.errors import ComponentError, DataError, UsageError
 from stackgan_cli.files import given_path
@@ -126,7 +126,9 @@ def plan_for(request: PrepareRequest, target: Path, there: DataManifest | None, 
                 root = unpacked(source, target, partial(recognised, reader=request.reader, options=options), progress)
             options = _with_captions_found(options, root)
             component, why = reader_for(name, request.reader, root, progress.say, options)
-        if LIST_OPTION not in request.reader_options and not takes_options(component, options):
+        # A list beside packed pictures, such as the table of each of img2dataset's shards, is not all that there is.
+        packed = isinstance(component.factory(), ReadsFiles)
+        if LIST_OPTION not in request.reader_options and (packed or not takes_options(component, options)):
             options.pop(LIST_OPTION, None)
     progress.say(f"Reading with {component.name}: {why}.")
     if LIST_OPTION in options and not takes_options(component, {LIST_OPTION: options[LIST_OPTION]}):

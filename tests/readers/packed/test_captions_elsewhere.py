@@ -159,6 +159,19 @@ def test_the_command_line_finds_them_from_here(
     assert done.says("--captions filename is for pictures that are files of their own, and these are packed")
 
 
+def test_a_list_beside_shards_means_their_folder_as_a_source(
+    stackgan: Callable[..., Any], tmp_path: Path, empty_home: Path
+) -> None:
+    for name in ("00000", "00001"):
+        shard(tmp_path / "set" / f"{name}.tar", name, text="its own")
+    place = listed(tmp_path / "set" / "00000.jsonl", {"00000": "one"})
+    common = ("prepare", "--data", "x", "--resolution", 16, "--encoder", "hashed-words", "--json")
+    done = stackgan(*common, "--source", place)
+    assert done.code == 0, done.err
+    assert done.json["reader"]["options"] == {}
+    assert sum(done.json["counts"].values()) == 2
+
+
 def test_a_reader_that_takes_none_says_so(stackgan: Callable[..., Any]) -> None:
     done = stackgan("prepare", "--data", "x", "--reader", "drawn-birds", "--captions", "list.jsonl")
     assert done.code == 2
