@@ -15,6 +15,7 @@ from stackgan_cli.commands.options import Device, Json, Model, Precision, Seed
 from stackgan_cli.interrupts import INTERRUPTS
 
 if TYPE_CHECKING:
+    from stackgan_cli.generating.request import GenerateRequest
     from stackgan_cli.generating.run import Generation
 
 EPILOG = """Examples:
@@ -144,15 +145,8 @@ def generate(
     json: Json = False,
 ) -> None:
     """Draw pictures of sentences; prints the path of each."""
-    from stackgan_cli.console import hush
     from stackgan_cli.generating.request import GenerateRequest
-    from stackgan_cli.generating.run import Generation
-    from stackgan_cli.ranks import joined_ranks
 
-    if os.environ.get("RANK", "0") != "0":
-        # What the main process of a distributed run says is enough, but for the files that others write.
-        hush(results=json)
-    preview = preview and can_show()
     request = GenerateRequest(
         prompts=prompts or [],
         source=from_,
@@ -178,13 +172,26 @@ def generate(
         upscale=upscale,
         resume=resume,
     )
+    _draw(request, json=json, preview=preview, open_first=open)
+
+
+def _draw(request: GenerateRequest, *, json: bool, preview: bool, open_first: bool) -> None:
+    """Draw what is asked for, and show it."""
+    from stackgan_cli.console import hush
+    from stackgan_cli.generating.run import Generation
+    from stackgan_cli.ranks import joined_ranks
+
+    if os.environ.get("RANK", "0") != "0":
+        # What the main process of a distributed run says is enough, but for the files that others write.
+        hush(results=json)
+    preview = preview and can_show()
     with joined_ranks() as ranks:
         run = Generation(request, ranks)
         INTERRUPTS.promise(run.what_is_kept)
         to_open = _tell(run, json=json, preview=preview)
         # Whoever ends with an error ends the others, too.
         ranks.any(False)
-    if open and ranks.main and to_open is not None:
+    if open_first and ranks.main and to_open is not None:
         open_picture(to_open)
     if run.left_out and ranks.main:
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 
 from stackgan_cli.errors import UsageError
-from stackgan_cli.evaluation.evaluating import Evaluation
+from stackgan_cli.evaluation.evaluation_setup import EvaluationSetup
 from stackgan_cli.evaluation.real_pictures import picked
 from stackgan_cli.evaluation.results import Measurement, MetricFacts
 from stackgan_cli.evaluation.samples import drawn_pictures, reordered
@@ -89,16 +89,16 @@ def compare(request: EvaluateRequest, models: Sequence[str], progress: Progress 
     if len(models) < 2:
         raise UsageError("A comparison takes two models or more.", hint="stackgan evaluate --data DATA --compare A B")
     folders = [place_of_model(model).open() for model in models]
-    evaluation = Evaluation(request, progress)
+    setup = EvaluationSetup(request, progress)
     compared: list[ComparedModel] = []
     pictures: list[tuple[str, list[Image.Image]]] = []
     bootstrap: _Bootstrap | None = None
     protocol: dict[str, Any] = {}
     for folder in folders:
         progress.say(f"Measuring the model {folder.name} ({folder.folder}).")
-        pipeline = evaluation.pipeline(folder)
-        measured = evaluation.measured(pipeline, progress)
-        results = evaluation.results(pipeline, measured)
+        pipeline = setup.pipeline(folder)
+        measured = setup.measured(pipeline, progress)
+        results = setup.results(pipeline, measured)
         row = next(each for each in results.rows if each.pictures == f"Stage-{'I' * pipeline.stages[-1]}")
         stages = {str(stage): steps for stage, steps in results.protocol["stages"].items()}
         against = {} if bootstrap is None else bootstrap.differences(measured)
@@ -108,18 +108,18 @@ def compare(request: EvaluateRequest, models: Sequence[str], progress: Progress 
             )
         )
         protocol = protocol or {key: value for key, value in results.protocol.items() if key not in ("model", "stages")}
-        bootstrap = bootstrap or _Bootstrap(evaluation.metrics, measured, request.seed)
-        samples = evaluation.samples[:_SHOWN]
-        batches = drawn_pictures(pipeline, evaluation.data, evaluation.split, samples, pipeline.stages[-1])
+        bootstrap = bootstrap or _Bootstrap(setup.metrics, measured, request.seed)
+        samples = setup.samples[:_SHOWN]
+        batches = drawn_pictures(pipeline, setup.data, setup.split, samples, pipeline.stages[-1])
         pictures.append((folder.name, [picture for batch in batches for picture in to_pictures(batch)]))
     comparison = Comparison(
         protocol=protocol,
-        extractor=dict(evaluation.fitted.card),
-        metrics={each.name: each.facts for each in evaluation.metrics},
+        extractor=dict(setup.fitted.card),
+        metrics={each.name: each.facts for each in setup.metrics},
         models=compared,
     )
-    captions = [evaluation.split.captions[each.picture][each.caption] for each in evaluation.samples[:_SHOWN]]
-    target = home() / "evaluation" / "comparisons" / evaluation.data.name / "-".join(slug(name) for name, _ in pictures)
+    captions = [setup.split.captions[each.picture][each.caption] for each in setup.samples[:_SHOWN]]
+    target = home() / "evaluation" / "comparisons" / setup.data.name / "-".join(slug(name) for name, _ in pictures)
     write_json(target / "comparison.json", comparison.model_dump(mode="json", by_alias=True, exclude_defaults=True))
     with atomic_file(target / "comparison.png") as temporary:
         systems_sheet(captions, pictures, side=_SIDE).save(temporary, "PNG")

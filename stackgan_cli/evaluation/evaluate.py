@@ -31,16 +31,16 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
         UsageError: a metric that was named cannot be measured with this extractor and this data.
     """
     # What is measured with is torch's, and imported when something is measured.
-    from stackgan_cli.evaluation.evaluating import Evaluation
+    from stackgan_cli.evaluation.evaluation_setup import EvaluationSetup
     from stackgan_cli.evaluation.reference_statistics import statistics_of, write_statistics
     from stackgan_cli.evaluation.results import results_path
 
     model = request.model_place(progress).open()
     progress.say(f"Measuring the model {model.name} ({model.folder}) on {existing_data(request.data).name}.")
-    evaluation = Evaluation(request, progress)
-    pipeline = evaluation.pipeline(model)
-    measured = evaluation.measured(pipeline, progress)
-    results = evaluation.results(pipeline, measured)
+    setup = EvaluationSetup(request, progress)
+    pipeline = setup.pipeline(model)
+    measured = setup.measured(pipeline, progress)
+    results = setup.results(pipeline, measured)
     for remark in results.remarks():
         progress.warn(remark)
     path = results_path(model, results)
@@ -54,7 +54,7 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
         from stackgan_cli.evaluation.report.figures import Scene
         from stackgan_cli.evaluation.report.page import write_report
 
-        scene = Scene(pipeline, evaluation.data, evaluation.split, evaluation.samples, measured, request.seed)
+        scene = Scene(pipeline, setup.data, setup.split, setup.samples, measured, request.seed)
         with progress.phase("Figures"):
             page = write_report(path.parent, results, scene)
         progress.say(f"The report is {page}.")

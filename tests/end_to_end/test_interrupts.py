@@ -119,12 +119,12 @@ def test_generate_says_how_many_pictures_there_are(
 def test_evaluate_leaves_earlier_results_alone(
     interrupt: Interrupter, stackgan: Callable[..., Any], model: Path
 ) -> None:
-    from stackgan_cli.evaluation import evaluating
+    from stackgan_cli.evaluation import evaluation_setup
 
     earlier = model / "evaluation" / "birds" / "results.json"
     earlier.parent.mkdir(parents=True)
     earlier.write_text("{}")
-    interrupt.before(evaluating, "fitted_extractor")
+    interrupt.before(evaluation_setup, "fitted_extractor")
     stopped = stackgan("evaluate", "--data", "birds", "--num-images", 12)
     assert stopped.says("earlier results are as they were")
     assert named_command(stopped) == ["evaluate", "--data", "birds", "--num-images", "12"]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _SAME_MEASURE = "models measured with this extractor's sha256 and this number of pictures, and nothing else"
 
 
-class Evaluation:
+class EvaluationSetup:
     """What models are measured by: data, extractor, metrics and captions, the same for every model.
 
     Args:
