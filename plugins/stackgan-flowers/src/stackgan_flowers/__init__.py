@@ -1,0 +1,1 @@
+"""A trained model that draws flowers; ``stackgan`` finds its folder without importing this."""
