@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 
@@ -18,8 +19,9 @@ def main() -> None:
     try:
         run()
     finally:
-        # What is left is the interpreter's leave-taking.
+        # What is left is the interpreter's leave-taking, which would look for garbage in all that torch is made of.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        gc.freeze()
 
 
 if __name__ == "__main__":

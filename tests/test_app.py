@@ -61,6 +61,13 @@ def test_the_version_is_the_packages(stackgan: Callable[..., Any]) -> None:
     assert stackgan("-V").out == stackgan("--version").out
 
 
+def test_a_command_that_is_done_ends_without_looking_for_garbage() -> None:
+    program = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 0))\n"
+    program += "from stackgan_cli.__main__ import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", program, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1:] == ["True"]
+
+
 @pytest.mark.parametrize("command", [f"{each} list" if each in GROUPS else each for each in COMMANDS])
 def test_help_of_every_command_shows_examples(stackgan: Callable[..., Any], command: str) -> None:
     done = stackgan(*command.split(), "--help")
