@@ -3,7 +3,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../place.sh"
 size=() small=() few=()
 if [ "$toy" = 1 ]; then
-    size=(--limit 120 --encoder-option fit_steps=5)
+    size=(--reader-option count=120 --encoder-option fit_steps=5)
     small=(--steps 4 --batch-size 4 --set 'objectives=[{name="matching",options={fit_steps=4}}]')
     few=(--num-images 12 --extractor-option count=100 --extractor-option epochs=1)
 fi

@@ -3,7 +3,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../place.sh"
 pictures="$place/03/pictures"
 count=2000 small=(--steps 1500)
-[ "$toy" = 1 ] && count=60 small=(--steps 4 --batch-size 4)
+[ "$toy" = 1 ] && count=60 small=(--steps 4 --batch-size 4 --set 'objectives=[{name="matching",options={fit_steps=4}}]')
 
 python "$(dirname "${BASH_SOURCE[0]}")/make_pictures.py" "$pictures" "$count"
 stackgan prepare --data shapes --source "$pictures" --encoder hashed-words --resolution 32 --resolution 64

@@ -3,8 +3,9 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../place.sh"
 size=() half=(--steps 200) whole=(--steps 400)
 if [ "$toy" = 1 ]; then
-    size=(--limit 120 --encoder-option fit_steps=5)
-    half=(--steps 2 --batch-size 4) whole=(--steps 4 --batch-size 4)
+    size=(--reader-option count=120 --encoder-option fit_steps=5)
+    quickly=(--batch-size 4 --set 'objectives=[{name="matching",options={fit_steps=4}}]')
+    half=(--steps 2 "${quickly[@]}") whole=(--steps 4 "${quickly[@]}")
 fi
 processes=${PROCESSES:-2}
 rm -rf "$place/shards"

@@ -6,7 +6,7 @@ export STACKGAN_HOME="$place/home-of-06"
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 data=(--reader-option count=12000 --encoder words --encoder-option fit_steps=4000 --encoder-option picture_every=16)
 shapes1=(--steps 6000) shapes2=(--steps 4500) words=(--steps 1500) stage1=(--steps 2300) stage2=(--steps 1500)
-judge=() few=() glance=() fitted=
+judge=() few=() glance=() fitted= processes=2
 if [ "$toy" = 1 ]; then
     data=(--reader-option count=120 --encoder words --encoder-option fit_steps=5)
     fitted=,fit_steps=4
@@ -15,11 +15,12 @@ if [ "$toy" = 1 ]; then
     words=("${shapes1[@]}" --set "$quickly") stage2=("${words[@]}")
     judge=(--extractor-option count=100 --extractor-option epochs=1)
     glance=(--count 8 --judge-option count=100 --judge-option epochs=1)
+    processes=1
     few=(--sentences 3 --draws 1 --judge-option count=100 --judge-option epochs=1)
 fi
 # One process for each core, one thread in each, is a quarter quicker than one process with two threads.
 export OMP_NUM_THREADS=1
-train=(torchrun --nproc-per-node 2 -m stackgan_cli)
+train=(torchrun --nproc-per-node "$processes" -m stackgan_cli)
 
 stackgan prepare --data drawn-birds "${data[@]}"
 python "$here/reads.py" --data drawn-birds
