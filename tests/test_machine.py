@@ -36,6 +36,24 @@ def test_devices_that_cannot_compute_are_refused(name: str) -> None:
         choose_machine(name)
 
 
+@pytest.mark.parametrize(
+    ("listed", "precision"),
+    [
+        ({"amx_bf16": True, "avx512_bf16": True, "cpu_name": "Intel Xeon"}, "bfloat16"),
+        ({"amx_bf16": False, "avx512_bf16": True, "cpu_name": "AMD EPYC"}, "bfloat16"),
+        ({"amx_bf16": False, "avx512_bf16": True, "cpu_name": "Intel Xeon"}, "float32"),
+        ({"amx_bf16": False, "avx512_bf16": False, "cpu_name": "AMD EPYC"}, "float32"),
+        ({}, "float32"),
+    ],
+    ids=str,
+)
+def test_half_precision_is_taken_where_it_was_measured_to_be_quicker(
+    monkeypatch: pytest.MonkeyPatch, listed: dict[str, object], precision: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: listed, raising=False)
+    assert choose_machine("cpu").precision == precision
+
+
 def test_networks_are_placed_whatever_the_dimensions_of_their_weights() -> None:
     network = torch.nn.ModuleList([torch.nn.Conv2d(3, 4, 3), torch.nn.Conv3d(3, 4, 3), torch.nn.Linear(3, 4)])
     before = [weight.clone() for weight in network.parameters()]
