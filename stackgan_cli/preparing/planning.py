@@ -131,7 +131,7 @@ def plan_for(request: PrepareRequest, target: Path, there: DataManifest | None, 
         if LIST_OPTION not in request.reader_options and (packed or not takes_options(component, options)):
             options.pop(LIST_OPTION, None)
     progress.say(f"Reading with {component.name}: {why}.")
-    if LIST_OPTION in options and not takes_options(component, {LIST_OPTION: options[LIST_OPTION]}):
+    if LIST_OPTION in options and not takes_options(component, {LIST_OPTION: "captions.csv"}):
         raise UsageError(
             f"The reader {component.name} takes no captions from elsewhere, as --captions names them.",
             hint="Leave out --captions, or choose another reader with --reader.",
