@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,18 +74,7 @@ print("same")
 
 
 @pytest.mark.parametrize("script", [BATCH_NORM, TALK], ids=["batch-norm", "talk"])
-def test_two_processes(script: str, tmp_path: Path) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, str(rank), str(tmp_path / "store")],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        for rank in range(2)
-    ]
-    for process in running:
-        out, err = process.communicate(timeout=60)
-        assert out == "same\n", err
+def test_two_processes(fork: Callable[..., Any], script: str, tmp_path: Path) -> None:
+    for running in [fork(rank, tmp_path / "store", script=script) for rank in range(2)]:
+        ended = running.ended()
+        assert ended.out == "same\n", ended.err
