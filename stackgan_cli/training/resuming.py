@@ -9,7 +9,16 @@ from stackgan_cli.errors import ModelError, SettingsError
 from stackgan_cli.files import discard, sweep
 from stackgan_cli.home import MANIFEST, model_folder, shell_name
 from stackgan_cli.locks import is_lock
-from stackgan_cli.models.folder import ModelFolder, checkpoints_of, hash_of, set_aside, stage_record
+from stackgan_cli.models.card import CARD
+from stackgan_cli.models.folder import (
+    FILES_THAT_DRAW,
+    TEXT_ENCODER,
+    ModelFolder,
+    checkpoints_of,
+    hash_of,
+    set_aside,
+    stage_record,
+)
 from stackgan_cli.recipes.loading import check, read_toml, with_full_names
 from stackgan_cli.recipes.schema import MAY_CHANGE, StageSettings
 from stackgan_cli.training.checkpoints import (
@@ -244,7 +253,11 @@ def refuse_other_data(folder: Path, data: PreparedData, encoder_folder: Path, st
             )
         return
     there = {path.name for path in folder.iterdir() if not is_lock(path)} if folder.exists() else set()
-    if there - {"training", "text_encoder"}:
+    begun = {"training", TEXT_ENCODER}
+    if checkpoints_of(folder / "training" / f"stage{stage}"):
+        # A run that was killed while it wrote its first model, whose manifest, the last of it, is not there yet.
+        begun |= {CARD, *(name.partition("/")[0] for name in FILES_THAT_DRAW)}
+    if there - begun:
         raise ModelError(
             f"{folder} exists already and is no model, so it is left alone.",
             hint="--name with a name, or with the path of a folder that does not exist yet",

@@ -95,12 +95,12 @@ FAILS_ALONE = """
 import os
 from stackgan_cli import app, errors
 from stackgan_cli.generating import writing
-real = writing.save_new_picture
+real = writing.save_new_file
 def save(*arguments):
     if os.environ["RANK"] == "1":
         raise errors.StackganError("The disk of rank 1 is full.")
     return real(*arguments)
-writing.save_new_picture = save
+writing.save_new_file = save
 app.main()
 """
 
