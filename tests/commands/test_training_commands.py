@@ -62,6 +62,16 @@ def test_a_finished_run_says_so_and_goes_on_with_more_steps(train_tiny: Callable
     assert more.says("Going on from step 6 of 8")
 
 
+def test_a_run_goes_on_that_was_killed_before_its_first_model_was_whole(
+    train_tiny: Callable[..., Any], model: Path
+) -> None:
+    (model / "stackgan.json").unlink()
+    more = train_tiny(1, "--steps", 8)
+    assert more.code == 0, more.err
+    assert more.says("Going on from step 6 of 8")
+    assert (model / "stackgan.json").is_file()
+
+
 def test_changed_settings_are_refused_by_name(train_tiny: Callable[..., Any], model: Path) -> None:
     before = files(model)
     done = train_tiny(1, "--steps", 8, "--set", "kl_weight=3.5", "--set", "generator_optimizer.learning_rate=1e-3")
