@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import UsageError
-from stackgan_cli.pictures.picture_files import save_new_picture, slug
+from stackgan_cli.pictures.picture_files import picture_stem, save_new_picture
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +92,8 @@ class PipelineOutput:
         """
         place = Path(folder)
         return [
-            save_new_picture(each.picture, place, f"{slug(each.prompt)}-{each.seed}", each.facts) for each in self.drawn
+            save_new_picture(each.picture, place, picture_stem(each.prompt, each.seed), each.facts)
+            for each in self.drawn
         ]
 
 

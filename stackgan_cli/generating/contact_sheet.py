@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from stackgan_cli.errors import UsageError
-from stackgan_cli.pictures.picture_files import slug
+from stackgan_cli.pictures.picture_files import picture_stem
 from stackgan_cli.pictures.sheets import fitted, most_on_a_sheet, sheet
 
 if TYPE_CHECKING:
@@ -92,4 +92,4 @@ def _columns(prompts: int, each: int) -> int:
 def stem_of_sheet(prompts: Prompts) -> str:
     """The name of a sheet's file, without its end."""
     first = next(prompts.requests)
-    return f"{slug(first.prompt)}-{first.seed}-grid"
+    return f"{picture_stem(first.prompt, first.seed)}-grid"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.errors import UsageError
 from stackgan_cli.generating.contact_sheet import ContactSheet, stem_of_sheet
 from stackgan_cli.pictures.decoding import load_picture
-from stackgan_cli.pictures.picture_files import FORMATS, encoded, save_new_file, save_picture, slug
+from stackgan_cli.pictures.picture_files import FORMATS, encoded, picture_stem, save_new_file, save_picture
 from stackgan_cli.pictures.sheets import fitted
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class PictureWriter:
         others = 0
         for number, request in enumerate(prompts.requests):
             facts = {"prompt": request.prompt, "seed": request.seed, **common}
-            stem = _stem(request)
+            stem = picture_stem(request.prompt, request.seed)
             picture = self._there(facts | {"stage": stage}, stem)
             sketch = self._there(facts | {"stage": 1}, f"{stem}-sketch") if self._options.sketches else None
             if picture is None or (sketch is None and self._options.sketches):
@@ -208,7 +208,7 @@ class PictureWriter:
 
     def _take(self, place: _Place, drawn: Drawn) -> list[Written]:
         """Write a picture, and its sketch where that is wanted, but for what is there."""
-        options, stem = self._options, _stem(drawn)
+        options, stem = self._options, picture_stem(drawn.prompt, drawn.seed)
         sketch = drawn.of_sketch if options.sketches else None
         if self._sheet is not None:
             self._sheet.put(place.number, [each.picture for each in (sketch, drawn) if each is not None])
@@ -248,8 +248,3 @@ class PictureWriter:
         facts |= {"sketches": True} if options.sketches else {}
         path = self._save(whole, stem, options.facts(facts))
         return [Written(path, [whole] if options.grid_only else [], facts["prompts"][0], {"sheet": True})]
-
-
-def _stem(picture: Request | Drawn) -> str:
-    """What the file of a picture is called, but for its end."""
-    return f"{slug(picture.prompt)}-{picture.seed}"

@@ -44,6 +44,11 @@ def slug(prompt: str) -> str:
     return words[:_LONGEST_SLUG].rstrip("-") or "picture"
 
 
+def picture_stem(prompt: str, seed: int) -> str:
+    """What the file of a picture is called, but for its suffix."""
+    return f"{slug(prompt)}-{seed}"
+
+
 def save_new_picture(
     picture: Image.Image, folder: Path, stem: str, facts: dict[str, Any] | None, form: str = "png"
 ) -> Path:

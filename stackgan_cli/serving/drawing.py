@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stackgan_cli.drawing import interpolating
 from stackgan_cli.drawing.pictures import Request, seed_by_lot, stops_of
-from stackgan_cli.pictures.picture_files import encoded, slug
+from stackgan_cli.pictures.picture_files import encoded, picture_stem
 from stackgan_cli.serving.refusals import RefusalError
 from stackgan_cli.serving.schema import DrawnPicture, GenerateAnswer, InterpolateAnswer, PictureFile
 
@@ -93,7 +93,7 @@ def _notes(pipeline: Pipeline, prompts: Sequence[str]) -> list[str]:
 
 def _told(drawn: Drawn) -> DrawnPicture:
     alone = drawn.of_sketch
-    sketch = None if alone is None else _png(alone, f"{slug(drawn.prompt)}-{drawn.seed}-stage1.png")
+    sketch = None if alone is None else _png(alone, f"{picture_stem(drawn.prompt, drawn.seed)}-stage1.png")
     return DrawnPicture(
         prompt=drawn.prompt,
         seed=drawn.seed,
@@ -102,7 +102,7 @@ def _told(drawn: Drawn) -> DrawnPicture:
         stage=drawn.stage,
         condition=drawn.chosen.get("condition"),
         truncation=drawn.chosen.get("truncation"),
-        file=_png(drawn, f"{slug(drawn.prompt)}-{drawn.seed}.png"),
+        file=_png(drawn, f"{picture_stem(drawn.prompt, drawn.seed)}.png"),
         sketch=sketch,
     )
 
