@@ -37,11 +37,9 @@ if TYPE_CHECKING:
     from stackgan_cli.models.folder import ModelFolder
 
 _UNKNOWN_SHOWN = 8
-_MOST_TRUNCATION = 1e6
-"""More than any noise holds."""
-_MOST_TRUNCATION = 1e6
-"""More than any noise holds."""
 """Words that the model has never met that are named."""
+_MOST_TRUNCATION = 1e6
+"""More than any noise holds."""
 
 
 @dataclass(frozen=True, slots=True)
