@@ -113,7 +113,7 @@ def _bytes(content: str | bytes = b"", encoding: str = "latin1") -> bytes:
     return content.encode("latin1") if isinstance(content, str) else bytes(memoryview(content))
 
 
-def _as_keys(keys: Any) -> Any:
+def as_keys(keys: Any) -> Any:
     """Refuse to look up what holds more than a few plain values: sets within sets can take for ever to compare."""
     for key in keys:
         if (type(key) in (str, bytes) and len(key) <= _LONGEST_KEY) or (type(key) is int and abs(key) < 1 << 64):
@@ -165,8 +165,8 @@ def _plain_names() -> dict[tuple[str, str], Any]:
         table[f"{package}.multiarray", "scalar"] = Builder(_scalar)
         table[f"{package}.numeric", "_frombuffer"] = Builder(_array_from_buffer)
     builders: dict[str, Callable[..., Any]] = {
-        "set": lambda items=(): set(_as_keys(items)),
-        "frozenset": lambda items=(): frozenset(_as_keys(items)),
+        "set": lambda items=(): set(as_keys(items)),
+        "frozenset": lambda items=(): frozenset(as_keys(items)),
         "complex": complex,
         "bytes": _bytes,
         "bytearray": _bytes,
@@ -184,12 +184,15 @@ class RefusedGlobalError(Exception):
     """A pickle names a function or class that data have no need of."""
 
 
-def _with_plain_keys(code: bytes, keys: slice) -> Callable[[Any], None]:
-    """An instruction that first looks at the keys, which lie at these places of the stack."""
+def _with_plain_keys(code: bytes, keys: slice, table: Callable[[Any], Any] | None = None) -> Callable[[Any], None]:
+    """An instruction that first looks at the keys, which lie at these places of the stack, and at what gains them."""
     obey = pickle._Unpickler.dispatch[code[0]]
 
     def looking(unpickler: Any) -> None:
-        _as_keys(unpickler.stack[keys])
+        # An entry of an array may be another array, copied each time.
+        if table is not None and not isinstance(table(unpickler), dict):
+            raise pickle.UnpicklingError("an entry of something else than a dictionary")
+        as_keys(unpickler.stack[keys])
         obey(unpickler)
 
     return looking
@@ -208,6 +211,10 @@ def _counted(code: bytes, arguments: Callable[[list[Any]], Any]) -> Callable[[An
 
 def _refuse_objects(_: Any) -> None:
     raise pickle.UnpicklingError("an object of a class")
+
+
+def _refuse_buffers(_: Any) -> None:
+    raise pickle.UnpicklingError("a buffer, which no file has beside it")
 
 
 class RestrictedUnpickler(pickle._Unpickler):
@@ -246,13 +253,17 @@ class RestrictedUnpickler(pickle._Unpickler):
     dispatch: ClassVar[dict[int, Any]] = {
         **pickle._Unpickler.dispatch,
         pickle.BYTEARRAY8[0]: _load_bytes,
-        pickle.SETITEM[0]: _with_plain_keys(pickle.SETITEM, slice(-2, -1)),
-        **{code[0]: _with_plain_keys(code, slice(0, None, 2)) for code in (pickle.SETITEMS, pickle.DICT)},
+        pickle.SETITEM[0]: _with_plain_keys(pickle.SETITEM, slice(-2, -1), lambda unpickler: unpickler.stack[-3]),
+        pickle.SETITEMS[0]: _with_plain_keys(
+            pickle.SETITEMS, slice(0, None, 2), lambda unpickler: unpickler.metastack[-1][-1]
+        ),
+        pickle.DICT[0]: _with_plain_keys(pickle.DICT, slice(0, None, 2)),
         **{code[0]: _with_plain_keys(code, slice(None)) for code in (pickle.ADDITEMS, pickle.FROZENSET)},
         **{code[0]: _counted(code, itemgetter(-1)) for code in (pickle.REDUCE, pickle.BUILD)},
         pickle.INST[0]: _counted(pickle.INST, tuple),
         # Whoever has taken a class by its name has been refused by then.
         **dict.fromkeys((pickle.OBJ[0], pickle.NEWOBJ[0], pickle.NEWOBJ_EX[0]), _refuse_objects),
+        **dict.fromkeys((pickle.NEXT_BUFFER[0], pickle.READONLY_BUFFER[0]), _refuse_buffers),
     }
 
     def find_class(self, module: str, name: str) -> Any:

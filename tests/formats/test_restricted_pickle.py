@@ -224,13 +224,23 @@ FOREVER = 4000
         TEXT + DTYPE + ARRAY + b"h\x03(K\x01(J\x00\x00\x02\x00th\x02K\x00h\x00tb" * FOREVER,
         b"}" + TEXT + b"0" + b"h\x00Ns" * FOREVER,
         b"}q\x06(" + b"K\x01" * (1 << 17) + b"tq\x07h\x06" + b"h\x07Ns" * FOREVER,
+        pickle.dumps(np.zeros(1 << 20, "u1"), 2)[2:-1]
+        + b"\x98q\x050c__builtin__\nbytes\nq\x060"
+        + b"h\x06(h\x05tR" * FOREVER,
+        pickle.dumps(np.zeros(1 << 20, "u1"), 2)[2:-1] + b"q\x05" + b"Nh\x05s" * FOREVER,
+        pickle.dumps(np.zeros(1 << 20, "u1"), 2)[2:-1] + b"q\x05(" + b"Nh\x05" * FOREVER + b"u",
         b"}q\x06\x8b" + (1 << 20).to_bytes(4, "little") + b"\x01" * (1 << 20) + b"q\x07h\x06" + b"h\x07Ns" * FOREVER,
     ],
-    ids=["text", "bytes", "set", "instance", "scalar", "array", "text key", "tuple key", "number key"],
+    ids=[
+        *("text", "bytes", "set", "instance", "scalar", "array", "text key", "tuple key"),
+        *("buffer", "entry of an array", "entries of an array", "number key"),
+    ],
 )
 def test_copying_the_same_again_and_again_is_refused(tmp_path: Path, hostile: bytes) -> None:
     tracemalloc.start()
-    with pytest.raises(DataError, match=r"again and again|many thousand letters"):
+    with pytest.raises(
+        DataError, match=r"again and again|many thousand letters|a buffer|something else than a dictionary"
+    ):
         load_pickle(written(tmp_path / "x.pickle", b"\x80\x02" + hostile + b"."))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
