@@ -18,6 +18,7 @@ from stackgan_cli.formats.restricted_pickle import (
     Builder,
     RefusedGlobalError,
     RestrictedUnpickler,
+    as_keys,
 )
 
 if TYPE_CHECKING:
@@ -114,6 +115,12 @@ class _Ordered(dict[Any, Any]):
         pass
 
 
+def _ordered(items: Any = ()) -> _Ordered:
+    if not isinstance(items, dict):
+        as_keys(key for key, _ in items)
+    return _Ordered(items)
+
+
 @dataclass(slots=True)
 class _Contents:
     """Collects what a pickle asks for."""
@@ -189,7 +196,7 @@ class _Unpickler(RestrictedUnpickler):
 def _names(contents: _Contents) -> dict[tuple[str, str], Any]:
     """Name what a state dictionary and the plain values beside it are made of."""
     names: dict[tuple[str, str], Any] = dict(PLAIN_NAMES)
-    names["collections", "OrderedDict"] = names["collections", "Counter"] = Builder(_Ordered)
+    names["collections", "OrderedDict"] = names["collections", "Counter"] = Builder(_ordered)
     names["torch", "Size"] = Builder(tuple)
     names["torch", "device"] = Builder(_Opaque)
     rebuilt = {"tensor": contents.tensor, "tensor_v2": contents.tensor, "tensor_v3": contents.typed_tensor}

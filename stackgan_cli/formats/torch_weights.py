@@ -19,6 +19,8 @@ _LARGEST = 8 << 30
 """Bytes of a file; the published generators have up to half a gigabyte."""
 _WRAPPED = ("state_dict", "model", "netG", "model_state_dict")
 """Keys under which some training scripts keep the weights."""
+_DEEPEST = 4
+"""Of such keys within one another; a file may hold itself."""
 
 
 def read_torch_weights(path: Path) -> dict[str, Tensor]:
@@ -45,7 +47,7 @@ def read_torch_weights(path: Path) -> dict[str, Tensor]:
             f"{path} cannot be read as weights that PyTorch saved: {_reason(error)}.",
             hint="a file of tensors alone (torch.save of a state_dict), such as netG_epoch_600.pth",
         ) from error
-    tensors = _tensors(held)
+    tensors = _tensors(held, _DEEPEST)
     if not tensors:
         raise ModelError(
             f"{path} holds no tensors by name.", hint="the state_dict of a network, such as netG_epoch_600.pth"
@@ -70,16 +72,16 @@ def _refuse_size(path: Path) -> None:
         raise ModelError(f"{path} holds more than {_LARGEST >> 30} GiB.", hint="the weights of one network")
 
 
-def _tensors(held: Any) -> dict[str, Tensor]:
+def _tensors(held: Any, depth: int) -> dict[str, Tensor]:
     import torch
 
-    if not isinstance(held, Mapping):
+    if not isinstance(held, Mapping) or depth < 0:
         return {}
     found = {name: each for name, each in held.items() if isinstance(name, str) and isinstance(each, torch.Tensor)}
     if found:
         return found
     inner = next((held[key] for key in _WRAPPED if isinstance(held.get(key), Mapping)), None)
-    return {} if inner is None else _tensors(inner)
+    return {} if inner is None else _tensors(inner, depth - 1)
 
 
 def _reason(error: Exception) -> str:

@@ -93,6 +93,12 @@ HOSTILE: dict[str, Callable[[Path], Any]] = {
     "a table copied for ever": lambda path: with_pickle(
         path, b"]q\x01(" + b"K\x01K\x02\x86" * 20000 + b"e" + b"ccollections\nOrderedDict\n(h\x01tR" * 5000
     ),
+    "a key that takes for ever to look up": lambda path: with_pickle(
+        path,
+        b"ccollections\nOrderedDict\n]()"
+        + b"".join(b"q" + bytes([level]) + b"h" + bytes([level]) + b"\x86" for level in range(60))
+        + b"N\x86e\x85R",
+    ),
     "packed": lambda path: with_pickle(path, named(tensor()), zipfile.ZIP_DEFLATED),
     "two contents": lambda path: with_pickle(path, named(tensor()), **{"other/data.pkl": b"\x80\x02}."}),
     "a tape": lambda path: path.write_bytes(b"storages" + b"\0" * 1000),
@@ -119,6 +125,14 @@ def test_what_asks_for_more_than_it_holds_is_refused_before_it_is_made(
     tracemalloc.stop()
     assert "NoneType" not in refused.value.message
     assert peak < 64 << 20
+
+
+@FORMS
+def test_a_file_that_holds_itself_holds_no_tensors(tmp_path: Path, archive: bool) -> None:
+    itself: dict[str, Any] = {}
+    itself["model"] = itself
+    with pytest.raises(ModelError, match=r"netG\.pth holds no tensors by name"):
+        read_torch_weights(saved(tmp_path / "netG.pth", itself, archive))
 
 
 @FORMS
