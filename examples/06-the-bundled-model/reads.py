@@ -5,7 +5,8 @@ then asked about captions of the test split, and about the sentences of ../chall
 themselves. "All right" means: everything that the sentence states is read right.
 
 With --model, what is read is the condition that the model's Stage-I draws from the sentence vector (conditioning
-augmentation), which is all that its generator is told: a generator cannot heed in training what the samples do not keep.
+augmentation), which is all that its generator is told: a generator cannot heed in training what the samples do not
+keep.
 """
 
 import argparse
@@ -53,7 +54,7 @@ def told(vectors: torch.Tensor) -> torch.Tensor:
 
 
 def captions(split: Split, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """What is told of captions, the number of each attribute's value (-1 where the caption is silent), the pictures' rows."""
+    """What is told of captions, numbers of attributes' values (-1 where a caption is silent), the pictures' rows."""
     rows = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))[:count]
     features, vectors, targets = split.features(folder), [], []
     for caption in range(min(map(len, split.captions))):
