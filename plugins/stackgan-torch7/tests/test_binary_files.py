@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import struct
-import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -317,7 +316,6 @@ def test_damage_of_any_kind_ends_in_a_result_or_an_error(tmp_path: Path) -> None
     chance = random.Random(7)
     files = valid_files()
     outcomes = {"read": 0, "refused": 0}
-    start = time.monotonic()
     tracemalloc.start()
     try:
         for _ in range(4000):
@@ -329,7 +327,6 @@ def test_damage_of_any_kind_ends_in_a_result_or_an_error(tmp_path: Path) -> None
         assert tracemalloc.get_traced_memory()[1] < 1 << 26
     finally:
         tracemalloc.stop()
-    assert time.monotonic() - start < 120
     assert min(outcomes.values()) > 300
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import re
-import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from pyarrow import parquet
 from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.errors import DataError
 from stackgan_cli.readers.folder.folder import FolderReader
+from stackgan_cli.readers.written_rows import OpenQuotationError, fields_of_rows
 
 HUGE = 300 << 20
 
@@ -213,25 +214,28 @@ def test_a_line_of_hundreds_of_megabytes(
     pictures(tmp_path, "a.png", "b.png")
     huge(tmp_path / name, before, after, filling)
     tracemalloc.start()
-    start = time.monotonic()
     examples, skipped = read(tmp_path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert {key: item.captions for key, item in examples.items()} == {"b.png": ("fine",)}
     assert "longer than" in skipped[f"{name} line {line}"]
     assert peak < 100 << 20
-    assert time.monotonic() - start < 30
 
 
 def test_a_quotation_that_is_never_closed_names_its_line(tmp_path: Path) -> None:
     pictures(tmp_path, "a.png", "b.png")
     with (tmp_path / "metadata.csv").open("wb") as file:
         file.write(b'file_name,caption\na.png,fine\nb.png,"open\n' + b"c.png,more\n" * 1_000_000)
-    start = time.monotonic()
     with pytest.raises(DataError, match="begins in line 3") as caught:
         read(tmp_path)
-    assert time.monotonic() - start < 10
     assert "quotation mark" in (caught.value.hint or "")
+
+
+def test_a_quotation_in_a_table_without_end_is_given_up() -> None:
+    lines = itertools.chain(['a.png,"open\n'], itertools.repeat("b.png,more\n"))
+    with pytest.raises(OpenQuotationError) as caught:
+        list(fields_of_rows(lines, ","))
+    assert caught.value.line == 1
 
 
 def test_a_row_of_fields_without_end_names_its_line(tmp_path: Path) -> None:
