@@ -111,40 +111,22 @@ def plan_for(request: PrepareRequest, target: Path, there: DataManifest | None, 
         return _as_before(request, target, there, progress)
     if request.download:
         request = replace(request, source=_downloaded(request, name, progress))
-    options = dict(request.reader_options)
-    given = None if request.source is None else Path(request.source).as_posix()
-    addressed = None if given is None or request.reader else reader_of_address(given, progress.say)
-    source = root = None
-    if addressed is not None:
-        component, why, options["dataset"] = addressed
-        options = _with_captions_found(options, None)
-    else:
-        source = root = None if given is None else _place(given)
-        with read_as(request.encoding):
-            if source is not None and not takes_file(source, request.reader, options):
-                source, options = _folder_of(source, options, progress)
-                root = unpacked(source, target, partial(recognised, reader=request.reader, options=options), progress)
-            options = _with_captions_found(options, root)
-            component, why = reader_for(name, request.reader, root, progress.say, options)
-        # A list beside packed pictures, such as the table of each of img2dataset's shards, is not all that there is.
-        packed = isinstance(component.factory(), ReadsFiles)
-        if LIST_OPTION not in request.reader_options and (packed or not takes_options(component, options)):
-            options.pop(LIST_OPTION, None)
-    progress.say(f"Reading with {component.name}: {why}.")
-    if LIST_OPTION in options and not takes_options(component, {LIST_OPTION: "captions.csv"}):
+    chosen = _chosen(request, target, progress)
+    progress.say(f"Reading with {chosen.component.name}: {chosen.why}.")
+    if LIST_OPTION in chosen.options and not takes_options(chosen.component, {LIST_OPTION: "captions.csv"}):
         raise UsageError(
-            f"The reader {component.name} takes no captions from elsewhere, as --captions names them.",
+            f"The reader {chosen.component.name} takes no captions from elsewhere, as --captions names them.",
             hint="Leave out --captions, or choose another reader with --reader.",
         )
-    entry, reader = _built(component, options, request.seed)
-    suits = suited(reader, root)
+    entry, reader = _built(chosen.component, chosen.options, request.seed)
+    suits = suited(reader, chosen.root)
     if request.crop is None and suits.crop == "center" and isinstance(reader, HasCrop) and reader.crop == "bbox":
         progress.say("There are no bounding boxes, so each picture is cropped at its centre: --crop center.")
     return Plan(
         entry=entry,
         reader=reader,
-        source=source,
-        unpacked=root if root != source else None,
+        source=chosen.source,
+        unpacked=chosen.root if chosen.root != chosen.source else None,
         resolutions=_resolutions(request, there),
         crop=_crop_rule(request.crop or suits.crop),
         background=_colour(request.background),
@@ -156,6 +138,42 @@ def plan_for(request: PrepareRequest, target: Path, there: DataManifest | None, 
         encoder=suits.encoder,
         first_resolutions=_first_resolutions(request, there),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What is read, and by which reader."""
+
+    component: Component
+    why: str
+    """Why this reader."""
+    options: Mapping[str, Any]
+    source: Path | None = None
+    """What a person named on this disk; for a list its folder."""
+    root: Path | None = None
+    """The same, or what an archive was unpacked to."""
+
+
+def _chosen(request: PrepareRequest, target: Path, progress: Progress) -> _Choice:
+    """Choose what reads the source that was named, or the data of this name, and with which options."""
+    options = dict(request.reader_options)
+    given = None if request.source is None else Path(request.source).as_posix()
+    addressed = None if given is None or request.reader else reader_of_address(given, progress.say)
+    if addressed is not None:
+        component, why, options["dataset"] = addressed
+        return _Choice(component, why, _with_captions_found(options, None))
+    source = root = None if given is None else _place(given)
+    with read_as(request.encoding):
+        if source is not None and not takes_file(source, request.reader, options):
+            source, options = _folder_of(source, options, progress)
+            root = unpacked(source, target, partial(recognised, reader=request.reader, options=options), progress)
+        options = _with_captions_found(options, root)
+        component, why = reader_for(target.name, request.reader, root, progress.say, options)
+    # A list beside packed pictures, such as the table of each of img2dataset's shards, is not all that there is.
+    packed = isinstance(component.factory(), ReadsFiles)
+    if LIST_OPTION not in request.reader_options and (packed or not takes_options(component, options)):
+        options.pop(LIST_OPTION, None)
+    return _Choice(component, why, options, source, root)
 
 
 def earlier_plan(manifest: DataManifest, target: Path, progress: Progress) -> Plan:
