@@ -6,6 +6,7 @@ Nothing is written outside the folder, nothing grows beyond belief, and links an
 from __future__ import annotations
 
 import bz2
+import errno
 import glob
 import gzip
 import json
@@ -41,6 +42,8 @@ _COMPRESSED: dict[bytes, Callable[[BinaryIO], BinaryIO]] = {
 _TAR_MARK = slice(257, 262)
 _LONGEST_REASON = 300
 """Characters of what is wrong with an archive that a message holds; names in it may be of any length."""
+_UNFIT = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR)
+"""What the system says of names that cannot be in one folder, whatever disk that is on."""
 _LEFT_BEHIND = ("__MACOSX", ".DS_Store")
 """What macOS adds to archives."""
 
@@ -81,17 +84,22 @@ def unpack(
             if not any(temporary.iterdir()):
                 raise ValueError("it holds no file" if whole else f"it holds no file in a folder {folder.name}")
         except Exception as error:  # a damaged archive can raise nearly anything
-            if isinstance(error, OSError) and error.errno is not None:
+            if isinstance(error, OSError) and error.errno not in (None, *_UNFIT):
                 raise
             raise DataError(
-                f"{archive} is damaged, or no archive to be trusted: "
-                f"{(str(error) or type(error).__name__)[:_LONGEST_REASON]}. Nothing of it was kept.",
+                f"{archive} is damaged, or no archive to be trusted: {_reason(error)}. Nothing of it was kept.",
                 "Unpack it yourself if you trust it, and give the folder to --source."
                 if whole
                 else "Remove it, and get it again from a source that you trust.",
             ) from error
         stamp = {"archive": archive.name, "checksum": checksum}
         (temporary / STAMP).write_text(json.dumps(stamp), encoding="utf-8")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in _UNFIT:
+        return f"it holds a name that cannot be in the folder ({error.strerror})"
+    return (str(error) or type(error).__name__)[:_LONGEST_REASON]
 
 
 def is_unpacked(folder: Path, checksum: str) -> bool:

@@ -139,6 +139,8 @@ def test_a_stopped_run_goes_on_with_what_was_unpacked(
         ("x.tar.bz2", PAIRS | {"a.txt": bytes(80 << 20)}, {}, "as in a trap"),
         ("x.tar.xz", PAIRS | {"a.txt": bytes(80 << 20)}, {}, "as in a trap"),
         ("x.zip", {}, {}, "it holds no file"),
+        ("x.zip", PAIRS | {f"{'a' * 300}.jpg": b""}, {}, "a name that cannot be in the folder (File name too long)"),
+        ("x.tar", {"a": b"", "a/b.jpg": b""}, {}, "a name that cannot be in the folder (Not a directory)"),
     ],
 )
 def test_hostile_archives_are_refused_and_nothing_is_kept(
