@@ -158,7 +158,7 @@ def _chosen(request: PrepareRequest, target: Path, progress: Progress) -> _Choic
     """Choose what reads the source that was named, or the data of this name, and with which options."""
     options = dict(request.reader_options)
     given = None if request.source is None else Path(request.source).as_posix()
-    addressed = None if given is None or request.reader else reader_of_address(given, progress.say)
+    addressed = None if given is None else reader_of_address(given, request.reader, progress.say)
     if addressed is not None:
         component, why, options["dataset"] = addressed
         return _Choice(component, why, _with_captions_found(options, None))

@@ -254,11 +254,19 @@ def reader_for(
     return recognise(source, tell, options)
 
 
-def reader_of_address(address: str, tell: Callable[[str], None]) -> tuple[Component, str, str] | None:
+def reader_of_address(
+    address: str, reader: str | None, tell: Callable[[str], None]
+) -> tuple[Component, str, str] | None:
     """Find the reader of a source that is no place on this disk, such as ``hf:owner/name``.
 
+    Args:
+        address: the source.
+        reader: name of the one asked for; None for any.
+        tell: see `recognise`.
+
     Returns:
-        The reader, why it was chosen, and what it is to read; None where no reader knows such addresses.
+        The reader, why it was chosen, and what it is to read; None where no reader, or not the one asked for, knows
+        such addresses.
     """
     beginning, colon, rest = address.partition(":")
     if not colon or not rest or not beginning.isalnum():
@@ -269,6 +277,10 @@ def reader_of_address(address: str, tell: Callable[[str], None]) -> tuple[Compon
         fits = isinstance(factory, HasScheme) and factory.scheme == beginning
         return f"the source begins with {beginning}:" if fits else None
 
+    if reader is not None:
+        named = _named(reader)
+        why = reads_it(named)
+        return None if why is None else (named, why, rest)
     found, _ = _ask(reads_it, tell)
     return (*found[0], rest) if found else None
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stackgan_cli.components.registry import clear_cache
+from stackgan_cli.components.registry import Kind, clear_cache, find
 from stackgan_cli.errors import DataError
-from stackgan_cli.preparing.recognising import recognise
+from stackgan_cli.preparing.recognising import reader_of_address, recognise
 
 BIRD, OTHER = "001.Black_footed_Albatross/one_1", "002.Laysan_Albatross/two_2"
 
@@ -345,6 +345,13 @@ def test_a_source_that_is_no_place_on_this_disk_is_one_message(
         assert done.code == 2
         assert done.says("is not UTF-8")
         assert done.err.count("Error:") == 1
+
+
+def test_the_reader_of_addresses_may_be_named_beside_one() -> None:
+    component, why, rest = reader_of_address("hf:owner/name", "hub", print) or (None, "", "")
+    assert component == find(Kind.DATASET_READER, "hub")
+    assert (why, rest) == ("the source begins with hf:", "owner/name")
+    assert reader_of_address("hf:owner/name", "folder", print) is None
 
 
 def test_a_slip_in_the_encoders_options_is_told_before_pictures_are_read(
