@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -140,11 +141,11 @@ def _content(path: Path) -> bytes:
 
 
 def _beside(path: Path) -> bytes:
-    """Return the beginnings of files of the same kind in the same folder, in the order of their names."""
+    """Return the beginnings of files of the same kind in the same folder that can be opened, by name."""
     with os.scandir(path.parent) as entries:
         names = sorted(each.name for each in entries if each.is_file(follow_symlinks=False))
     data = []
     for name in islice((name for name in names if Path(name).suffix == path.suffix), _SIBLINGS):
-        with (path.parent / name).open("rb") as file:
+        with suppress(OSError), (path.parent / name).open("rb") as file:
             data.append(file.read(_USUAL))
     return b"\n".join(data)

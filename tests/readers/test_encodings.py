@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sources import named, picture
@@ -38,6 +39,25 @@ def test_legacy_text_is_read_and_its_encoding_said(tmp_path: Path, encoding: str
     }
     assert odd.keys() == ({"metadata.csv"} if listed else {"a.txt", "b.txt"})
     assert all(f"was read as {encoding} (--encoding decides" in reason for reason in odd.values())
+
+
+def test_a_file_that_cannot_be_opened_keeps_no_other_from_being_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, caption in zip("abc", (*CAPTIONS["cp1251"], "shut"), strict=True):
+        picture(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.txt").write_bytes(caption.encode("cp1251"))
+    original = Path.open
+
+    def denied(self: Path, *arguments: Any, **options: Any) -> Any:
+        if self.name == "c.txt":
+            raise PermissionError(13, "Permission denied", str(self))
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", denied)
+    examples, odd = named(FolderReader(), tmp_path)
+    assert list(examples) == ["a.png", "b.png"]
+    assert odd["c.png"] == "its caption file cannot be opened: Permission denied"
 
 
 def test_a_person_decides(tmp_path: Path) -> None:
