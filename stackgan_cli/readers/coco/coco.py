@@ -141,7 +141,8 @@ def _chosen_files(root: Path, found: list[Path], year: int | None) -> tuple[list
     splits = [split_in_name(path.name) for path in found]
     if len(found) > 1 and (None in splits or len(set(splits)) < len(splits)):
         names = ", ".join(_shown(path, root) for path in found[:5])
-        raise DataError(f"{root} holds several captions files: {names}.", f"Choose one: --captions {found[0].name}.")
+        one = found[0].relative_to(root).as_posix() if found[0].is_relative_to(root) else found[0]
+        raise DataError(f"{root} holds several captions files: {names}.", f"Choose one: --captions {one}")
     return found, ""
 
 

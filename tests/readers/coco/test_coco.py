@@ -161,6 +161,17 @@ def test_extracts_for_training_and_testing_and_more_than_can_be_told_apart(tmp_p
     assert list(read(tmp_path, captions="captions_train.json")[0]) == ["images/both.jpg", "train/train.jpg"]
 
 
+def test_one_of_several_is_named_so_that_it_is_found(tmp_path: Path) -> None:
+    picture(tmp_path / "coco" / "images" / "a.jpg")
+    for name in ("captions_mine.json", "captions_yours.json"):
+        write(tmp_path / "coco" / "annotations" / name, content({1: "a.jpg"}, [(1, name)]))
+        write(tmp_path / "elsewhere" / name, content({1: "a.jpg"}, [(1, name)]))
+    for chosen in ({}, {"captions": str(tmp_path / "elsewhere")}):
+        one = refusal(tmp_path / "coco", **chosen).rpartition("--captions ")[2]
+        examples, _ = read(tmp_path / "coco", captions=one)
+        assert examples["images/a.jpg"].captions == ("captions_mine.json",)
+
+
 def test_captions_kept_elsewhere(tmp_path: Path) -> None:
     root = tmp_path / "coco"
     published(root, annotations="../words")
