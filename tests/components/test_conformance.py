@@ -61,6 +61,12 @@ class FragileEncoder(Encoder):
         return torch.ones(self.width) * len(caption) / torch.tensor(len(caption.split()))
 
 
+class EnglishEncoder(Encoder):
+    def one(self, caption: str) -> Tensor:
+        caption.encode("ascii")
+        return super().one(caption)
+
+
 class CallingEncoder(Encoder):
     def one(self, caption: str) -> Tensor:
         with socket.socket() as connection:
@@ -158,6 +164,11 @@ class ReaderOfNothing:
 class Reader(ReaderOfNothing):
     def recognises(self, source: Path) -> str | None:
         return "it has pictures" if any(source.glob("*.png")) else None
+
+
+class SilentReader(Reader):
+    def examples(self, source: Path | None) -> Iterator[Example | Skipped]:
+        return iter(())
 
 
 class ReaderOfOneName(Reader):
@@ -306,6 +317,11 @@ def test_good_reader_conforms(pictures: Path) -> None:
         (CentringEncoder, "captions are independent", "depends on the captions beside it"),
         (DeafEncoder, "tells captions apart", "the same features"),
         (FragileEncoder, "odd captions", "an empty caption"),
+        (
+            EnglishEncoder,
+            "odd captions",
+            "with a caption in another script, it raised UnicodeEncodeError: 'ascii' codec",
+        ),
         (CallingEncoder, "no network", "127.0.0.1"),
         (QuietlyCallingEncoder, "no network", "example.org"),
         (PositionalEncoder, "keyword-only options", "put it after a *"),
@@ -322,6 +338,7 @@ def test_faulty_encoder_is_caught(factory: Callable[..., Any], name: str, detail
     ("factory", "name", "detail"),
     [
         (ReaderOfNothing, "recognises its layout alone", "None to the given source"),
+        (SilentReader, "examples", "it yields nothing"),
         (ReaderOfOneName, "examples", "two examples have one name"),
         (ReaderWithoutCaptions, "examples", "no captions"),
         (ReaderOfOpenedPictures, "examples", "it gives Image for the image of 'opened'"),

@@ -58,7 +58,8 @@ class _ReaderRun:
         require(not wrong, f"it yields {type(wrong[0]).__name__ if wrong else ''} instead of Example or Skipped")
         self.found = [each for each in found if isinstance(each, Example)]
         reasons = [each.reason for each in found if isinstance(each, Skipped)]
-        require(bool(self.found), f"it yields no example; the first reason is {reasons[0]!r}" if reasons else "nothing")
+        why = f"no example; the first reason is {reasons[0]!r}" if reasons else "nothing"
+        require(bool(self.found), f"it yields {why}")
         require(all(isinstance(each, str) and each for each in reasons), "a Skipped gives no reason")
         names = [each.name for each in self.found]
         require(all(isinstance(each, str) and each for each in names), "an example has no name")

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stackgan_cli.components.component import cause_of
 from stackgan_cli.components.conformance.modules import check_weights, finite, fit, same
 from stackgan_cli.components.conformance.samples import CAPTIONS
 from stackgan_cli.components.conformance.subject import Notebook, Subject, UnmetError, accept, require, whole_number
@@ -74,7 +75,7 @@ class _EncoderRun:
                 with torch.no_grad():
                     features = self.encoder.encode([caption])
             except Exception as error:
-                raise type(error)(f"with {what}: {error}") from error
+                raise UnmetError(f"with {what}, it raised {cause_of(error)}") from error
             finite([features.sentence], f"the result of {what}")
         return ", ".join(_ODD_CAPTIONS)
 
