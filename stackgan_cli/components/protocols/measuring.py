@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 class FeatureExtractor(Protocol):
     """Turns pictures into features that metrics compare.
 
-    It may be one that :class:`Fits` and :class:`LearnsOptions`, :class:`Classifies`, :class:`ReadsAttributes`,
-    :class:`ReadsCaptions`, :class:`HasFeatureMaps`, or that :class:`Observes` all of it at once.
+    It may be one that :class:`Fits` and :class:`LearnsOptions`, :class:`Classifies`, :class:`IsCalibrated`,
+    :class:`ReadsAttributes`, :class:`ReadsCaptions`, :class:`HasFeatureMaps`, or that :class:`Observes` all of it at
+    once.
     """
 
     width: int
@@ -180,7 +181,7 @@ class Metric(Protocol):
             seed: of everything random.
 
         Returns:
-            What JSON can hold: ``value``, a finite number; perhaps ``interval`` (low, high) or ``deviation``; ``of``
+            What JSON can hold: ``value``, a finite float; perhaps ``interval`` (low, high) or ``deviation``; ``of``
             where the value is a share of that many things, which is shown in percent; ``parts``, by name mappings of
             this same form, for a table of their own; and whatever else the results should keep. Where nothing can be
             said of these pictures there is no ``value``, and ``reason`` may say why.

@@ -52,8 +52,8 @@ class DatasetReader(Protocol):
     """Finds captioned pictures in one layout.
 
     The host gives the factory ``seed`` if it takes it. What a reader may have besides is in the protocols below:
-    `HasCrop`, `HasEncoder`, `HasRecipe`, `SuitsSources`, `HasReadyFeatures`, `HasPublishedData`, `HasScheme`,
-    `ReadsFiles` and `SaysWhatIsMissing`.
+    `HasCrop`, `HasEncoder`, `HasRecipe`, `HasExtractor`, `SuitsSources`, `HasReadyFeatures`, `HasPublishedData`,
+    `HasScheme`, `ReadsFiles` and `SaysWhatIsMissing`.
     """
 
     def recognises(self, source: Path) -> str | None:
@@ -111,7 +111,7 @@ class SuitsSources(Protocol):
     """A reader of data of several kinds."""
 
     def suits(self, source: Path) -> Mapping[str, Any]:
-        """Return ``crop``, ``encoder`` and ``recipe``, or those of them that depend on what the source holds."""
+        """Return those of ``crop``, ``encoder``, ``recipe`` and ``extractor`` that depend on what the source holds."""
 
 
 @runtime_checkable
