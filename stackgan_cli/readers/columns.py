@@ -46,7 +46,7 @@ _ASKS_FOR_CAPTION = re.compile(r"\b(?:descri|caption|summar)", re.IGNORECASE)
 """What a question has in it that asks what is on a picture."""
 LAST_CAPTION_COLUMNS = ("title", "tags", "json")
 """Columns whose text is taken for captions only where no other column has any."""
-CAPTION_MEMBERS = (*CAPTION_COLUMNS, "title", "raw")
+CAPTION_MEMBERS = (*CAPTION_COLUMNS, "title")
 """Members of a record that stands for a caption; ``raw`` is that of the published captions of COCO."""
 CLASS_COLUMNS = ("class_name", "class", "label", "labels", "cls", "category", "species", "fine_label")
 """Columns that hold a class: the first with a name is taken, else the first with a number."""
