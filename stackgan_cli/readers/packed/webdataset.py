@@ -130,6 +130,8 @@ class _Sample:
     others: int = 0
     """Further pictures."""
     captions: list[str] = field(default_factory=list)
+    letters: int = 0
+    """Characters of all captions, those that are left out among them."""
     record: Mapping[str, Any] = field(default_factory=dict)
     class_name: str | None = None
     odd: str | None = None
@@ -168,23 +170,30 @@ class _Sample:
         return "." in self.extension and "." not in extension
 
     def _read_words(self, kind: str, data: bytes) -> None:
-        text = decode_text(data)
-        if kind == "record":
+        if kind == "text":
+            self._read_captions(data)
+        elif kind == "class":
+            self.class_name = class_in(decode_text(data))
+        else:
             try:
-                record = parse_json(text)
+                record = parse_json(decode_text(data))
             except ValueError:
                 record = None
             self.record = plainly(record) if isinstance(record, dict) else {}
             if not isinstance(record, dict):
                 self.text_fault = "its json is damaged, or no object"
-        elif kind == "class":
-            self.class_name = class_in(text)
+
+    def _read_captions(self, data: bytes) -> None:
+        try:
+            captions, odd = captions_in_lines(data)
+        except UnreadableCaptions as problem:
+            self.text_fault = str(problem)
+            return
+        # A packed shard may hold the same text for ever, all of one key.
+        self.letters += sum(map(len, captions))
+        if self.letters > MAX_CAPTION_FILE:
+            self.odd = "kept with the first of its captions; what is beyond a megabyte was left out"
         else:
-            try:
-                captions, odd = captions_in_lines(data)
-            except UnreadableCaptions as problem:
-                self.text_fault = str(problem)
-                return
             self.captions += captions
             self.odd = odd or self.odd
 

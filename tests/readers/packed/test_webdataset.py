@@ -169,6 +169,15 @@ def test_keys_without_a_picture_or_a_caption(tmp_path: Path) -> None:
         assert words in skipped[f"s/{name}"], name
 
 
+def test_of_texts_without_end_under_one_key_the_first_are_kept(tmp_path: Path) -> None:
+    line = b"a bird that is told of at length " * 30 + b"\n"
+    texts = {f"a.{number}.txt": line * 300 for number in range(8)}
+    shard(tmp_path / "x.tar.gz", {"a.jpg": encoded(1), **texts, "b.jpg": encoded(2), "b.txt": "short"})
+    examples, skipped = read(tmp_path / "x.tar.gz")
+    assert [len(each.captions) for each in examples.values()] == [900, 1]
+    assert "beyond a megabyte" in skipped["x/a"]
+
+
 def test_a_key_that_comes_twice_and_damaged_text_are_said(tmp_path: Path) -> None:
     file = tmp_path / "s.tar"
     with tarfile.open(file, "w") as archive:
