@@ -196,6 +196,8 @@ def _crops(index: MetadataIndex) -> dict[str, Path]:
 
 def _examples(found: _Found) -> Iterator[Example | Skipped]:
     index, left_out = found.index, LeftOut()
+    # One for all files: an older encoding, once told, is the likeliest of the next.
+    reading = CaptionFiles(left_out)
     yield from index.left_out.lines()
     for part in index.parts:
         limits = found.limits(part)
@@ -205,7 +207,7 @@ def _examples(found: _Found) -> Iterator[Example | Skipped]:
             if key is None or image is None:
                 continue
             try:
-                captions = _captions(index, part, row, key, limits[row], left_out)
+                captions = _captions(index, part, row, key, limits[row], reading, left_out)
             except UnreadableCaptions as problem:
                 left_out.add(key, "pictures", str(problem))
                 continue
@@ -217,7 +219,7 @@ def _examples(found: _Found) -> Iterator[Example | Skipped]:
 
 
 def _captions(
-    index: MetadataIndex, part: Part, row: int, key: str, most: int | None, left_out: LeftOut
+    index: MetadataIndex, part: Part, row: int, key: str, most: int | None, reading: CaptionFiles, left_out: LeftOut
 ) -> tuple[str, ...]:
     """Return no more captions than have embeddings; empty ones where no text is given.
 
@@ -229,7 +231,7 @@ def _captions(
     if not index.has_captions:
         left_out.add(key, "pictures", "kept; there are features of its captions, and their text is not given")
         return ("",) * (most or 1)
-    captions = index.captions(part, row, CaptionFiles(left_out))
+    captions = index.captions(part, row, reading)
     if not captions:
         raise UnreadableCaptions("there is no caption for it")
     if most is not None and most != len(captions):
@@ -277,6 +279,8 @@ class _ReadyFeatures:
         self._held: dict[str, tuple[list[NDArray[Any]], list[int | None]]] = {}
         self._met: set[str] = set()
         self._widths: set[int] = set()
+        self._left_out = LeftOut()
+        self._reading = CaptionFiles(self._left_out)
 
     def __call__(self, name: str) -> NDArray[np.float32]:
         """Return (captions, width) of an example.
@@ -288,7 +292,7 @@ class _ReadyFeatures:
         part, row = self._found.index.rows[name]
         embeddings, limits = self._split(part)
         try:
-            captions = _captions(self._found.index, part, row, name, limits[row], LeftOut())
+            captions = _captions(self._found.index, part, row, name, limits[row], self._reading, self._left_out)
         except UnreadableCaptions as problem:
             raise KeyError(name) from problem
         rows = embeddings[row]
