@@ -149,14 +149,20 @@ def anatomy(attributes: BirdAttributes, rng: Generator) -> Anatomy:
     )
 
 
+def belly_edge(x: Points) -> Points:
+    """Give the height of the upper edge of an untilted belly, neither plump nor lean, at places along the body."""
+    edge: Points = np.interp(x, [-1.1, -0.75, 0.2, 1.0], [-0.12, 0.1, 0.3, 0.16])
+    return edge
+
+
 def _belly(body: Points, plump: float) -> Points:
     """Cut the lower part of the body off along a line that rises towards the breast."""
-    edge = plump * np.interp(body[:, 0], [-1.1, -0.75, 0.2, 1.0], [-0.12, 0.1, 0.3, 0.16])
+    edge = plump * belly_edge(body[:, 0])
     below = body[:, 1] > edge
     start = int(np.argmax(below & ~np.roll(below, 1)))
     lower = np.roll(body, -start, 0)[: int(below.sum())]
     x = np.linspace(lower[-1, 0], lower[0, 0], 34)
-    y = plump * np.interp(x, [-1.1, -0.75, 0.2, 1.0], [-0.12, 0.1, 0.3, 0.16])
+    y = plump * belly_edge(x)
     ragged = y + 0.035 * np.where(np.arange(34) % 2 == 0, 1.0, -1.0)
     return np.concatenate([lower, np.stack([x, ragged], 1)])
 

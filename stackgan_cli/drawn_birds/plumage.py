@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stackgan_cli.drawn_birds.anatomy import belly_edge
 from stackgan_cli.drawn_birds.geometry import circle, grown, moved
 from stackgan_cli.drawn_birds.palette import PLUMAGE, luminance, mix, shade, varied
 
@@ -80,7 +81,7 @@ class BirdPainter:
             brush.fill(bird.belly, belly)
         angle, radius = rng.uniform(0, 2 * np.pi, 110), np.sqrt(rng.uniform(0, 1, 110))
         starts = np.stack([-0.1 + 0.84 * radius * np.cos(angle), -0.05 + 0.5 * radius * np.sin(angle)], 1)
-        under = starts[:, 1] > np.interp(starts[:, 0], [-1.1, -0.75, 0.2, 1.0], [-0.12, 0.1, 0.3, 0.16])
+        under = starts[:, 1] > belly_edge(starts[:, 0])
         ends = starts + np.stack([rng.uniform(0.08, 0.15, 110), 0.05 + 0.06 * starts[:, 1]], 1)
         for chosen, base in ((~under, colour), (under, belly)):
             tones = [shade(base, 0.84), shade(base, 1.16), shade(base, 0.76), shade(base, 0.9)]
