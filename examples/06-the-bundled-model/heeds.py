@@ -2,7 +2,7 @@
 
 Every sentence of ../challenge.jsonl that does not contradict itself is drawn several times with seeds 0, 1, ...; a
 drawing is right where the judge sees all that the sentence asks for. Sentences that fail most are listed first;
---sheet shows the first drawings of all of them, in the order of the list.
+--sheet shows the first drawings of all of them, in the order of that file.
 """
 
 import argparse
