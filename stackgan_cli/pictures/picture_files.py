@@ -35,6 +35,8 @@ _LONGEST_SLUG = 60
 _KEY = "stackgan"
 _DESCRIPTION, _USER_COMMENT, _EXIF_FOLDER = 0x010E, 0x9286, 0x8769
 """Tags of EXIF 2.32: the image's description, the user's comment, and the folder that the latter lies in."""
+_MOST_EXIF_OF_JPEG = 65_533
+"""Bytes of EXIF data that a JPEG has room for: those of one of its segments."""
 
 
 def slug(prompt: str) -> str:
@@ -96,7 +98,8 @@ def save_picture(picture: Image.Image, path: Path, facts: dict[str, Any] | None)
         path: where to, with the suffix of one of :data:`FORMATS`; the folder is made if need be.
         facts: prompt, seed, model and so on; None writes none. A PNG holds them as JSON under ``stackgan`` and as a
             line for people and other tools under ``parameters``; the other formats in their EXIF data, the JSON as the
-            image's description and the line as the user's comment.
+            image's description and the line as the user's comment. A JPEG has room for 64 KiB of it, which the prompts
+            of a sheet may be beyond: then it goes without the line, and if need be without any.
 
     Raises:
         UsageError: there is a file of this name.
@@ -148,16 +151,21 @@ def encoded(picture: Image.Image, facts: dict[str, Any] | None, form: str = "png
             chunks.add_itxt(_KEY, json.dumps(facts, ensure_ascii=False))
         picture.save(content, "PNG", pnginfo=chunks)
     else:
-        picture.save(content, form.upper(), exif=b"" if facts is None else exif_of(facts), **_HOW[form])
+        exif = b"" if facts is None else exif_of(facts)
+        if form == "jpeg" and facts is not None and len(exif) > _MOST_EXIF_OF_JPEG:
+            alone = exif_of(facts, line=False)
+            exif = alone if len(alone) <= _MOST_EXIF_OF_JPEG else b""
+        picture.save(content, form.upper(), exif=exif, **_HOW[form])
     return content.getvalue()
 
 
-def exif_of(facts: dict[str, Any]) -> bytes:
-    """Facts as EXIF data."""
+def exif_of(facts: dict[str, Any], *, line: bool = True) -> bytes:
+    """Facts as EXIF data, with or without the line for people and other tools."""
     exif = Image.Exif()
     exif[_DESCRIPTION] = json.dumps(facts)
-    # What kind of characters follows, as EXIF 2.32, section 4.6.5 has it.
-    exif.get_ifd(_EXIF_FOLDER)[_USER_COMMENT] = b"UNICODE\0" + _line(facts).encode("utf-16-be", "replace")
+    if line:
+        # What kind of characters follows, as EXIF 2.32, section 4.6.5 has it.
+        exif.get_ifd(_EXIF_FOLDER)[_USER_COMMENT] = b"UNICODE\0" + _line(facts).encode("utf-16-be", "replace")
     return exif.tobytes()
 
 

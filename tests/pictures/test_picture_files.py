@@ -152,6 +152,19 @@ def test_every_format_tells_people_other_tools_and_this_one_how_it_was_made(tmp_
         read_facts(tmp_path / f"plain-{name}")
 
 
+def test_a_jpeg_says_as_much_of_long_prompts_as_it_has_room_for(tmp_path: Path) -> None:
+    for count, told in ((900, True), (3000, False)):
+        facts = {"prompts": [f"a small red bird with black wings {number}" for number in range(count)]}
+        path = tmp_path / f"{count}.jpg"
+        save_picture(PICTURE, path, facts)
+        assert Image.open(path).size == PICTURE.size
+        if told:
+            assert read_facts(path) == facts
+        else:
+            with pytest.raises(DataError, match="does not say"):
+                read_facts(path)
+
+
 def test_lossless_formats_keep_every_pixel(tmp_path: Path) -> None:
     for form in ("png", "webp"):
         path = save_new_picture(PICTURE, tmp_path, "bird", None, form)
