@@ -30,8 +30,9 @@ def words_of(text: str) -> Iterator[str]:
 
     Scripts that write no spaces between words, such as the Chinese one, are taken apart into their characters.
     """
-    for found in _WORD.finditer(text.lower()):
-        word = unicodedata.normalize("NFC", found[0])
+    # An accent that stands behind its letter would end the word there.
+    for found in _WORD.finditer(unicodedata.normalize("NFC", text.lower())):
+        word = found[0]
         if any(unicodedata.east_asian_width(letter) in "WF" for letter in word):
             yield from word
         else:
