@@ -265,11 +265,11 @@ def copy_model(model: ModelFolder, target: Path) -> Path:
 
     Raises:
         UsageError: there is something at the folder already.
-        StackganError: a file cannot be written.
+        StackganError: a file cannot be written, or something comes to be there meanwhile.
     """
     if target.exists():
         raise UsageError(f"There is something at {target} already, and it stays.", hint="another folder")
-    with atomic_folder(target) as folder:
+    with atomic_folder(target, new=True) as folder:
         for name, path in drawing_files(model).items():
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(path, folder / name)

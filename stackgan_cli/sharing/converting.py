@@ -69,6 +69,7 @@ def convert(request: ConvertRequest) -> ModelFolder:
         ModelError: a file cannot be read, or its weights are another network's.
         SettingsError: the recipe names no components that take published weights.
         ComponentError: a component is not installed.
+        StackganError: a file cannot be written, or something comes to have the name meanwhile.
     """
     target = model_folder(request.name)
     refuse_folder_of_package(target)
@@ -80,7 +81,7 @@ def convert(request: ConvertRequest) -> ModelFolder:
     stages = _generators(recipe, read_torch_weights(request.generator), request.generator)
     width = stages[1].entry.shapes["text_width"]
     judge = None if request.discriminator is None else _discriminator(recipe, max(stages), request.discriminator)
-    with atomic_folder(target) as folder:
+    with atomic_folder(target, new=True) as folder:
         _save_encoder(folder, request, recipe, width)
         for stage, made in stages.items():
             beside = {"discriminator": (judge.network, judge.entry)} if judge and stage == max(stages) else {}

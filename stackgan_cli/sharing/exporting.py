@@ -84,6 +84,7 @@ def export(pipeline: Pipeline, folder: Path, *, form: str, stage: int, prompts: 
         UsageError: there is something at the folder already, a prompt cannot be read, or there is no such format.
         SettingsError: packages are missing, or the model reads words one by one.
         ModelError: the model cannot be exported, or the graph draws something else.
+        StackganError: a file cannot be written, or something comes to be at the folder meanwhile.
     """
     if form not in FORMATS:
         raise UsageError(f"There is no format {form!r}.", hint=f"--format {' or '.join(FORMATS)}")
@@ -98,7 +99,7 @@ def export(pipeline: Pipeline, folder: Path, *, form: str, stage: int, prompts: 
     for prompt in prompts:
         pipeline.check_prompt(prompt)
     whole = WholeModel([pipeline.generator(number) for number in range(1, stage + 1)]).eval()
-    with atomic_folder(folder) as place:
+    with atomic_folder(folder, new=True) as place:
         difference = _write(pipeline, whole, place / FORMATS[form], form, stage)
         described = describe(pipeline, whole, form, stage, prompts, difference)
         write_text(place / DESCRIPTION, json.dumps(described, ensure_ascii=False, indent=1) + "\n")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from stackgan_cli.errors import ModelError
-from stackgan_cli.models.folder import ModelFolder, set_aside
+from stackgan_cli.errors import ModelError, StackganError
+from stackgan_cli.models.folder import ModelFolder, copy_model, drawing_files, set_aside
 
 
 def generate(stackgan: Callable[..., Any], tmp_path: Path) -> Any:
@@ -100,6 +100,20 @@ def test_a_truncated_file_is_named(stackgan: Callable[..., Any], model: Path, tm
     assert done.code == 5
     assert done.says(part)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_copy_takes_the_place_of_nothing_that_comes_to_be_there_meanwhile(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(found: ModelFolder) -> dict[str, Path]:
+        (tmp_path / "copy").mkdir()
+        (tmp_path / "copy" / "thesis.txt").touch()
+        return drawing_files(found)
+
+    monkeypatch.setattr("stackgan_cli.models.folder.drawing_files", slow)
+    with pytest.raises(StackganError, match="left alone"):
+        copy_model(ModelFolder(model), tmp_path / "copy")
+    assert [path.name for path in (tmp_path / "copy").rglob("*")] == ["thesis.txt"]
 
 
 def test_an_unknown_model_is_answered_with_those_there_are(stackgan: Callable[..., Any], model: Path) -> None:

@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 import torch
 
+from stackgan_cli.errors import StackganError
 from stackgan_cli.pipeline import Pipeline
 from stackgan_cli.sharing import exporting
 from stackgan_cli.sharing.exporting import export, inverse_error_function
@@ -87,6 +88,21 @@ def test_the_command_tells_what_it_wrote_and_overwrites_nothing(
     assert again.says("already")
     assert stackgan("export", "--model", "birds", "--format", "caffe").code == 2
     assert stackgan("export", "--model", "birds", "--prompt", " ", "--output", "other").code == 2
+
+
+def test_what_comes_to_be_there_meanwhile_is_left_alone(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: object) -> float:
+        (tmp_path / "graph").mkdir()
+        (tmp_path / "graph" / "thesis.txt").touch()
+        return 0.0
+
+    monkeypatch.setattr(exporting, "_write", slow)
+    pipeline = Pipeline.from_pretrained(model, precision="float32")
+    with pytest.raises(StackganError, match="left alone"):
+        export(pipeline, tmp_path / "graph", form="torch", stage=1)
+    assert [path.name for path in (tmp_path / "graph").rglob("*")] == ["thesis.txt"]
 
 
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(
