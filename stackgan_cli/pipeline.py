@@ -82,14 +82,17 @@ class Pipeline:
     Args:
         model: the folder.
         machine: device and precision to draw with.
-        checkpoint: ``best`` or a number of steps: draw the last stage with the weights that it had then.
+        checkpoint: ``best`` or a number of steps: draw a stage with the weights that it had then.
         condition: draw with a ``sample`` of the conditioning distribution or with its ``mean``; by default as the model
             was made for.
         truncation: largest number that the noise may hold; nearer to 0, pictures are more alike and more usual (Brock
             et al. 2019, *BigGAN*, section 3.1). By default the noise is drawn as in training.
+        checkpoint_stage: stage that the checkpoint is of, and that is to be drawn with; by default the last one.
 
     Raises:
         UsageError: the truncation is not above 0, or is more than any noise holds.
+        ModelError: a stage or the checkpoint is not there, or a file is damaged.
+        ComponentError: the model needs a component that is not installed.
     """
 
     def __init__(
@@ -99,13 +102,14 @@ class Pipeline:
         checkpoint: str | None = None,
         condition: Literal["sample", "mean"] | None = None,
         truncation: float | None = None,
+        checkpoint_stage: int | None = None,
     ) -> None:
         _refuse_truncation(truncation)
         from stackgan_cli.generators.folding import fold
         from stackgan_cli.machine import place
 
         self.model, self.machine, self.checkpoint, self.condition = model, machine, checkpoint, condition
-        self.truncation = truncation
+        self.truncation, self._checkpoint_stage = truncation, checkpoint_stage
         self.at_once = machine.pictures_at_once
         """Pictures that go through the networks together."""
         self._version_notes: list[str] = []
@@ -116,7 +120,9 @@ class Pipeline:
         stages = range(1, max([1, *model.stages]) + 1)
         self._generators = [self._part(STAGES[stage]) for stage in stages]
         if checkpoint is not None:
-            self._generators[-1].take(model.checkpoint(stages[-1], checkpoint) / "averaged.safetensors")
+            of = checkpoint_stage or stages[-1]
+            model.stage_folder(of)
+            self._generators[of - 1].take(model.checkpoint(of, checkpoint) / "averaged.safetensors")
         for part in self._generators:
             with part.blamed("being made ready"):
                 fold(part.component.requires_grad_(False), machine.half)
@@ -168,7 +174,8 @@ class Pipeline:
         from stackgan_cli.machine import choose_machine
 
         machine = choose_machine(device, precision)
-        Pipeline.__init__(self, self.model, machine, self.checkpoint, self.condition, self.truncation)
+        chosen = self.checkpoint, self.condition, self.truncation, self._checkpoint_stage
+        Pipeline.__init__(self, self.model, machine, *chosen)
         return self
 
     def drawing_with(self, condition: Literal["sample", "mean"] | None = None, truncation: float | None = None) -> Self:

@@ -47,8 +47,11 @@ class Drawn:
 
     @property
     def of_sketch(self) -> Drawn | None:
-        """The sketch as the picture that Stage-I alone draws."""
-        return None if self.sketch is None else replace(self, picture=self.sketch, stage=1, sketch=None)
+        """The sketch as the picture that Stage-I alone draws, with its own weights whatever Stage-II's were."""
+        if self.sketch is None:
+            return None
+        chosen = {name: value for name, value in self.chosen.items() if name != "checkpoint"}
+        return replace(self, picture=self.sketch, stage=1, sketch=None, chosen=chosen)
 
     @property
     def facts(self) -> dict[str, Any]:

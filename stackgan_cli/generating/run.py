@@ -219,7 +219,14 @@ class Generation:
 
             number = ranks.local_rank if ranks.count > 1 else None
             machine = choose_machine(request.device, request.precision, number)
-            return Pipeline(folder, machine, request.checkpoint, request.condition, request.truncation)
+            return Pipeline(
+                folder,
+                machine,
+                request.checkpoint,
+                request.condition,
+                request.truncation,
+                checkpoint_stage=request.stage,
+            )
 
         with patience("Loading it, which takes longest the first time ..."):
             pipeline = ranks.at_once(load)

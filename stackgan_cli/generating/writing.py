@@ -182,7 +182,8 @@ class PictureWriter:
             facts = {"prompt": request.prompt, "seed": request.seed, **common}
             stem = picture_stem(request.prompt, request.seed)
             picture = self._there(facts | {"stage": stage}, stem)
-            sketch = self._there(facts | {"stage": 1}, f"{stem}-sketch") if self._options.sketches else None
+            of_sketch = facts | {"stage": 1, "checkpoint": None}
+            sketch = self._there(of_sketch, f"{stem}-sketch") if self._options.sketches else None
             if picture is None or (sketch is None and self._options.sketches):
                 if others % self._ranks.count == self._ranks.rank:
                     places.append(_Place(number, picture, sketch))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 SIDE = 64
 """Of the pictures of the test's model; its sketches have 16."""
@@ -161,6 +162,23 @@ def test_sketches_are_the_pictures_of_stage_one(generate: Callable[..., Any], tm
     assert (right[0], right[1] - left[1]) == (left[0], SIDE + 4)
     listed = [json.loads(line) for line in (tmp_path / "out" / "pictures.jsonl").read_text().splitlines()]
     assert [each["stage"] for each in listed] == [2, 1, 2, 1]
+
+
+def test_a_checkpoint_is_of_the_stage_that_is_drawn(generate: Callable[..., Any], model: Path) -> None:
+    weights = model / "training" / "stage1" / "best" / "averaged.safetensors"
+    nothing = {name: 0 * tensor for name, tensor in load_file(weights).items()}
+    weights.unlink()
+    save_file(nothing, weights)
+    told = {
+        stage: generate("a bird", "--seed", 1, "--checkpoint", "best", *options, "--json").json["pictures"]
+        for stage, options in ((1, ("--stage", 1)), (2, ("--sketches",)))
+    }
+    assert np.ptp(pixels(told[1][0]["path"])) == 0
+    sketch = told[2][1]
+    assert [each.get("checkpoint") for each in told[2]] == ["best", None]
+    assert np.ptp(pixels(sketch["path"])) > 0
+    again = generate("--again", sketch["path"]).out.strip()
+    assert np.array_equal(pixels(again), pixels(sketch["path"]))
 
 
 def test_a_missing_sketch_is_drawn_again_and_nothing_else(generate: Callable[..., Any], tmp_path: Path) -> None:
