@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -45,15 +46,11 @@ class Again:
         if also:
             raise UsageError("--again draws what the picture was drawn from.", hint=f"it without {also[0]}")
         facts = read_facts(picture)
+        told = f"the command that this prints: stackgan info {shlex.quote(str(picture))}"
         if isinstance(facts.get("prompts"), list):
-            raise DataError(
-                f"{picture} is a sheet of several pictures.",
-                hint=f"the command that this prints: stackgan info {picture}",
-            )
+            raise DataError(f"{picture} is a sheet of several pictures.", hint=told)
         if isinstance(facts.get("way"), list):
-            raise DataError(
-                f"{picture} is on a way, or shows one.", hint=f"the command that this prints: stackgan info {picture}"
-            )
+            raise DataError(f"{picture} is on a way, or shows one.", hint=told)
         prompt, seed, model = facts.get("prompt"), facts.get("seed"), facts.get("model")
         if not isinstance(prompt, str) or not isinstance(model, str) or type(seed) is not int or seed < 0:
             raise DataError(f"{picture} does not say what it was drawn from.", hint="a picture made by generate")
@@ -67,7 +64,8 @@ class Again:
             stage=stage_in(facts),
             checkpoint=_text(facts.get("checkpoint")),
             condition=condition if condition in ("mean", "sample") else None,
-            truncation=truncation if isinstance(truncation, float) else None,
+            # From Python it may be a whole number.
+            truncation=float(truncation) if type(truncation) is int or isinstance(truncation, float) else None,
             upscale=upscale if type(upscale) is int and upscale > 0 else None,
         )
 

@@ -73,7 +73,7 @@ class GenerateRequest:
             "--seed": self.seed is not None,
             "-n": self.num_images > 1,
             "--condition": self.condition,
-            "--truncation": self.truncation,
+            "--truncation": self.truncation is not None,
             "--grid": self.grid,
             "--grid-only": self.grid_only,
             "--resume": self.resume,

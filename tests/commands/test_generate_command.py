@@ -382,6 +382,15 @@ def test_a_picture_is_drawn_again_from_itself_alone(generate: Callable[..., Any]
     assert np.array_equal(np.asarray(Image.open(first)), np.asarray(Image.open(again)))
 
 
+def test_a_noise_that_python_truncated_at_a_whole_number_is_drawn_again(
+    generate: Callable[..., Any], model: Path, tmp_path: Path
+) -> None:
+    [first] = Pipeline.from_pretrained(model, "cpu", truncation=1)("a bird", seed=3).save(tmp_path)
+    again = generate("--again", first).out.strip()
+    assert np.array_equal(pixels(again), pixels(first))
+    assert generate("--again", first, "--truncation", 0).says("it without --truncation")
+
+
 def test_drawing_again_says_what_is_missing(
     generate: Callable[..., Any], model: Path, stackgan: Callable[..., Any], tmp_path: Path
 ) -> None:
