@@ -69,10 +69,12 @@ def _again(written: Mapping[str, Any]) -> str | None:
     seeds = written.get("seeds") if sheet else [written.get("seed")]
     if not prompts or not all(isinstance(each, str) for each in prompts) or not isinstance(seeds, list) or not seeds:
         return None
+    if not all(type(seed) is int for seed in seeds):
+        return None
     if not sheet:
         return _command(prompts, ["--seed", seeds[0]], written)
     each = len(seeds) // len(prompts)
-    if seeds != seeds[:each] * len(prompts) or not all(type(seed) is int for seed in seeds):
+    if seeds != seeds[:each] * len(prompts):
         # Each prompt has seeds of its own, which only a file of prompts can give it.
         return None
     options: list[Any] = ["--seeds", ",".join(map(str, seeds[:each]))]
