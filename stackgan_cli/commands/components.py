@@ -86,7 +86,7 @@ def show_command(name: NameArgument, kind: KindOption = None, json: Json = False
     component = registry.find_any(name, Kind.parse(kind) if kind else None)
     command = component.kind is Kind.COMMAND
     options = [] if command else options_of(component)
-    summary = f"Its options: stackgan {component.name} --help" if command else _summary(component)
+    summary = f"Its options: stackgan {component.full_name} --help" if command else _summary(component)
     if json:
         described = {**_described(component), "summary": summary, "options": [_option_json(each) for each in options]}
         console.print_json(described)
