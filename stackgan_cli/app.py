@@ -24,7 +24,7 @@ HELP = """Turn a sentence into a picture with a two-stage GAN, and train one on 
 
     stackgan generate "a small red bird"
 
-Exit codes: 0 done, 1 failure, 2 usage, 3 data or settings, 4 component, 5 model folder, 130 interrupted by Ctrl-C
+Exit codes: 0 done, 1 failure, 2 usage, 3 data or settings, 4 component, 5 model folder, 130 interrupted by Ctrl-C \
 or SIGTERM, with a word on what is kept and which command goes on.
 Data and models live in $STACKGAN_HOME; wherever a name is taken, a path is too.
 """

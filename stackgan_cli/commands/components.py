@@ -110,9 +110,7 @@ def show_command(name: NameArgument, kind: KindOption = None, json: Json = False
 def check_command(
     names: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[NAME]...", help="Names, or package:name; none for all.", autocompletion=complete_component
-        ),
+        typer.Argument(metavar="NAME", help="Names, or package:name; none for all.", autocompletion=complete_component),
     ] = None,
     kind: KindOption = None,
     option: Annotated[

@@ -34,7 +34,7 @@ stackgan evaluate --data drawn-birds --compare bundled drawn-birds
 stackgan evaluate --data drawn-birds --metric attribute-accuracy --extractor-option width=128"""
 
 
-Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL...", help="Models to compare.", show_default=False)]
+Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Models to compare.", show_default=False)]
 Compare = Annotated[
     bool, typer.Option("--compare", help="Compare the models that are named, on the same captions with the same noise.")
 ]

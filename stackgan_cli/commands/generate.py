@@ -38,7 +38,10 @@ class Condition(StrEnum):
     SAMPLE = "sample"
 
 
-PromptArguments = Annotated[list[str] | None, typer.Argument(metavar="PROMPT...", show_default=False)]
+PromptArguments = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="PROMPT", help="Sentences to draw, each in quotation marks.", show_default=False),
+]
 From = Annotated[
     str | None,
     typer.Option(

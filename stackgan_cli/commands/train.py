@@ -55,7 +55,7 @@ Encoder = Annotated[
     str | None,
     typer.Option(
         "--encoder",
-        help="Text encoder, as the data was prepared with.",
+        help="Text encoder, one that the data was prepared with.",
         autocompletion=complete_encoder_of_data,
         show_default="the model's, else the data's",
     ),
