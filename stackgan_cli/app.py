@@ -170,7 +170,7 @@ def _unexpected(error: Exception) -> StackganError:
             hint=remedy(error),
         )
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return StackganError("The memory is used up.", hint="--set batch_size=8, or another --device")
+        return StackganError("The memory is used up.", hint="another --device; for training, --set batch_size=8 too")
     return StackganError(
         f"Something unexpected happened: {type(error).__name__}: {error}",
         hint="run it again with STACKGAN_DEBUG=1, and report what it shows with the output of: stackgan environment",
