@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 RECORD = "checkpoint.json"
 _PREFIX = "step-"
-_SLOTS = {"step", "exp_avg", "exp_avg_sq"}
-"""What Adam keeps of a weight."""
+_COUNT = "step"
+_SLOTS = {_COUNT, "exp_avg", "exp_avg_sq"}
+"""What Adam keeps of a weight: the steps that it has taken, one number, and two means of the weight's own shape."""
 
 
 class Rollback(Manifest):
@@ -223,10 +224,10 @@ def _slots(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], what
     for key, tensor in tensors.items():
         index, _, slot = key.partition(".")
         like = parameters[int(index)] if index.isdecimal() and int(index) < len(parameters) else None
-        if like is None or slot not in _SLOTS or tensor.shape not in ((), like.shape):
+        if like is None or slot not in _SLOTS or tensor.shape != (() if slot == _COUNT else like.shape):
             raise ModelError(f"{what} does not fit the optimiser: {key} is {tuple(tensor.shape)}.")
         # The fused optimiser walks through memory, so a slot must lie there exactly as its parameter does.
-        placed = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape and tensor.dim() else tensor
+        placed = tensor if slot == _COUNT else torch.empty_like(like).copy_(tensor)
         slots.setdefault(int(index), {})[slot] = placed
     if any(set(slot) != _SLOTS for slot in slots.values()):
         raise ModelError(f"{what} does not fit the optimiser: it remembers other things of its weights.")

@@ -7,12 +7,18 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
 
 from stackgan_cli.errors import ModelError
-from stackgan_cli.training.checkpoints import damage_to, read_record
+from stackgan_cli.recipes.schema import OptimizerSettings
+from stackgan_cli.training.checkpoints import damage_to, load_checkpoint, read_record
+from stackgan_cli.training.optimizing import make_adam
 
 EVERY_STEP = ("--set", "checkpoint_every=1", "--set", "measure_pictures=0")
 
@@ -104,3 +110,20 @@ def test_what_is_whole_and_does_not_fit_is_passed_over_and_never_lost(
     assert alone.code == 5
     assert alone.says("does not fit", "--restart to begin anew beside it")
     assert (ours / "step-000007").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("slot", "shape"), [("exp_avg", ()), ("exp_avg_sq", ()), ("exp_avg", (4, 3)), ("step", (3, 4))]
+)
+def test_what_adam_keeps_of_a_weight_has_its_shape(tmp_path: Path, slot: str, shape: tuple[int, ...]) -> None:
+    # The fused one walks as far through the memory of each as the weight is long.
+    layer = nn.Linear(4, 3, bias=False)
+    task: Any = SimpleNamespace(
+        networks={}, averages={}, optimizers={"adam": make_adam([layer.weight], OptimizerSettings())}
+    )
+    whole = {"0.step": torch.tensor(5.0), "0.exp_avg": torch.ones(3, 4), "0.exp_avg_sq": torch.ones(3, 4)}
+    save_file(whole, tmp_path / "adam.safetensors")
+    load_checkpoint(tmp_path, task)
+    save_file({**whole, f"0.{slot}": torch.zeros(shape)}, tmp_path / "adam.safetensors")
+    with pytest.raises(ModelError, match=f"does not fit the optimiser: 0.{slot} is "):
+        load_checkpoint(tmp_path, task)
