@@ -32,7 +32,7 @@ def synchronised(network: nn.Module, ranks: Ranks, device: torch.device) -> nn.M
     for module in network.modules():
         for name, child in module.named_children():
             if isinstance(child, _BatchNorm):
-                setattr(module, name, _SynchronisedBatchNorm.taking_over(child))
+                setattr(module, name, _SynchronisedBatchNorm.taking_over(child, ranks))
     return network
 
 
@@ -95,27 +95,33 @@ def mean_over_ranks(values: Tensor, ranks: Ranks) -> Tensor:
 class _SynchronisedBatchNorm(_BatchNorm):
     """Batch-norm over the batches of all ranks, which are equally large, in training mode."""
 
+    ranks: Ranks
+
     @classmethod
-    def taking_over(cls, layer: _BatchNorm) -> _SynchronisedBatchNorm:
-        """Become another batch-norm: its weights, its buffers and its settings."""
+    def taking_over(cls, layer: _BatchNorm, ranks: Ranks) -> _SynchronisedBatchNorm:
+        """Become another batch-norm, among ranks: its weights, its buffers and its settings."""
         ours = cls(layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
-        ours.__dict__.update(layer.__dict__)
+        ours.__dict__.update(layer.__dict__, ranks=ranks)
         return ours
 
     def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - the base class names it
         """Take features of any number of dimensions: the layer taken over has refused wrong ones."""
 
     def forward(self, features: Tensor) -> Tensor:
-        """Normalise features (batch, channels, ...), in float32 inside."""
+        """Normalise features (batch, channels, ...), in float32 inside.
+
+        Raises:
+            LostRankError: another rank is gone.
+        """
         if not self.training:
             return super().forward(features)
         across = [axis for axis in range(features.dim()) if axis != 1]
         values = features.float()
-        mean = _mean_of_all(values.mean(across))
+        mean = _mean_of_all(values.mean(across), self.ranks)
         shape = [1, -1] + [1] * (features.dim() - 2)
         centred = values - mean.view(shape)
-        variance = _mean_of_all(centred.square().mean(across))
-        self._follow(mean.detach(), variance.detach(), features.numel() // features.shape[1] * dist.get_world_size())
+        variance = _mean_of_all(centred.square().mean(across), self.ranks)
+        self._follow(mean.detach(), variance.detach(), features.numel() // features.shape[1] * self.ranks.count)
         scaled = centred * torch.rsqrt(variance + self.eps).view(shape)
         if self.affine:
             scaled = scaled * self.weight.view(shape) + self.bias.view(shape)
@@ -136,18 +142,20 @@ class _SumOfAll(torch.autograd.Function):
     """Sum over all ranks; the gradients of all ranks are summed on the way back."""
 
     @staticmethod
-    def forward(_: Any, values: Tensor) -> Tensor:
+    def forward(ctx: Any, values: Tensor, ranks: Ranks) -> Tensor:
+        ctx.ranks = ranks
         summed = values.clone()
-        dist.all_reduce(summed)
+        with ranks.sharing():
+            dist.all_reduce(summed)
         return summed
 
     @staticmethod
-    def backward(_: Any, gradient: Tensor) -> Tensor:
-        summed: Tensor = _SumOfAll.apply(gradient)  # type: ignore[no-untyped-call]
-        return summed
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        summed: Tensor = _SumOfAll.apply(*gradients, ctx.ranks)  # type: ignore[no-untyped-call]
+        return summed, None
 
 
-def _mean_of_all(values: Tensor) -> Tensor:
+def _mean_of_all(values: Tensor, ranks: Ranks) -> Tensor:
     """Average over all ranks, with gradients flowing back to all of them."""
-    summed: Tensor = _SumOfAll.apply(values)  # type: ignore[no-untyped-call]
-    return summed / dist.get_world_size()
+    summed: Tensor = _SumOfAll.apply(values, ranks)  # type: ignore[no-untyped-call]
+    return summed / ranks.count

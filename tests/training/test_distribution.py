@@ -5,6 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import nn
+
+from stackgan_cli.components.component import blaming
+from stackgan_cli.ranks import LostRankError, Ranks
+from stackgan_cli.training.distribution import synchronised
 
 # Each process normalises half a batch; the first one compares with torch's batch-norm over the whole of it.
 BATCH_NORM = """
@@ -78,3 +84,13 @@ def test_two_processes(fork: Callable[..., Any], script: str, tmp_path: Path) ->
     for running in [fork(rank, tmp_path / "store", script=script) for rank in range(2)]:
         ended = running.ended()
         assert ended.out == "same\n", ended.err
+
+
+def test_a_rank_that_is_gone_is_no_fault_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(_: torch.Tensor) -> None:
+        raise RuntimeError("Connection closed by peer")
+
+    monkeypatch.setattr(torch.distributed, "all_reduce", gone)
+    network = synchronised(nn.Sequential(nn.BatchNorm1d(3)), Ranks(0, 2), torch.device("cpu"))
+    with pytest.raises(LostRankError), blaming("The generator 'paper'", "drawing pictures"):
+        network(torch.randn(4, 3))
