@@ -36,6 +36,16 @@ def synchronised(network: nn.Module, ranks: Ranks, device: torch.device) -> nn.M
     return network
 
 
+def keep_statistics(network: nn.Module) -> None:
+    """Let batch-norms of a frozen network keep their running statistics, also while they normalise by each batch's own.
+
+    A model draws by the running ones, and a run that goes on has those again that it began with.
+    """
+    for layer in network.modules():
+        if isinstance(layer, _BatchNorm):
+            layer.momentum = 0.0
+
+
 def refuse_batch_of_one(networks: Mapping[str, nn.Module | None], batch_size: int) -> None:
     """Refuse to train on single pictures what normalises each number over the batch.
 

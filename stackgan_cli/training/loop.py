@@ -43,6 +43,7 @@ from stackgan_cli.training.distribution import (
     average_gradients,
     averaging_gradients,
     backward,
+    keep_statistics,
     refuse_batch_of_one,
     synchronised,
 )
@@ -106,6 +107,7 @@ class StageTask:
         if parts.stage1 is not None:
             self.stage1 = self._placed(parts.stage1).requires_grad_(False)
             self.stage1.train(settings.stage1_batch_norm == "batch")
+            keep_statistics(self.stage1)
         trained = {name.replace("_", " "): network for name, network in self._by_file().items()}
         networks = {"generator": self.generator, "Stage-I generator": self.stage1, **trained}
         refuse_batch_of_one(networks, settings.batch_size)

@@ -12,6 +12,7 @@ from stackgan_cli.discriminators.residual import ResidualDiscriminator
 from stackgan_cli.errors import SettingsError, UsageError
 from stackgan_cli.generators.modulated_stage1 import ModulatedStage1
 from stackgan_cli.generators.port_stage1 import PortStage1
+from stackgan_cli.generators.port_stage2 import PortStage2
 from stackgan_cli.machine import choose_machine
 from stackgan_cli.recipes.loading import load_recipe, stage_settings
 from stackgan_cli.training.loop import StageTask
@@ -44,6 +45,17 @@ def task(*options: str, generator: torch.nn.Module | None = None, text_width: in
         for choice in settings.objectives
     }
     parts = StageParts(Part(network), {"residual": Judge(critic)}, goals)
+    return StageTask(settings, parts, choose_machine("cpu", "float32"), Length(100, 10))
+
+
+def refining(*options: str) -> StageTask:
+    """Stage-II over a Stage-I with batch-norms."""
+    torch.manual_seed(2)
+    sizes = {"text_width": WIDTH, "channels": 4, "condition_width": 6}
+    networks = [PortStage1(resolution=8, **sizes), PortStage2(input_resolution=8, resolution=16, **sizes)]
+    settings = stage_settings(load_recipe("quick"), 2, {}, (*SLIM, "objectives=[]", *options))
+    critic = ResidualDiscriminator(text_width=WIDTH, resolution=16, channels=4, max_channels=8)
+    parts = StageParts(Part(networks[1]), {"residual": Judge(critic)}, stage1=Part(networks[0]))
     return StageTask(settings, parts, choose_machine("cpu", "float32"), Length(100, 10))
 
 
@@ -144,3 +156,14 @@ def test_single_pictures_are_refused_where_a_network_normalises_over_the_batch()
         task("batch_size=1", generator=network)
     task("batch_size=2", generator=network)
     task("batch_size=1")
+
+
+def test_a_frozen_stage_one_normalises_by_the_batch_and_keeps_what_a_model_draws_by() -> None:
+    whole, running = refining("stage1_batch_norm=batch"), refining("stage1_batch_norm=running")
+    norm = whole.stage1.project[1]
+    before = norm.running_mean.clone(), norm.running_var.clone()
+    sketch, other = (stage.generate(stage.generator, batch().text, "train", 0)[0] for stage in (whole, running))
+    assert not torch.allclose(sketch, other, atol=1e-3)
+    whole.step(0, batch())
+    assert torch.equal(norm.running_mean, before[0])
+    assert torch.equal(norm.running_var, before[1])
