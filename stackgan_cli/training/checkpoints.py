@@ -82,7 +82,7 @@ def save_checkpoint(folder: Path, task: StageTask, record: CheckpointRecord) -> 
     """
     target = checkpoint_path(folder, record.step)
     state = _state(task)
-    _refuse_broken(state, record.step)
+    _refuse_broken_numbers(state, record.step)
     with atomic_folder(target) as temporary:
         hashes = {}
         for name, tensors in state.items():
@@ -93,6 +93,15 @@ def save_checkpoint(folder: Path, task: StageTask, record: CheckpointRecord) -> 
         value["seal"] = _seal(value)
         (temporary / RECORD).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
     return target
+
+
+def refuse_broken(task: StageTask, step: int) -> None:
+    """Refuse a state that :func:`save_checkpoint` would refuse, and write nothing.
+
+    Raises:
+        DivergedError: a weight is no finite number after ``step`` steps.
+    """
+    _refuse_broken_numbers(_state(task), step)
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
@@ -193,7 +202,7 @@ def load_checkpoint(path: Path, task: StageTask) -> None:
         optimizer.load_state_dict({"state": slots[name], "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def _refuse_broken(state: Mapping[str, Mapping[str, Tensor]], step: int) -> None:
+def _refuse_broken_numbers(state: Mapping[str, Mapping[str, Tensor]], step: int) -> None:
     for name, tensors in state.items():
         for tensor in tensors.values():
             if tensor.is_floating_point() and not torch.isfinite(tensor).all():

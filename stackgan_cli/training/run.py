@@ -19,6 +19,7 @@ from stackgan_cli.progress import SILENT
 from stackgan_cli.ranks import ALONE
 from stackgan_cli.recipes.writing import to_toml
 from stackgan_cli.training.assembly import Fitting, StageAssembly, assemble, build_batches, keep_objectives
+from stackgan_cli.training.checkpoints import refuse_broken
 from stackgan_cli.training.distribution import mean_over_ranks
 from stackgan_cli.training.loop import StageTask, train
 from stackgan_cli.training.optimizing import Length
@@ -291,6 +292,9 @@ class TrainingRun:
         if self.options.ranks.main:
             self._trail.save(self.task, self.step, self.settings.keep_checkpoints, distance, numbers)
             self._publisher.publish(self.task, self.step)
+        else:
+            # All ranks have the same weights, and must find alike whether to go on or back with them.
+            refuse_broken(self.task, self.step)
 
     def sample(self) -> Path:
         """Draw the fixed captions and write the sheet ``samples/step-NNNNNN.png``."""

@@ -157,6 +157,31 @@ def test_the_death_of_one_rank_ends_the_run_and_any_number_goes_on(
     assert [line["step"] for line in losses(home, "birds", 1)] == [1, 2, 3, 4, 5, 6]
 
 
+BREAKS_IN_STEP_4 = """
+import torch
+from stackgan_cli import app
+from stackgan_cli.training import loop
+real, broken = loop.StageTask.step, []
+def step(task, number, batch):
+    losses = real(task, number, batch)
+    if number == 3 and not broken:
+        broken.append(number)
+        with torch.no_grad():
+            next(task.generator.parameters()).fill_(torch.inf)
+    return losses
+loop.StageTask.step = step
+app.main()
+"""
+
+
+def test_weights_that_are_no_numbers_send_all_ranks_back(fork_ranks: Callable[..., Any], home: Path) -> None:
+    # The losses of that step are whole, so that it is noticed where a checkpoint is written.
+    done = fork_ranks(*arguments(1, "birds", 6), "--on-nan", "rollback", script=BREAKS_IN_STEP_4)
+    assert done.code == 0, done.err
+    assert "Back to step 2, with 0.5 times the learning rate" in " ".join(done.err.split())
+    assert [line["step"] for line in losses(home, "birds", 1)] == [1, 2, 3, 4, 5, 6]
+
+
 def test_sigterm_stops_all_ranks_at_one_step_and_saves(home: Path) -> None:
     process = started(arguments(1, "birds", 100_000, "quick", "--set", "checkpoint_every=100000"))
     log = home / "models" / "birds" / "training" / "stage1" / "log.jsonl"
