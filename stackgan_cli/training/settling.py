@@ -50,6 +50,9 @@ _OF_BOTH_STAGES = (
 class SettledRun:
     """Everything that a run is made with."""
 
+    data: PreparedData
+    folder: Path
+    """Of the model."""
     settings: StageSettings
     given: GivenOptions
     """What was asked for, now, before, and of the model's Stage-I."""
@@ -116,7 +119,7 @@ def settle(request: TrainRequest, data: PreparedData, folder: Path, progress: Pr
         precision=precision if request.precision == "auto" else request.precision,
         start=start or (before.start if before else None),
     )
-    return SettledRun(with_full_names(settings, request.stage), asked, notes)
+    return SettledRun(data, folder, with_full_names(settings, request.stage), asked, notes)
 
 
 def _recipe(request: TrainRequest, data: PreparedData, folder: Path, model: ModelFolder | None) -> tuple[str, Recipe]:

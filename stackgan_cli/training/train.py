@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from stackgan_cli.ranks import Ranks
     from stackgan_cli.training.given import GivenOptions
     from stackgan_cli.training.run import TrainingRun
+    from stackgan_cli.training.settling import SettledRun
 
 
 _STEPS = 3
@@ -116,7 +117,9 @@ def train(
 def _trained(
     request: TrainRequest, ranks: Ranks, progress: Progress, stopping: Callable[[], bool], held: ExitStack
 ) -> TrainResult:
-    run = ranks.in_turn(lambda: _run(request, ranks, progress, held))
+    # All settle on the same before the main one sets anything aside.
+    settled = ranks.in_turn(lambda: _settled(request, ranks, progress, held))
+    run = ranks.in_turn(lambda: _run(request, settled, ranks, progress))
     reads_captions, found = run.reads_captions, None
     if not reads_captions:
         progress.warn(run.data.no_sentences)
@@ -145,10 +148,9 @@ def _sentence(captions: Sequence[str]) -> str:
     return chosen if len(chosen) <= _LONGEST_SENTENCE else chosen[:_LONGEST_SENTENCE].rpartition(" ")[0] or "a picture"
 
 
-def _run(request: TrainRequest, ranks: Ranks, progress: Progress, held: ExitStack) -> TrainingRun:
+def _settled(request: TrainRequest, ranks: Ranks, progress: Progress, held: ExitStack) -> SettledRun:
+    """Settle what the run is made with; from here on no other process trains this model."""
     from stackgan_cli.dataset.prepared import PreparedData
-    from stackgan_cli.machine import choose_machine
-    from stackgan_cli.training.run import RunOptions, TrainingRun
     from stackgan_cli.training.settling import settle
 
     data = PreparedData(existing_data(request.data))
@@ -156,8 +158,14 @@ def _run(request: TrainRequest, ranks: Ranks, progress: Progress, held: ExitStac
     refuse_folder_of_package(folder)
     if ranks.main and not request.dry_run:
         held.enter_context(only_one(folder, "training"))
-    settled = settle(request, data, folder, progress)
-    given = settled.given
+    return settle(request, data, folder, progress)
+
+
+def _run(request: TrainRequest, settled: SettledRun, ranks: Ranks, progress: Progress) -> TrainingRun:
+    from stackgan_cli.machine import choose_machine
+    from stackgan_cli.training.run import RunOptions, TrainingRun
+
+    data, folder, given = settled.data, settled.folder, settled.given
     for note in settled.notes:
         progress.say(note)
     machine = choose_machine(request.device, given.precision, ranks.local_rank if ranks.count > 1 else None)

@@ -124,6 +124,24 @@ def test_a_batch_that_the_ranks_cannot_divide_is_refused_once(fork_ranks: Callab
     assert not (home / "models").exists()
 
 
+def test_beginning_anew_all_ranks_take_the_recipe_that_the_stage_had(
+    stackgan: Callable[..., Any], fork_ranks: Callable[..., Any], model: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "small.toml"
+    recipe.write_text(
+        'extends = "quick"\nsummary = "small"\n[stage2]\nresolution = 64\nbatch_size = 4\nobjectives = []\n'
+        'discriminator = { name = "residual", options = { channels = 4, max_channels = 8 } }\n'
+        "generator = { options = { channels = 4, max_channels = 8 } }\n"
+    )
+    again = ("train-stage2", "--data", "birds", "--restart", "--steps", 1, "--precision", "float32")
+    assert stackgan(*again, "--recipe", recipe).code == 0
+    # The main one sets it aside first, and Stage-I had another recipe.
+    both = fork_ranks(*again)
+    assert both.code == 0, both.err
+    assert f"({recipe})" in "".join(both.err.split())
+    assert (model / "stage2-old-2").is_dir()
+
+
 DIES_IN_STEP_4 = """
 import os, signal
 from stackgan_cli import app
