@@ -77,16 +77,10 @@ def settle(request: TrainRequest, data: PreparedData, folder: Path, progress: Pr
         UsageError: two options contradict each other.
         SettingsError: there is no such recipe, or a setting cannot be.
     """
-    if request.changes.get("steps") is not None and request.changes.get("epochs") is not None:
-        raise UsageError("--steps and --epochs both say how long to train.", hint="one of the two")
+    later = _asked_now(request)
     run = folder / "training" / f"stage{request.stage}"
     before = None if request.restart or not (run / SETTINGS).is_file() else given_before(run)
-    later = {key: value for key, value in request.changes.items() if value is not None}
-    later |= dict(map(parse_option, request.settings))
-    stream, start = later.get("stream"), request.start
-    if isinstance(stream, str) and not is_remote(stream):
-        # Where it is kept, it must mean the same from everywhere.
-        later["stream"] = str(given_path(stream))
+    start = request.start
     if start is not None and is_path(start):
         start = str(given_path(start))
     model = None
@@ -120,6 +114,19 @@ def settle(request: TrainRequest, data: PreparedData, folder: Path, progress: Pr
         start=start or (before.start if before else None),
     )
     return SettledRun(data, folder, with_full_names(settings, request.stage), asked, notes)
+
+
+def _asked_now(request: TrainRequest) -> dict[str, Any]:
+    """Settings asked for now, by dotted key."""
+    if request.changes.get("steps") is not None and request.changes.get("epochs") is not None:
+        raise UsageError("--steps and --epochs both say how long to train.", hint="one of the two")
+    asked = {key: value for key, value in request.changes.items() if value is not None}
+    asked |= dict(map(parse_option, request.settings))
+    stream = asked.get("stream")
+    if isinstance(stream, str) and not is_remote(stream):
+        # Where it is kept, it must mean the same from everywhere.
+        asked["stream"] = str(given_path(stream))
+    return asked
 
 
 def _recipe(request: TrainRequest, data: PreparedData, folder: Path, model: ModelFolder | None) -> tuple[str, Recipe]:
