@@ -21,7 +21,7 @@ from stackgan_cli.models.check import refuse_other_width
 from stackgan_cli.models.finding import find_model
 from stackgan_cli.models.folder import STAGES, copy_model
 from stackgan_cli.models.vocabulary import read_vocabulary, unknown_words
-from stackgan_cli.pictures.pixels import OutputType, as_output, to_bytes
+from stackgan_cli.pictures.pixels import OutputType, as_output, check_output_type, to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -292,8 +292,8 @@ class Pipeline:
             output_type: ``pil``, ``pt`` or ``np``; see :class:`PipelineOutput`.
 
         Raises:
-            UsageError: no prompt, one that is empty or cannot be read, a number or a seed out of range, or both a seed
-                and a generator.
+            UsageError: no prompt, one that is empty or cannot be read, a number or a seed out of range, both a seed and
+                a generator, or no such output type.
             ModelError: the stage is not trained.
             ComponentError: a component of the model fails, or returns what no such component may.
 
@@ -309,6 +309,7 @@ class Pipeline:
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         if not prompts or num_images_per_prompt < 1:
             raise UsageError("No picture was asked for.", hint="one prompt or more, and one picture or more of each")
+        check_output_type(output_type)
         seeds = seeds_of(len(prompts), num_images_per_prompt, generator, seed)
         texts = [text for text in prompts for _ in range(num_images_per_prompt)]
         requests = [Request(text, number) for text, number in zip(texts, seeds, strict=True)]

@@ -46,7 +46,7 @@ def test_sketches_lie_beside_their_pictures(pipe: Pipeline) -> None:
     assert same(sketch.images[0], sketch.stage1_images[0])
 
 
-def test_arrays_and_tensors_are_the_pictures_from_0_to_1(pipe: Pipeline) -> None:
+def test_arrays_and_tensors_are_the_pictures_from_0_to_1(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = pipe("a red bird", num_images_per_prompt=2, seed=3).images
     arrays = pipe("a red bird", num_images_per_prompt=2, seed=3, output_type="np").images
     tensors = pipe("a red bird", num_images_per_prompt=2, seed=3, output_type="pt").images
@@ -54,6 +54,7 @@ def test_arrays_and_tensors_are_the_pictures_from_0_to_1(pipe: Pipeline) -> None
     assert same((arrays * 255).round().astype(np.uint8), np.stack([np.asarray(each) for each in pictures]))
     assert tensors.dtype == torch.float32
     assert same(tensors.permute(0, 2, 3, 1), arrays)
+    monkeypatch.setattr(Pipeline, "draw_all", None)
     with pytest.raises(UsageError, match="output type 'latent'"):
         pipe("a red bird", output_type="latent")  # type: ignore[arg-type]
 

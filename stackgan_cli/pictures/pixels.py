@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from PIL import Image
@@ -30,19 +30,24 @@ def to_pictures(images: Tensor) -> list[Image.Image]:
     return [Image.fromarray(array) for array in pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()]
 
 
+def check_output_type(output_type: str) -> None:
+    """Refuse what pictures cannot be given as.
+
+    Raises:
+        UsageError: there is no such type.
+    """
+    if output_type not in get_args(OutputType):
+        raise UsageError(f"There is no output type {output_type!r}.", hint='output_type="pil", "pt" or "np"')
+
+
 def as_output(pictures: Sequence[Image.Image], output_type: OutputType) -> Any:
     """Give pictures of one size as a list (``pil``), a tensor (``pt``) or an array (``np``).
 
     Returns:
         The list; float32 (pictures, 3, side, side) in [0, 1]; or float32 (pictures, side, side, 3) in [0, 1].
-
-    Raises:
-        UsageError: there is no such type.
     """
     if output_type == "pil":
         return list(pictures)
-    if output_type not in ("pt", "np"):
-        raise UsageError(f"There is no output type {output_type!r}.", hint='output_type="pil", "pt" or "np"')
     array = np.stack([np.asarray(picture) for picture in pictures]).astype(np.float32) / np.float32(255)
     if output_type == "np":
         return array
