@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,7 @@ class Drawn:
             "fingerprint": self.fingerprint,
             "stage": self.stage,
             "size": self.picture.width,
-            "stackgan": version("stackgan-cli"),
+            "stackgan": _version(),
             **self.chosen,
         }
 
@@ -98,6 +99,12 @@ class PipelineOutput:
             save_new_picture(each.picture, place, picture_stem(each.prompt, each.seed), each.facts)
             for each in self.drawn
         ]
+
+
+@cache
+def _version() -> str:
+    """Of this package; every picture says it, and to look it up takes as long as to draw a small one."""
+    return version("stackgan-cli")
 
 
 def seed_by_lot() -> int:
