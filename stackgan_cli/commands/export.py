@@ -50,16 +50,17 @@ def export(
     from stackgan_cli.models.finding import find_model
 
     found = find_model(model, ConsoleProgress())
-    last = stage or found.stages[-1]
+    last = stage or max(found.stages, default=1)
     found.stage_folder(last)
     say(f"Exporting {found.name}, Stage-{'I' * last}; this takes a minute ...")
 
+    from stackgan_cli.machine import choose_machine
     from stackgan_cli.pipeline import Pipeline
     from stackgan_cli.sharing.exporting import DESCRIPTION, FORMATS
     from stackgan_cli.sharing.exporting import export as exporting
 
     folder = output or Path(found.folder.name)
-    pipeline = Pipeline.from_pretrained(found.folder, device="cpu", precision="float32")
+    pipeline = Pipeline(found, choose_machine("cpu", "float32"))
     done = exporting(pipeline, folder, form=format, stage=last, prompts=tuple(prompt or ()))
     if json:
         print_json({"folder": str(done.folder), "file": FORMATS[format], "largest_difference": done.difference})

@@ -117,9 +117,10 @@ def test_what_does_not_fit_is_told_by_file_and_field(
 
 def test_no_stage_at_all_says_which_command_trains_one(model: Path, stackgan: Callable[..., Any]) -> None:
     changed(model / "stackgan.json", "stages", value={})
-    done = stackgan("generate", "a red bird", "--model", "birds")
-    assert done.code == 5
-    assert done.says("has no Stage-I yet", "stackgan train-stage1 --data birds")
+    for command in (("generate", "a red bird"), ("export",)):
+        done = stackgan(*command, "--model", "birds")
+        assert done.code == 5
+        assert done.says("has no Stage-I yet", "stackgan train-stage1 --data birds")
 
 
 def test_an_encoder_of_another_width_is_told_before_a_generator_is_built(

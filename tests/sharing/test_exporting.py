@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,16 @@ def test_the_command_tells_what_it_wrote_and_overwrites_nothing(
     assert again.says("already")
     assert stackgan("export", "--model", "birds", "--format", "caffe").code == 2
     assert stackgan("export", "--model", "birds", "--prompt", " ", "--output", "other").code == 2
+
+
+def test_a_model_of_the_hub_is_called_what_it_was_asked_for_by(
+    model: Path, home: Path, stackgan: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(model, home / "downloads" / "hugging-face" / "someone" / "birds")
+    monkeypatch.setattr(exporting, "_write", lambda *_: 0.0)
+    done = stackgan("export", "--model", "hf:someone/birds", "--format", "torch", "--output", tmp_path / "graph")
+    assert done.code == 0, done.err
+    assert described(tmp_path / "graph")["model"] == "hf:someone/birds"
 
 
 def test_what_comes_to_be_there_meanwhile_is_left_alone(
