@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 import unicodedata
 import warnings
 from collections.abc import Mapping
@@ -210,12 +211,16 @@ def check_target(output: Path, count: int) -> None:
     Raises:
         UsageError: it is one file for several pictures, exists already, or is of no known format.
     """
-    if output.suffix == "" or output.is_dir():
+    if output.is_dir():
+        return
+    if output.suffix == "":
+        if output.exists():
+            raise _taken(output)
         return
     if output.suffix.lower() not in _BY_SUFFIX:
         raise UsageError(
             f"Pictures are written as {', '.join(FORMATS)}, and {output.name} is none.",
-            hint=f"--output {output.stem}.png",
+            hint=f"--output {shlex.quote(str(output.with_suffix('.png')))}",
         )
     check_format(_BY_SUFFIX[output.suffix.lower()])
     if count > 1:

@@ -111,10 +111,14 @@ def test_output_may_be_one_new_picture_or_any_folder(tmp_path: Path) -> None:
     check_target(Path(), 100)
     (tmp_path / "run.2026").mkdir()
     check_target(tmp_path / "run.2026", 100)
-    (tmp_path / "there.png").touch()
-    for target, count in ((tmp_path / "one.png", 2), (tmp_path / "one.bmp", 1), (tmp_path / "there.png", 1)):
-        with pytest.raises(UsageError):
-            check_target(target, count)
+    for name in ("there.png", "there"):
+        (tmp_path / name).touch()
+    wrong = {"one.png": 2, "one.bmp": 1, "there.png": 1, "there": 2}
+    for name, count in wrong.items():
+        with pytest.raises(UsageError) as refused:
+            check_target(tmp_path / name, count)
+        if name == "one.bmp":
+            assert refused.value.hint == f"--output {tmp_path / 'one.png'}"
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
