@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
     from stackgan_cli.errors import StackganError
 
-_BY_SIZE = frozenset((torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn))
-_BY_SIZE_IN_ONE = frozenset((torch.full, torch.empty_strided))
+_BY_SIZE = frozenset((torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full, torch.empty_strided))
 
 
 class Room(TorchFunctionMode):
@@ -41,7 +40,7 @@ class Room(TorchFunctionMode):
             StackganError: the one that was given.
         """
         kwargs = kwargs or {}
-        if func in _BY_SIZE or func in _BY_SIZE_IN_ONE:
+        if func in _BY_SIZE:
             dtype = kwargs.get("dtype") or torch.get_default_dtype()
             self._room -= _count(args, kwargs) * dtype.itemsize
             if self._room < 0:

@@ -7,7 +7,7 @@ import re
 import stat
 import sys
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
@@ -273,8 +273,7 @@ def _number(item: Mapping[str, Any], name: str) -> int | None:
     value = item.get(name)
     if value is None or (isinstance(value, str) and is_nothing(value)):
         return None
-    with suppress(ValueError):
-        found = _NUMBER.fullmatch(str(value).strip())
-        if found is not None and not isinstance(value, bool):
-            return int(found[1])
-    raise BadRow(f"its {name} is not a whole number: {str(value)[:40]!r}")
+    found = _NUMBER.fullmatch(str(value).strip())
+    if found is None:
+        raise BadRow(f"its {name} is not a whole number: {str(value)[:40]!r}")
+    return int(found[1])

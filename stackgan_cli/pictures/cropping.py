@@ -103,16 +103,6 @@ def _resized(picture: Image.Image, size: tuple[int, int], area: tuple[int, int, 
     return picture.resize(size, Image.Resampling.BICUBIC, box=area, reducing_gap=3.0)
 
 
-def read_picture(
-    image: PictureSource, rule: CropRule, box: Box | None, sizes: Sequence[int], background: str = WHITE
-) -> list[NDArray[np.uint8]]:
-    """Load, crop and resize in one go, decoding a large JPEG only as finely as the crop needs.
-
-    Arguments, result and errors are those of `load_picture` and `crop_and_resize`.
-    """
-    return crop_and_resize(load_for(image, rule, sizes, background), rule, box, sizes, background)
-
-
 def load_for(image: PictureSource, rule: CropRule, sizes: Sequence[int], background: str) -> Image.Image:
     """Load a picture only as finely as a crop rule and the largest of ``sizes`` need; see `load_picture`."""
     return load_picture(image, at_least=None if rule == "bbox" else max(sizes), background=background)

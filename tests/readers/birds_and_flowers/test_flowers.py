@@ -11,7 +11,8 @@ from sources import found, picture, put, put_names
 
 from stackgan_cli.components.protocols import Example, Skipped
 from stackgan_cli.errors import DataError
-from stackgan_cli.pictures.cropping import read_picture
+from stackgan_cli.pictures.cropping import crop_and_resize
+from stackgan_cli.pictures.decoding import load_picture
 from stackgan_cli.readers.birds_and_flowers.flowers import FlowersReader
 
 
@@ -157,6 +158,6 @@ def test_the_real_data() -> None:
     assert {len(item.captions) for item in examples} == {10}
     assert len({item.class_name for item in examples}) == 102
     assert not skipped
-    small, large = read_picture(examples[0].image, "squash", None, [76, 304])
+    small, large = crop_and_resize(load_picture(examples[0].image), "squash", None, [76, 304])
     assert small.shape == (76, 76, 3)
     assert large.shape == (304, 304, 3)

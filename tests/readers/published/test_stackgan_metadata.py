@@ -16,7 +16,8 @@ from sources import named, picture, put, put_names
 
 from stackgan_cli.components.protocols import Example
 from stackgan_cli.errors import DataError
-from stackgan_cli.pictures.cropping import read_picture
+from stackgan_cli.pictures.cropping import crop_and_resize
+from stackgan_cli.pictures.decoding import load_picture
 from stackgan_cli.readers.birds_and_flowers.cub import CubReader
 from stackgan_cli.readers.published.stackgan_metadata import StackganMetadataReader
 
@@ -70,7 +71,7 @@ def read(root: Path, **options: str) -> tuple[dict[str, Example], dict[str, str]
 
 
 def pixels(example: Example) -> np.ndarray[Any, Any]:
-    return np.asarray(read_picture(example.image, "squash", None, [8])[0])
+    return np.asarray(crop_and_resize(load_picture(example.image), "squash", None, [8])[0])
 
 
 def test_birds_beside_cub(tmp_path: Path) -> None:
