@@ -173,10 +173,11 @@ class ModelFolder:
         """
         if stage not in self.stages:
             name = "" if self.name == self.manifest.data.name else f" --name {self.shell_name}"
-            raise ModelError(
-                f"The model {self.name!r} has no Stage-{'I' * stage} yet.",
-                hint=f"stackgan train-stage{stage} --data {shlex.quote(self.manifest.data.name)}{name}",
-            )
+            hint = f"stackgan train-stage{stage} --data {shlex.quote(self.manifest.data.name)}{name}"
+            if self.resource is not None or self._called is not None:
+                # Nothing is trained in what a package or the Hub brings.
+                hint = "another model"
+            raise ModelError(f"The model {self.name!r} has no Stage-{'I' * stage} yet.", hint=hint)
         return self.folder / f"stage{stage}"
 
     @property

@@ -48,6 +48,9 @@ def test_a_stage_that_is_not_trained_names_the_command(model: Path) -> None:
     with pytest.raises(ModelError) as error:
         ModelFolder(model).stage2()
     assert "train-stage2" in str(error.value.hint)
+    with pytest.raises(ModelError) as error:
+        ModelFolder(model, called="hf:someone/birds").stage2()
+    assert error.value.hint == "another model"
 
 
 @pytest.mark.parametrize(
