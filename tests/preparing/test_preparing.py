@@ -65,6 +65,12 @@ def test_the_same_source_twice_says_so_and_changes_nothing(
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
+def test_pictures_that_are_drawn_have_no_contents_to_compare(stackgan: Callable[..., Any], home: Path) -> None:
+    done = stackgan("prepare", "--data", "birds", "--verify")
+    assert done.code == 0, done.err
+    assert done.says("These pictures are drawn, not read, so there are no bytes to compare.")
+
+
 def test_other_settings_or_another_source_need_force(
     prepare: Callable[..., Any], captioned_folder: Callable[..., Path], empty_home: Path
 ) -> None:
