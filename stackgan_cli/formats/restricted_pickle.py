@@ -123,6 +123,9 @@ def as_keys(keys: Any) -> Any:
             raise pickle.UnpicklingError(f"{type(key).__name__} as a key or within a set")
         if len(parts) + sum(map(_bytes_of, parts[:_LONGEST_KEY])) > _LONGEST_KEY:
             raise pickle.UnpicklingError("a key of many thousand letters")
+        # Of longer numbers any amount can have one hash, so that each is compared with all before it.
+        if any(isinstance(each, int) and abs(each) >> 64 for each in parts):
+            raise pickle.UnpicklingError("a key with a number of more than 64 bits")
     return keys
 
 

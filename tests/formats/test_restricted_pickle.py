@@ -194,6 +194,15 @@ def test_what_takes_for_ever_to_look_up_is_refused(tmp_path: Path, hostile: byte
         load_pickle(written(tmp_path / "x.pickle", b"\x80\x04" + hostile))
 
 
+def test_numbers_that_all_have_one_hash_are_no_keys(tmp_path: Path) -> None:
+    hostile = [number * (2**61 - 1) for number in range(20)]
+    for refused in (dict.fromkeys(hostile), set(hostile), {(number, "a"): 1 for number in hostile}):
+        with pytest.raises(DataError, match="a key with a number of more than 64 bits"):
+            load_pickle(written(tmp_path / "x.pickle", pickle.dumps(refused, 4)))
+    plain = dict.fromkeys((2**64 - 1, 1 - 2**64, -(2**63)))
+    assert load_pickle(written(tmp_path / "x.pickle", pickle.dumps(plain, 4))) == plain
+
+
 def test_sets_within_sets_are_refused_and_plain_keys_are_read(tmp_path: Path) -> None:
     for refused in ({frozenset({1})}, {frozenset({1}): 2}, frozenset({((1, 2), 3)})):
         for protocol in range(6):
