@@ -17,7 +17,7 @@ def draw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("flowers")
     sentences = ("a flower with purple petals", "a flower with yellow petals")
     command = [sys.executable, "-m", "stackgan_cli", "generate", *sentences, "--model", "flowers"]
-    subprocess.run([*command, "-n", "8", "--seed", "1", "--output", folder], check=True, timeout=120)
+    subprocess.run([*command, "-n", "8", "--seed", "1", "--output", folder], check=True, timeout=600)
     return folder
 
 

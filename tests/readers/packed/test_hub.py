@@ -482,7 +482,7 @@ def from_hub(tmp_path: Path, *names: str, **environment: str) -> list[str]:
         text=True,
         env=kept | cache | environment,
         cwd=tmp_path,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert done.stderr == ""
