@@ -11,6 +11,7 @@ import shlex
 import unicodedata
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image, PngImagePlugin, features
@@ -189,11 +190,14 @@ def read_facts(path: Path) -> dict[str, Any]:
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_READ) as picture:
             text = picture.info.get(_KEY) or picture.getexif().get(_DESCRIPTION)
-        facts = parse_json(text) if isinstance(text, str) else None
     except Exception as error:  # a damaged picture can raise nearly anything
         raise DataError(
             f"{path} cannot be read as a picture: {error}.", hint="Name a picture made by generate."
         ) from error
+    facts = None
+    # A camera's words, or another program's, may stand in the same place.
+    with suppress(ValueError):
+        facts = parse_json(text) if isinstance(text, str) else None
     if not isinstance(facts, dict):
         raise DataError(f"{path} does not say how it was made.", hint="Pictures made with --no-metadata do not.")
     return facts

@@ -70,6 +70,11 @@ def test_pictures_without_facts_are_said_to_have_none(tmp_path: Path) -> None:
     save_picture(PICTURE, tmp_path / "plain.png", None)
     with pytest.raises(DataError, match="does not say"):
         read_facts(tmp_path / "plain.png")
+    exif = Image.Exif()
+    exif[0x010E] = "OLYMPUS DIGITAL CAMERA"
+    PICTURE.save(tmp_path / "photo.jpg", exif=exif)
+    with pytest.raises(DataError, match="does not say"):
+        read_facts(tmp_path / "photo.jpg")
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "empty.png").touch()
     for name in ("text.png", "empty.png", "absent.png"):
