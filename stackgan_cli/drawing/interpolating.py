@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -105,13 +106,13 @@ def animation(pictures: Sequence[Image.Image], form: str, facts: dict[str, Any] 
     Args:
         pictures: frames of one size.
         form: ``gif`` or ``webp``.
-        facts: kept in a WebP's EXIF data, or as a GIF's comment; None keeps none.
+        facts: kept in a WebP's EXIF data, or as JSON in a GIF's comment; None keeps none.
     """
     content = io.BytesIO()
     timing: dict[str, Any] = {"save_all": True, "append_images": pictures[1:], "duration": _MILLISECONDS, "loop": 0}
     if form == "webp":
         pictures[0].save(content, "WEBP", quality=90, exif=b"" if facts is None else exif_of(facts), **timing)
     else:
-        comment = b"" if facts is None else facts.get("prompt", "").encode()[:255]
+        comment = b"" if facts is None else json.dumps(facts).encode()
         pictures[0].save(content, "GIF", comment=comment, **timing)
     return content.getvalue()

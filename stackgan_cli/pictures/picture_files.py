@@ -182,7 +182,7 @@ def _taken(path: Path) -> UsageError:
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """Read what :func:`save_picture` wrote with a picture.
+    """Read what :func:`save_picture` wrote with a picture, or what the comment of an animated GIF holds.
 
     Raises:
         DataError: the file is no picture, or was not made by this program.
@@ -190,6 +190,8 @@ def read_facts(path: Path) -> dict[str, Any]:
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_READ) as picture:
             text = picture.info.get(_KEY) or picture.getexif().get(_DESCRIPTION)
+            if picture.format == "GIF":
+                text = picture.info.get("comment")
     except Exception as error:  # a damaged picture can raise nearly anything
         raise DataError(
             f"{path} cannot be read as a picture: {error}.", hint="Name a picture made by generate."
@@ -197,7 +199,7 @@ def read_facts(path: Path) -> dict[str, Any]:
     facts = None
     # A camera's words, or another program's, may stand in the same place.
     with suppress(ValueError):
-        facts = parse_json(text) if isinstance(text, str) else None
+        facts = parse_json(text) if isinstance(text, str | bytes) else None
     if not isinstance(facts, dict):
         raise DataError(f"{path} does not say how it was made.", hint="Pictures made with --no-metadata do not.")
     return facts

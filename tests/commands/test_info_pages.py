@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from stackgan_cli.drawing.interpolating import animation
+
 MODEL = {
     "name", "folder", "package", "version", "bytes", "resolution", "stages", "text_encoder", "words", "data", "saved",
     "samples", "checkpoints",
@@ -90,6 +92,31 @@ def test_the_page_of_a_way_draws_it_again(
     again = stackgan(*shlex.split(command)[1:], "-o", tmp_path / "again.png").out.strip()
     assert np.array_equal(np.asarray(Image.open(path)), np.asarray(Image.open(again)))
     assert stackgan("generate", "--again", path).says("is on a way, or shows one", "stackgan info")
+
+
+@pytest.mark.parametrize("form", ["gif", "webp"])
+def test_an_animation_says_how_it_is_drawn_again(
+    stackgan: Callable[..., Any], empty_home: Path, tmp_path: Path, form: str
+) -> None:
+    sentence = "ein Vögel " * 40
+    facts = {"prompt": sentence, "way": [[sentence, 1], [sentence, 2]], "frames": 2, "model": "birds", "stage": 2}
+    path = tmp_path / f"way.{form}"
+    path.write_bytes(animation([Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")], form, facts))
+    again = shlex.split(stackgan("info", path, "--json").json["picture"]["again"])
+    assert again[2:] == [
+        sentence,
+        "--seeds",
+        "1,2",
+        "--interpolate",
+        "--frames",
+        "2",
+        "--model",
+        "birds",
+        "--stage",
+        "2",
+    ]
+    path.write_bytes(animation([Image.new("RGB", (8, 8))] * 2, form, None))
+    assert stackgan("info", path).says("does not say how it was made")
 
 
 @pytest.mark.parametrize("way", ["7", "[]", '[["a", 1]]', '[["a", 1], ["b", "2"]]', '[["a", 1], {}]', '[["a"], ["b"]]'])
