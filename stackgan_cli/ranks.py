@@ -30,7 +30,8 @@ class LostRankError(StackganError):
     def __init__(self) -> None:
         super().__init__(
             "Another process of this run has ended, so this one cannot go on.",
-            hint="the same command goes on from the last checkpoint, and generate with --resume, on any number of processes",
+            hint="the same command goes on from the last checkpoint (generate: with --resume), on any number of"
+            " processes",
         )
 
 
