@@ -20,7 +20,7 @@ from stackgan_cli.readers.birds_and_flowers.splits import (
     published_split,
 )
 from stackgan_cli.readers.captions import CaptionFiles, UnreadableCaptions
-from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, LayoutReader
+from stackgan_cli.readers.layout import PICTURE_SUFFIXES, Boundary, LayoutReader, printable
 from stackgan_cli.readers.left_out import LeftOut
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class FlowersReader(LayoutReader):
         missing = f"{captions.name} has no caption for it" if captions.is_file() else "there is no caption file for it"
         for stem, path in pictures.items():
             if stem not in captioned:
-                left_out.add(f"jpg/{path.name}", "pictures", missing)
+                left_out.add(printable(f"jpg/{path.name}"), "pictures", missing)
         yield from left_out.lines()
 
 
@@ -148,7 +148,7 @@ def _captioned(
     for text in texts:
         picture = pictures.get(text.stem)
         if picture is None:
-            left_out.add(text.place, "captions", "there is no picture in jpg with this name")
+            left_out.add(printable(text.place), "captions", "there is no picture in jpg with this name")
             continue
         name = f"jpg/{picture.name}"
         if text.stem in captioned:
@@ -156,6 +156,9 @@ def _captioned(
             left_out.add(name, "pictures", f"some of its captions are left out ({of_both})")
             continue
         captioned[text.stem] = text.class_name
+        if printable(name) != name:
+            left_out.add(printable(name), "pictures", "its name is not UTF-8")
+            continue
         if not boundary.holds(picture):
             left_out.add(name, "pictures", "a link that leads out of the folder")
             continue

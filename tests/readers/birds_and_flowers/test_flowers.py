@@ -138,6 +138,20 @@ def test_links_that_lead_out_are_not_followed(tmp_path: Path) -> None:
     assert all("leads out of the folder" in item.reason for item in skipped)
 
 
+def test_names_that_are_not_utf_8_are_left_out(tmp_path: Path) -> None:
+    root = make(tmp_path, {1: 1, 2: 2, 3: 3})
+    odd = os.fsdecode(b"gr\xfcn")
+    for file in (root / "jpg" / "image_00002.jpg", *root.glob("text_c10/class_0000[23]/*.txt")):
+        file.rename(file.with_stem(f"{odd}-{file.stem}" if "3" in file.stem else odd))
+    examples, skipped = read(root)
+    assert [item.name for item in examples] == ["jpg/image_00001.jpg"]
+    assert {(item.name, item.reason) for item in skipped} == {
+        ("jpg/gr?n.jpg", "its name is not UTF-8"),
+        ("class_00003/gr?n-image_00003.txt", "there is no picture in jpg with this name"),
+        ("jpg/image_00003.jpg", "there is no caption file for it"),
+    }
+
+
 def test_captions_without_pictures(tmp_path: Path) -> None:
     root = make(tmp_path, {1: 1})
     (root / "jpg" / "image_00001.jpg").unlink()
