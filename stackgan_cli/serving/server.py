@@ -39,7 +39,7 @@ _LONGEST_ANSWER = 10
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the server is: a socket that has its address and does not listen yet."""
+    """Where the server is: a socket that has its address, and keeps it from other programs."""
 
     socket: socket.socket
     local: bool
@@ -76,6 +76,7 @@ def take_place(host: str, port: int) -> Place:
             # Elsewhere it would take an address that somebody else has.
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(address)
+        # Two may be bound to one address, but only one of them listens.
         taken.listen(1)
     except OSError as error:
         taken.close()
