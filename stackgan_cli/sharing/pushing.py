@@ -173,7 +173,7 @@ def _drawn(pipeline: Pipeline, prompts: Sequence[str]) -> bytes:
 
 def _how_drawn(request: PushRequest) -> str:
     prompts = " ".join(shlex.quote(" ".join(prompt.split())) for prompt in request.prompts)
-    return f"Drawn, uncurated, by `stackgan generate {prompts} -n {_EACH} --seed 0`:"
+    return f"Drawn, uncurated, by `stackgan generate {prompts} -n {_EACH} --seed 0 --model hf:{request.repository}`:"
 
 
 def _card(model: ModelFolder, repository: str, sheets: Mapping[str, str]) -> str:

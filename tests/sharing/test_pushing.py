@@ -216,7 +216,7 @@ def test_the_card_shows_the_sentences_that_were_asked_for(
     assert push("me/birds", "--prompt", "a red bird", "--prompt", "it's a\nblue bird").code == 0
     pushed = hub["me/birds"].files
     card = pushed["README.md"].decode()
-    assert """`stackgan generate 'a red bird' 'it'"'"'s a blue bird' -n 2 --seed 0`""" in card
+    assert """`stackgan generate 'a red bird' 'it'"'"'s a blue bird' -n 2 --seed 0 --model hf:me/birds`""" in card
     assert card.count("![") == 1
     sheet = np.asarray(Image.open(io.BytesIO(pushed["samples.png"])))
     drawn = np.asarray(Pipeline.from_pretrained(model).draw("a red bird", seed=0))
