@@ -11,7 +11,7 @@ import typer
 
 from stackgan_cli.commands.completing import complete_checkpoint, complete_format
 from stackgan_cli.commands.looking import can_show, open_picture, show, show_way
-from stackgan_cli.commands.options import Device, Json, Model, Precision, Seed
+from stackgan_cli.commands.options import Device, Json, Model, Precision
 from stackgan_cli.interrupts import INTERRUPTS
 
 if TYPE_CHECKING:
@@ -53,6 +53,15 @@ From = Annotated[
     ),
 ]
 NumImages = Annotated[int, typer.Option("--num-images", "-n", min=1, help="Pictures of each prompt.")]
+FirstSeed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed",
+        min=0,
+        help="Seed of each prompt's first picture, from which the others count on.",
+        show_default="by lot",
+    ),
+]
 SeedList = Annotated[
     str | None,
     typer.Option(metavar="LIST", help="Seeds of each prompt's pictures, such as 0-7,42.", show_default=False),
@@ -124,7 +133,7 @@ def generate(
     from_: From = None,
     model: Model = None,
     num_images: NumImages = 1,
-    seed: Seed = None,
+    seed: FirstSeed = None,
     seeds: SeedList = None,
     again: AgainOption = None,
     interpolate: Interpolate = False,
