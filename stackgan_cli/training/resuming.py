@@ -207,11 +207,10 @@ class Trail:
         if self.newest is not None:
             keep_best(checkpoint_path(self.folder, self.newest), self.best, evaluated=self._evaluated)
 
-    def with_last_good(self, error: StackganError) -> StackganError:
+    def add_last_good(self, error: StackganError) -> None:
         """Add to an error which checkpoint the run can go on from."""
         good = self._good()
         error.message += f" The last good checkpoint is {good[0]}." if good else " There is no checkpoint yet."
-        return error
 
     def _good(self, up_to: int | None = None) -> list[Path]:
         """Checkpoints that can be gone on from, the newest first."""

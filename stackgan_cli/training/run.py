@@ -202,7 +202,8 @@ class TrainingRun:
                     self._roll_back(broken)
                     recorder = self._open_records()
         except StackganError as error:
-            raise self._trail.with_last_good(error) from error
+            self._trail.add_last_good(error)
+            raise
         finally:
             if recorder:
                 recorder.close()
@@ -285,7 +286,8 @@ class TrainingRun:
         try:
             self._save()
         except StackganError as error:
-            raise self._trail.with_last_good(error) from error
+            self._trail.add_last_good(error)
+            raise
 
     def _save(self, distance: float | None = None, numbers: RunNumbers | None = None) -> None:
         self._watch.read()

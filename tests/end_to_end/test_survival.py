@@ -20,6 +20,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from stackgan_cli.discriminators.residual import ResidualDiscriminator
+from stackgan_cli.errors import ComponentError
 from stackgan_cli.training import loop
 from stackgan_cli.training import samples as sampling
 
@@ -30,6 +32,8 @@ OFTEN = ("--set", "checkpoint_every=2", "--set", "log_every=1", "--set", "sample
 MORTAL = """
 import json, os, resource, signal, sys
 from stackgan_cli import app
+from stackgan_cli.discriminators.residual import ResidualDiscriminator
+from stackgan_cli.errors import ComponentError
 from stackgan_cli.training import loop
 
 CHANGES = ("open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir")
@@ -455,6 +459,20 @@ def test_a_broken_loss_that_nobody_looked_at_stops_the_run_before_it_is_saved(
     assert_all_saved_is_finite(home)
     manifest = json.loads((home / "models" / "birds" / "stackgan.json").read_text())
     assert manifest["stages"]["1"]["steps"] == 4
+
+
+def test_what_a_component_raised_can_be_seen_beside_what_was_saved(
+    train_tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("of a stranger's code")
+
+    monkeypatch.setenv("STACKGAN_DEBUG", "1")
+    monkeypatch.setattr(ResidualDiscriminator, "forward", fails)
+    with pytest.raises(ComponentError, match="failed while judging pictures") as raised:
+        train_tiny(1)
+    assert raised.value.message.endswith(" There is no checkpoint yet.")
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
 
 
 def test_a_broken_weight_is_caught_before_it_is_saved(
