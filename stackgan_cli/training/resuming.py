@@ -86,6 +86,7 @@ class Trail:
             ModelError: there are whole ones, but not one of them fits the task's networks.
         """
         self._faults.clear()
+        self.newest = None
         complaints, misfit = [], None
         for path in checkpoints_of(self._run_folder).values():
             if damage := self._fault(path):

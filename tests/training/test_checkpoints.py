@@ -16,9 +16,12 @@ from safetensors.torch import save_file
 from torch import nn
 
 from stackgan_cli.errors import ModelError
+from stackgan_cli.machine import choose_machine
 from stackgan_cli.recipes.schema import OptimizerSettings
 from stackgan_cli.training.checkpoints import damage_to, load_checkpoint, read_record
 from stackgan_cli.training.optimizing import make_adam
+from stackgan_cli.training.resuming import Trail
+from stackgan_cli.training.watching import DivergedError
 
 EVERY_STEP = ("--set", "checkpoint_every=1", "--set", "measure_pictures=0")
 
@@ -127,3 +130,11 @@ def test_what_adam_keeps_of_a_weight_has_its_shape(tmp_path: Path, slot: str, sh
     save_file({**whole, f"0.{slot}": torch.zeros(shape)}, tmp_path / "adam.safetensors")
     with pytest.raises(ModelError, match=f"does not fit the optimiser: 0.{slot} is "):
         load_checkpoint(tmp_path, task)
+
+
+def test_a_run_that_begins_again_for_want_of_a_checkpoint_writes_those_that_it_had(tmp_path: Path) -> None:
+    trail = Trail(tmp_path / "stage1", choose_machine("cpu", "float32"))
+    trail.newest = 4
+    task: Any = SimpleNamespace()
+    assert not trail.roll_back(task, DivergedError("the loss 'generator'", float("nan"), 7))
+    assert trail.newest is None
