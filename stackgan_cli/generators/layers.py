@@ -217,7 +217,7 @@ def to_picture(features: Tensor) -> Tensor:
 
 
 class RefiningNetwork(nn.Module):
-    """What both published Stage-II generators share (paper, section 4.3); they differ in conditioning augmentation.
+    """What both published Stage-II generators share (paper, section 3.4); they differ in conditioning augmentation.
 
     A 3x3 convolution and two halvings of the size encode the Stage-I picture; the condition is appended at every place
     and joined by a 3x3 convolution; residual blocks; up-blocks that halve the channels; a 3x3 convolution to RGB.

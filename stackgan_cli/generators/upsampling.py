@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 class UpsampleConvolution(nn.Module):
-    """Double the size by nearest neighbour, then convolve 3x3 without bias (paper, section 4.3).
+    """Double the size by nearest neighbour, then convolve 3x3 without bias (paper, section 3.5).
 
     Maps (batch, inputs, height, width) to (batch, outputs, 2 height, 2 width). The stored weight is the 3x3 kernel.
     Pixels of the enlarged map that share a source meet the same value, so their taps can be added beforehand: a

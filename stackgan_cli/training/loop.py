@@ -1,6 +1,6 @@
 """The training loop, and the update that it makes: StackGAN's two players, read from top to bottom.
 
-A step trains the discriminators on three kinds of pair and the generator to fool them (Zhang et al. 2016, section 3.2):
+A step trains the discriminators on three kinds of pair and the generator to fool them (Zhang et al. 2016, section 3.3):
 
     L_D = -E[log D(real, right text)] - 1/2 E[log(1 - D(real, wrong text))] - 1/2 E[log(1 - D(generated, right text))]
     L_G = -E[log D(generated, right text)] + lambda KL(N(mu(text), sigma(text)) || N(0, I))

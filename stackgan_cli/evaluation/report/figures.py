@@ -90,7 +90,7 @@ def all_figures(scene: Scene) -> list[Figure]:
 
 
 def _stages(scene: Scene) -> Figure:
-    """Stage-I beside Stage-II beside the picture that the caption was written for (the paper's figures 3 and 5)."""
+    """Stage-I beside Stage-II beside the picture that the caption was written for (the paper's figure 5)."""
     samples = scene.samples[:_ROWS]
     columns = [scene.drawn(samples, stage) for stage in scene.pipeline.stages]
     columns.append(scene.real(scene.split, [each.picture for each in samples]))
@@ -129,7 +129,7 @@ def _between(scene: Scene) -> Figure | None:
 
 
 def _nearest(scene: Scene) -> Figure | None:
-    """The drawings that lie closest to a training picture, each beside the closest ones (the paper's figure 7)."""
+    """The drawings that lie closest to a training picture, each beside the closest ones (the paper's figure 6)."""
     drawn, training = scene.measured.drawn.features.double(), scene.measured.real.training
     if training is None:
         return None
