@@ -77,7 +77,7 @@ def add_columns(path: Path, before: Path) -> bool:
 
 
 def open_table(files: Sequence[Path], columns: pa.Schema, hint: str) -> pa.Table:
-    """Map Arrow streams into memory, one after the other; nothing of the rows is read before it is asked for.
+    """Map Arrow streams into memory, one after the other; no picture is read before it is asked for.
 
     Args:
         files: perhaps none.

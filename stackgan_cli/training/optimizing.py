@@ -56,7 +56,7 @@ class Averaged:
 
     Args:
         network: the network that is trained.
-        decay: share of the old average that a step keeps, reached gradually from 0 so that early steps do not linger.
+        decay: share of the old average that a step keeps, reached from a tenth on so that early steps do not linger.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:

@@ -21,7 +21,7 @@ class DivergedError(SettingsError):
     """A loss, or a weight, is no finite number any more.
 
     Args:
-        what: ``the loss 'generator'`` or ``a weight of the generator``.
+        what: ``the loss 'generator'`` or ``a number in the generator``.
         value: what it is.
         step: the step, counted from 1, after which it was so.
     """
