@@ -140,6 +140,8 @@ class EvaluationSetup:
         fitted, count = self.fitted, len(self.samples)
         notes = (*pipeline.notes, fitted.note, *fitted.doubts, self.observer.doubt_of(count))
         facts = _protocol(pipeline, self.data, self.split, self.observer, count, self.request.seed)
+        if self.statistics is None:
+            facts["real"] = len(self.split) if self._whole else count
         facts |= {"captions": self._captions, "compared_with": EVERY if self._whole else FOR_EACH} | self._reference
         comparable, missing = [_SAME_MEASURE], []
         if self.protocol is not None:
@@ -176,7 +178,6 @@ def _protocol(
         },
         "noise": "normal",
         "generated": count,
-        "real": count,
         "resolution": pipeline.resolution,
         "real_pictures": "centre crop, no flip",
         "precision": pipeline.machine.precision,

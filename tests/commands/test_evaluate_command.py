@@ -231,6 +231,8 @@ def test_statistics_that_were_written_are_compared_with_as_the_pictures_were(
         for done in (first, again)
     ]
     assert distances[1] == pytest.approx(distances[0], rel=1e-9)
+    # Of how many pictures the statistics are, they do not say.
+    assert (first.json["protocol"]["real"], again.json["protocol"].get("real")) == (12, None)
     assert "real pictures to compare with" in again.json["left_out"]["kernel-distance"]
     assert evaluate("--statistics", path, "--metric", "kernel-distance").code == 2
     assert evaluate("--export-statistics", path).code == 2
@@ -245,6 +247,7 @@ def test_a_protocol_that_is_not_met_says_so_everywhere_and_prints_the_number(
     assert done.json["comparable_to"] == []
     why = "generated: the published number had 30,000, and this one has 12."
     assert why in done.json["not_comparable_because"]
+    assert done.json["protocol"]["real"] == done.json["protocol"]["data"]["test_pictures"] == 3
     assert done.says(f"Not comparable with the published numbers: {why}")
     assert any("frechet-distance" in row["metrics"] for row in done.json["rows"])
     (page,) = (model / "evaluation").rglob("report.html")
