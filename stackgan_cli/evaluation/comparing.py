@@ -37,6 +37,8 @@ _REPLICATES = 100
 """Times that the captions are drawn anew to tell how sure a difference is."""
 _SHOWN, _SIDE = 8, 128
 """Captions of the figure, and side in pixels of its pictures."""
+_OF_A_MODEL = frozenset({"model", "stages", "generators", "resolution"})
+"""Parts of a protocol that tell one model from another."""
 _OF_ALL = frozenset({"repeats", "training"})
 """Needs of metrics whose numbers are of no single caption, so that they cannot be paired."""
 
@@ -54,6 +56,10 @@ class ComparedModel(Manifest):
 
     model: str
     stages: dict[str, int]
+    """Steps of each."""
+    generators: dict[str, str]
+    """Hash of each stage's."""
+    resolution: int
     metrics: dict[str, Measurement]
     """Of its last stage."""
     against_first: dict[str, Difference] = Field(default_factory=dict)
@@ -65,6 +71,7 @@ class Comparison(Manifest):
     """Numbers of several models, and everything that they depend on."""
 
     protocol: dict[str, Any]
+    """What is the same for all models."""
     extractor: dict[str, Any]
     metrics: dict[str, MetricFacts]
     models: list[ComparedModel]
@@ -100,14 +107,10 @@ def compare(request: EvaluateRequest, models: Sequence[str], progress: Progress 
         measured = setup.measured(pipeline, progress)
         results = setup.results(pipeline, measured)
         row = next(each for each in results.rows if each.pictures == f"Stage-{'I' * pipeline.stages[-1]}")
-        stages = {str(stage): steps for stage, steps in results.protocol["stages"].items()}
         against = {} if bootstrap is None else bootstrap.differences(measured)
-        compared.append(
-            ComparedModel(
-                model=folder.name, stages=stages, metrics=row.metrics, against_first=against, notes=results.notes
-            )
-        )
-        protocol = protocol or {key: value for key, value in results.protocol.items() if key not in ("model", "stages")}
+        own = {key: results.protocol[key] for key in _OF_A_MODEL}
+        compared.append(ComparedModel(**own, metrics=row.metrics, against_first=against, notes=results.notes))
+        protocol = {key: value for key, value in results.protocol.items() if key not in _OF_A_MODEL}
         bootstrap = bootstrap or _Bootstrap(setup.metrics, measured, request.seed)
         samples = setup.samples[:_SHOWN]
         batches = drawn_pictures(pipeline, setup.data, setup.split, samples, pipeline.stages[-1])

@@ -36,6 +36,11 @@ def test_models_are_compared_on_the_same_captions_and_noise(compare: Callable[..
     assert [each["model"] for each in (first, same, other)] == ["birds", "twin", "blank"]
     assert "against_first" not in first
     assert same["metrics"] == first["metrics"]
+    # What is one model's own is said of each, and of none for all.
+    assert same["generators"] == first["generators"]
+    assert {stage for stage in "12" if other["generators"][stage] != first["generators"][stage]} == {"2"}
+    assert (first["stages"], first["resolution"]) == ({"1": 6, "2": 6}, 64)
+    assert not done.json["protocol"].keys() & first.keys()
     # A model does not differ from itself, and surely not by chance.
     assert same["against_first"].keys() >= {"frechet-distance", "attribute-accuracy", "coverage"}
     assert all(each["value"] == 0 and each["interval"] == [0, 0] for each in same["against_first"].values())
