@@ -19,14 +19,16 @@ from stackgan_cli.components.protocols import (
     ReadsCaptions,
 )
 from stackgan_cli.components.results import attributes_fault, refuse, table_fault
-from stackgan_cli.evaluation.samples import AT_ONCE, batched
+from stackgan_cli.evaluation.samples import AT_ONCE, batched, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from torch import Tensor
 
-    from stackgan_cli.components.protocols import FeatureExtractor
+    from stackgan_cli.components.protocols import FeatureExtractor, Texts
+    from stackgan_cli.dataset.prepared import PreparedData, Split
+    from stackgan_cli.evaluation.samples import Sample
 
 _ENOUGH = 10
 """Pictures for each of the features' dimensions: the bias of a Fréchet distance is about width^2 / pictures."""
@@ -113,6 +115,15 @@ class Observer:
             parts.append(self._table(found, "features of captions", AT_ONCE, width)[: len(part)])
         return torch.cat(parts)
 
+    def texts(self, data: PreparedData, split: Split, samples: Sequence[Sample]) -> Texts:
+        """Captions of samples with what the data knows of them, described where they are known and it reads captions.
+
+        Raises:
+            ComponentError: as of :meth:`read`.
+        """
+        texts = texts_of(split, samples)
+        return replace(texts, features=self.read(texts.captions)) if data.manifest.captioned else texts
+
     def _look(self, pictures: Tensor) -> Observation:
         count = len(pictures)
         with self._asked("describing pictures"):
@@ -148,6 +159,18 @@ class Observer:
     def _table(self, found: Tensor, what: str, count: int, width: int | None = None) -> Tensor:
         refuse(self._described, table_fault(found, what, count, width))
         return found.detach().float().cpu()
+
+
+def adding_up(report: Callable[[int], object]) -> Callable[[int], None]:
+    """Tell how many are done, where what is known each time is how many more."""
+    done = 0
+
+    def tick(number: int) -> None:
+        nonlocal done
+        done += number
+        report(done)
+
+    return tick
 
 
 def _cut_alike(batches: Iterable[Tensor]) -> Iterator[Tensor]:

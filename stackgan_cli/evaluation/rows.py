@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from stackgan_cli.components.protocols import Observation
+from stackgan_cli.evaluation.observing import adding_up
 from stackgan_cli.evaluation.real_pictures import RealPictures
 from stackgan_cli.evaluation.results import Row
-from stackgan_cli.evaluation.samples import (
-    AT_ONCE,
-    drawn_pictures,
-    reordered,
-    repeated,
-    texts_of,
-)
+from stackgan_cli.evaluation.samples import AT_ONCE, drawn_pictures, reordered, repeated
 from stackgan_cli.randomness import generator_for
 
 if TYPE_CHECKING:
@@ -80,38 +75,32 @@ def measured_rows(
         whole: whether drawings are compared with every real picture of the split, in place of one for each of them.
         at_once: pictures in a batch; changes no number.
     """
-    texts = texts_of(split, samples)
-    if data.manifest.captioned:
-        texts = replace(texts, features=observer.read(texts.captions))
-    draw, size = generator_for(seed, "floor"), pipeline.resolution
+    texts = observer.texts(data, split, samples)
+    draw = generator_for(seed, "floor")
     needs = frozenset(need for each in metrics for need in each.metric.needs)
     learnt = range(min(len(data.train), _MOST_TRAINING)) if "training" in needs else ()
     again = repeated(samples[:_REPEATED], _DRAWINGS, seed) if "repeats" in needs else ()
     total = len(samples) * (len(pipeline.stages) + 2) + len(again) * len(pipeline.stages) + len(learnt)
-    tick = _counting(report, total)
+    tick = adding_up(lambda done: report(done, total))
 
     row = partial(_row, metrics=metrics, seed=seed)
-    known_pictures = RealPictures(data, observer, size)
-    real = known_pictures.observe(split, [each.picture for each in samples], tick)
+    known = RealPictures(data, observer, pipeline.resolution)
+    real = known.observe(split, [each.picture for each in samples], tick)
     if learnt:
-        known = known_pictures.observe(data.train, learnt, tick)
-        real = replace(real, training=known.features)
+        real = replace(real, training=known.observe(data.train, learnt, tick).features)
     others = torch.randint(len(data.train), (len(samples),), generator=draw).tolist()
-    training = known_pictures.observe(data.train, others, tick)
-    reference = real if statistics is None else _known_by(statistics)
-    if whole and statistics is None and [each.picture for each in samples] != list(range(len(split))):
-        everything = known_pictures.observe(split, range(len(split)), report=lambda _: None)
-        reference = replace(everything, training=real.training)
+    training = known.observe(data.train, others, tick)
+    reference = _reference(known, split, real, statistics, whole=whole)
     # Nothing is compared with itself.
     rows = [
         row("real test pictures", real, None if statistics is None else reference, texts),
         row("real training pictures", training, reference, None),
     ]
+    drawings = partial(drawn_pictures, pipeline, data, split, at_once=at_once)
     for stage in pipeline.stages:
-        drawn = observer.observe(drawn_pictures(pipeline, data, split, samples, stage, at_once), tick)
+        drawn = observer.observe(drawings(samples, stage), tick)
         if again:
-            more = observer.observe(drawn_pictures(pipeline, data, split, again, stage, at_once), tick)
-            drawn = _with_repeats(drawn, more)
+            drawn = _with_repeats(drawn, observer.observe(drawings(again, stage), tick))
         rows.append(row(f"Stage-{'I' * stage}", drawn, reference, texts))
     # The pictures are the same: only what depends on the captions is another number.
     readers = [each for each in metrics if each.reads_texts]
@@ -121,8 +110,15 @@ def measured_rows(
     return Measured(rows, drawn, real, reference, texts)
 
 
-def _known_by(statistics: FeatureStatistics) -> Observation:
-    return Observation(torch.empty(0, len(statistics.mean)), statistics=statistics)
+def _reference(
+    known: RealPictures, split: Split, real: Observation, statistics: FeatureStatistics | None, *, whole: bool
+) -> Observation:
+    """What drawings are compared with: a picture for each, the whole split, or what statistics tell of others."""
+    if statistics is not None:
+        return Observation(torch.empty(0, len(statistics.mean)), statistics=statistics)
+    if not whole:
+        return real
+    return replace(known.observe(split, range(len(split)), report=lambda _: None), training=real.training)
 
 
 def _row(
@@ -144,15 +140,3 @@ def _with_repeats(drawn: Observation, more: Observation) -> Observation:
     """Put further drawings of the first captions, as :func:`repeated` orders them, beside the first drawing of each."""
     first = drawn.features[: len(more.features) // (_DRAWINGS - 1)]
     return replace(drawn, repeats=torch.stack([first, *torch.split(more.features, len(first))], dim=1))
-
-
-def _counting(report: Callable[[int, int], None], total: int) -> Callable[[int], None]:
-    """Add up what is done."""
-    done = 0
-
-    def tick(number: int) -> None:
-        nonlocal done
-        done += number
-        report(done, total)
-
-    return tick

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from stackgan_cli.evaluation.fitted_extractors import fitted_extractor
 from stackgan_cli.evaluation.measuring import applicable, choose_metrics, given_by
-from stackgan_cli.evaluation.observing import Observer
+from stackgan_cli.evaluation.observing import Observer, adding_up
 from stackgan_cli.evaluation.real_pictures import RealPictures
 from stackgan_cli.evaluation.reference_statistics import statistics_of
 from stackgan_cli.evaluation.request import DEFAULT_EXTRACTOR, EXTRACTOR_SEED
 from stackgan_cli.evaluation.run_numbers import RunNumbers
-from stackgan_cli.evaluation.samples import batched, choose_samples, texts_of
+from stackgan_cli.evaluation.samples import batched, choose_samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -60,19 +60,10 @@ class RunEvaluation:
         metrics = [replace(each, named=False) for each in choose_metrics(_METRICS)[0]]
         self._metrics, left_out = applicable(metrics, given_by(observer, data, split) | {"real", "statistics"})
         self.samples = choose_samples(split, min(pictures, len(split)), _SEED)
-        self._texts = texts_of(split, self.samples)
-        if data.manifest.captioned:
-            self._texts = replace(self._texts, features=observer.read(self._texts.captions))
+        self._texts = observer.texts(data, split, self.samples)
         with progress.phase("Real pictures", len(self.samples)) as advance:
-            done = 0
-
-            def tick(number: int) -> None:
-                nonlocal done
-                done += number
-                advance(done)
-
             real = RealPictures(data, observer, resolution)
-            self._real = real.observe(split, [each.picture for each in self.samples], tick)
+            self._real = real.observe(split, [each.picture for each in self.samples], adding_up(advance))
         self._depends = {
             "data": data.fingerprint,
             "split": split.name,
