@@ -11,7 +11,6 @@ from stackgan_cli.evaluation.fitted_extractors import fitted_extractor
 from stackgan_cli.evaluation.measuring import applicable, choose_metrics, given_by
 from stackgan_cli.evaluation.observing import Observer, adding_up
 from stackgan_cli.evaluation.real_pictures import RealPictures
-from stackgan_cli.evaluation.reference_statistics import statistics_of
 from stackgan_cli.evaluation.request import DEFAULT_EXTRACTOR, EXTRACTOR_SEED
 from stackgan_cli.evaluation.run_numbers import RunNumbers
 from stackgan_cli.evaluation.samples import batched, choose_samples
@@ -133,6 +132,6 @@ def _score(found: Mapping[str, Measurement], real: Observation) -> tuple[float |
         return None, []
     for name in _SHARES:
         if name in numbers:
-            apart = 2 * float(statistics_of(real.features).covariance.trace())
+            apart = 2 * float(real.features.double().var(dim=0).sum())
             return distance + (1 - numbers[name]) * apart, [_DISTANCE, name]
     return distance, [_DISTANCE]
