@@ -80,7 +80,7 @@ class PictureTextMatching(nn.Module):
                 hint="width, channels and fit_steps from 1, fit_batch from 2, attributes from 0",
             )
         self._fit_steps, self._fit_batch, self._attributes = fit_steps, fit_batch, attributes
-        self.side = side or (96 if features else 64)
+        self.side, self._text_width = side or (96 if features else 64), text_width
         self._picture_side = partial(PictureSide, self.side, width, channels, features)
         self._text_side = partial(TextSide, text_width, width)
         self._begin(Labels({names[0]: tuple(names[1:]) for names in labels or ()}))
@@ -110,10 +110,18 @@ class PictureTextMatching(nn.Module):
 
         Raises:
             DataError: fewer than two pictures have captions.
+            SettingsError: it was built for other features than those of the captions.
         """
         usable = torch.tensor([place for place, texts in enumerate(data.captions) if texts])
         if len(usable) < 2:
             raise DataError("matching cannot be fitted: fewer than two pictures have captions.", hint="more captions")
+        described = data.text(usable[:1].tolist(), [0]).sentence.shape[1]
+        if described != self._text_width:
+            raise SettingsError(
+                f"matching cannot be fitted: it was built for sentences of {self._text_width} numbers, and the captions"
+                f' have {described}. With judge_by = "condition", objectives are built for the condition.',
+                hint='--set judge_by="text", or other objectives',
+            )
         order = usable[torch.randperm(len(usable), generator=generator_for(seed, "pictures"))][:MOST_PICTURES]
         held = min(_HELD_OUT, len(order) // 10)
         labels, targets, stated = Labels.of(data, order)

@@ -53,6 +53,13 @@ def fitted(data: Any, steps: int = 120) -> tuple[PictureTextMatching, dict[str, 
     return matching, fit(matching, "matching", data, seed=1, report=lambda *told: None)
 
 
+def test_captions_of_another_width_are_refused_with_what_to_do_about_it() -> None:
+    matching = PictureTextMatching(text_width=5, side=32, channels=6, width=16)
+    with pytest.raises(SettingsError, match="sentences of 5 numbers, and the captions have 6") as told:
+        matching.fit(Lights(), seed=1, report=lambda *_: None)
+    assert "judge_by" in str(told.value.hint)
+
+
 def update(images: Tensor, text: TextFeatures) -> Any:
     return SimpleNamespace(
         generated=Generated(images), text=text, random=lambda purpose: torch.Generator().manual_seed(5)
