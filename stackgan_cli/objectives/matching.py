@@ -74,13 +74,14 @@ class PictureTextMatching(nn.Module):
         labels: list[list[str]] | None = None,
     ) -> None:
         super().__init__()
-        if min(text_width, width, channels, fit_steps) < 1 or fit_batch < 2 or attributes < 0:
+        self.side, self._text_width = side or (96 if features else 64), text_width
+        least = 32 if features else 16
+        if min(text_width, width, channels, fit_steps) < 1 or fit_batch < 2 or attributes < 0 or self.side < least:
             raise SettingsError(
                 "matching cannot be built with such numbers.",
-                hint="width, channels and fit_steps from 1, fit_batch from 2, attributes from 0",
+                hint=f"side from {least}, width, channels and fit_steps from 1, fit_batch from 2, attributes from 0",
             )
         self._fit_steps, self._fit_batch, self._attributes = fit_steps, fit_batch, attributes
-        self.side, self._text_width = side or (96 if features else 64), text_width
         self._picture_side = partial(PictureSide, self.side, width, channels, features)
         self._text_side = partial(TextSide, text_width, width)
         self._begin(Labels({names[0]: tuple(names[1:]) for names in labels or ()}))

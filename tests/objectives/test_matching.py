@@ -134,5 +134,7 @@ def test_what_cannot_be_fitted_is_refused() -> None:
     data.captions = [[]] * (PICTURES - 1) + [["one"]]
     with pytest.raises(DataError):
         PictureTextMatching(text_width=6).fit(data, seed=0, report=lambda *told: None)
-    with pytest.raises(SettingsError):
-        PictureTextMatching(text_width=6, fit_batch=1)
+    wrong: list[dict[str, Any]] = [{"fit_batch": 1}, {"side": 15}, {"side": 31, "features": "imagenet-lite0"}]
+    for options in wrong:
+        with pytest.raises(SettingsError, match="such numbers"):
+            PictureTextMatching(text_width=6, **options)
