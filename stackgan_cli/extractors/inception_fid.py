@@ -61,9 +61,8 @@ class InceptionFid(nn.Module):
                 "The extractor 'inception-fid' needs its public weights, which do not come with this package.",
                 hint=f"--extractor-option weights=PATH, a copy of {PUBLIC_FILE} as pytorch-fid publishes it",
             )
-        state, self._sha256 = _read(given_path(weights))
         self.network = InceptionNetwork()
-        load_weights(self.network, state, what=weights)
+        self._sha256 = _load(self.network, given_path(weights))
         self.requires_grad_(False).eval()
 
     @torch.no_grad()
@@ -299,13 +298,13 @@ def resized(pictures: Tensor, side: int) -> Tensor:
     return pictures
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], str]:
-    """Read a state dict and nothing else; returns it with the SHA-256 of its file."""
+def _load(network: InceptionNetwork, path: Path) -> str:
+    """Load a state dict and nothing else; returns the SHA-256 of its file."""
     hint = f"a copy of {PUBLIC_FILE}, as pytorch-fid and torch-fidelity publish it"
     if not path.is_file():
         raise DataError(f"There are no weights of Inception at {path}.", hint=hint)
     try:
-        state = read_torch_weights(path)
+        load_weights(network, read_torch_weights(path), what=str(path))
     except ModelError as error:
         raise DataError(error.message, hint=hint) from error
-    return state, hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()

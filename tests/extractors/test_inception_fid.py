@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stackgan_cli.components.protocols import Classifies
-from stackgan_cli.errors import DataError, ModelError, SettingsError
+from stackgan_cli.errors import DataError, SettingsError
 from stackgan_cli.extractors.inception_fid import InceptionFid, InceptionNetwork, resized
 
 pytestmark = pytest.mark.usefixtures("on_one_thread")
@@ -102,5 +102,6 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no tensors by name"):
         InceptionFid(weights=str(broken))
     torch.save({"fc.weight": torch.zeros(2, 2)}, broken)
-    with pytest.raises(ModelError, match="missing"):
+    with pytest.raises(DataError, match="missing") as caught:
         InceptionFid(weights=str(broken))
+    assert "pt_inception-2015-12-05" in str(caught.value.hint)
