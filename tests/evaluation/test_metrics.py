@@ -312,6 +312,15 @@ def test_the_calibrated_score_does_not_depend_on_how_sure_a_classifier_happens_t
     assert [calibrated for _, calibrated in scores] == pytest.approx([score(logits)[0]] * 3, rel=0.03)
 
 
+def test_as_many_splits_are_told_as_were_made() -> None:
+    def told(count: int) -> int:
+        found = InceptionScore().measure(Observation(torch.zeros(count, 1), torch.zeros(count, 5)), None, None, 0)
+        return int(found["splits"])
+
+    # Twelve pictures in tenths are two each, and there are six twos in them.
+    assert [told(count) for count in (3, 10, 12, 91, 2933)] == [3, 10, 6, 10, 10]
+
+
 def test_too_few_pictures_for_a_score_are_said() -> None:
     def doubt(count: int) -> Any:
         return (

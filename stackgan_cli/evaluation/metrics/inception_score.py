@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,8 @@ class InceptionScore:
         """Mean and standard deviation over splits; the seed shuffles, because sorted pictures score far lower."""
         assert drawn.logits is not None
         count, classes = drawn.logits.shape
-        splits = min(self.splits, count)
+        # They are cut to one size, rounded up, so that fewer may come of it.
+        splits = math.ceil(count / math.ceil(count / min(self.splits, count)))
         found: dict[str, Any] = {**_score(drawn.logits, splits, seed), "splits": splits}
         if drawn.temperature is not None:
             calibrated = _score(drawn.logits / drawn.temperature, splits, seed)
