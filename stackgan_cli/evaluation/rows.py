@@ -88,8 +88,9 @@ def measured_rows(
     real = known.observe(split, [each.picture for each in samples], tick)
     if learnt:
         real = replace(real, training=known.observe(data.train, learnt, tick).features)
-    others = torch.randint(len(data.train), (len(samples),), generator=draw).tolist()
-    training = known.observe(data.train, others, tick)
+    # None of them twice before all are there: metrics take any two for pictures of their own.
+    others = torch.randperm(len(data.train), generator=draw).tolist()
+    training = known.observe(data.train, [others[at % len(others)] for at in range(len(samples))], tick)
     reference = _reference(known, split, real, statistics, whole=whole)
     # Nothing is compared with itself.
     rows = [

@@ -143,6 +143,15 @@ def test_a_metric_is_asked_of_the_rows_that_have_what_it_needs(
     assert list(values(rows_of(colours, [chosen(Spy(*needs))]), "spy")) == concerned
 
 
+def test_no_training_picture_stands_in_the_floor_twice_while_there_are_others(colours: SimpleNamespace) -> None:
+    colours.data.train = type(colours.split)("train", [(level, 0, 0) for level in range(50)])
+    for count, distinct in ((40, 40), (64, 50)):
+        spy = Spy("real")
+        rows_of(colours, [chosen(spy)], count=count)
+        (floor, *_), *_ = spy.shown
+        assert (len(floor.features), len(floor.features.unique(dim=0))) == (count, distinct)
+
+
 def test_a_model_of_one_stage_ends_with_it(colours: SimpleNamespace) -> None:
     colours.pipeline.stages = (1,)
     rows = rows_of(colours, [chosen(Spy("texts"))])
