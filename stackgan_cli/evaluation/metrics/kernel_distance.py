@@ -35,9 +35,9 @@ class KernelDistance:
         if min(len(ours), len(theirs)) < 3:
             return {"reason": "two pictures are too few for it"}
         value, variance = 0.0, 0.0
-        for one, other in ((ours, theirs), (theirs, ours)):
-            among = _sums(one, one) - (one.square().sum(1) / one.shape[1] + 1) ** 3
-            across = _sums(one, other) / len(other)
+        of_ours, of_theirs = _sums(ours, theirs)
+        for one, across in ((ours, of_ours / len(theirs)), (theirs, of_theirs / len(ours))):
+            among = _sums(one, one)[0] - (one.square().sum(1) / one.shape[1] + 1) ** 3
             value += float(among.sum()) / (len(one) * (len(one) - 1)) - float(across.mean())
             variance += _jackknife(among, across)
         return {"value": value, "deviation": math.sqrt(variance)}
@@ -47,9 +47,14 @@ def _kernel(one: Tensor, other: Tensor) -> Tensor:
     return (one @ other.T / one.shape[1] + 1) ** 3
 
 
-def _sums(one: Tensor, other: Tensor) -> Tensor:
-    """For each row of one, the sum of the kernel with all rows of the other."""
-    return torch.cat([_kernel(part, other).sum(1) for part in torch.split(one, _ROWS)])
+def _sums(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """For each row of one, the sum of the kernel with all rows of the other, and likewise for each row of the other."""
+    rows, columns = [], torch.zeros(len(other), dtype=other.dtype)
+    for part in torch.split(one, _ROWS):
+        kernel = _kernel(part, other)
+        rows.append(kernel.sum(1))
+        columns += kernel.sum(0)
+    return torch.cat(rows), columns
 
 
 def _jackknife(among: Tensor, across: Tensor) -> float:
