@@ -53,7 +53,7 @@ def _pyramid(pictures: Tensor) -> list[Tensor]:
     levels = []
     while pictures.shape[-1] >= 2 * _LEAST_SIDE:
         small = F.avg_pool2d(pictures, 2)
-        levels.append(pictures - F.interpolate(small, scale_factor=2.0, mode="bilinear", align_corners=False))
+        levels.append(pictures - F.interpolate(small, size=pictures.shape[2:], mode="bilinear", align_corners=False))
         pictures = small
     return [*levels, pictures]
 
