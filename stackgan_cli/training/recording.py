@@ -46,8 +46,8 @@ class Recorder:
     def _keep_to(self, step: int) -> None:
         """Drop all lines of later steps, and what is no whole line."""
         with (
-            self._log.open(encoding="utf-8", errors="replace") as lines,
             atomic_file(self._log) as temporary,
+            self._log.open(encoding="utf-8", errors="replace") as lines,
             temporary.open("w", encoding="utf-8") as kept,
         ):
             # A longer line is none that this program wrote, and comes in pieces that are no whole lines.
