@@ -85,7 +85,10 @@ class Words(nn.Module):
     ) -> None:
         super().__init__()
         if min(width, layers, buckets, length, fit_steps, picture_every) < 1 or fit_batch < 2 or fit_rate <= 0:
-            raise SettingsError("The text encoder 'words' cannot have such numbers.", "Set each of them to 1 or more.")
+            raise SettingsError(
+                "The text encoder 'words' cannot have such numbers.",
+                "fit_batch of 2 or more, fit_rate above 0, and 1 or more for all others",
+            )
         if channels < _WIDTH_OF_HEAD or channels % _WIDTH_OF_HEAD:
             raise SettingsError(f"The text encoder 'words' cannot have {channels} channels.", "a multiple of 32")
         if not (0 <= exchanged <= 1 and 0 <= slips <= 1):
