@@ -325,7 +325,8 @@ def _attributes(text: str, names: set[str]) -> dict[str, str]:
         raise ValueError("they are no names with values")
     if not names <= found.keys():
         raise ValueError(f"{min(names - found.keys())!r} is missing")
-    return found
+    # What is known of some pictures alone is left out.
+    return {name: value for name, value in found.items() if name in names}
 
 
 def _sizes(resolutions: Iterable[int]) -> str:

@@ -47,7 +47,7 @@ class Survey:
     classes: tuple[str, ...]
     """Names of the classes, in order; none where some picture has no class."""
     attributes: tuple[str, ...]
-    """Names of the attributes that are known; none where those of some picture are not."""
+    """Names of the attributes that are known of every picture."""
     stated: bool
     """Whether it is known of every picture which attributes its captions state."""
     captioned: bool
@@ -95,7 +95,7 @@ def survey(plan: Plan, report: Report) -> Survey:
         fingerprint=notes.digest.hexdigest(),
         count=len(fates) - fates.count(_LEFT_OUT),
         classes=tuple(sorted(notes.classes)) if notes.classed else (),
-        attributes=notes.attributes if notes.attributed else (),
+        attributes=tuple(sorted(notes.attributes)),
         stated=notes.stated,
         captioned=notes.captioned,
         fates=fates,
@@ -135,21 +135,20 @@ class _Notes:
         self.codes = bytearray()
         self.digest = digest
         self.classes: set[str] = set()
-        self.attributes: tuple[str, ...] = ()
-        self.classed = self.attributed = self.stated = True
+        self.attributes: set[str] = set()
+        self.classed = self.stated = True
         self.boxed = self.captioned = False
         self.left_out = LeftOut()
 
     def add(self, example: Example) -> None:
-        if not self.codes:
-            self.attributes = tuple(sorted(example.attributes or {}))
+        known = set(example.attributes or {})
+        self.attributes = self.attributes & known if self.codes else known
         self.codes.append(_code(example))
         self.digest.update(_identity(example))
         if example.class_name is None:
             self.classed = False
         else:
             self.classes.add(example.class_name)
-        self.attributed &= example.attributes is not None
         self.stated &= example.stated is not None
         self.boxed |= example.box is not None
         self.captioned |= any(example.captions)

@@ -223,6 +223,14 @@ def test_attributes_that_are_no_json_are_refused(folder: Path) -> None:
         _ = PreparedData(folder).test.attributes
 
 
+def test_what_is_known_of_some_pictures_alone_is_no_attribute_of_the_data(folder: Path) -> None:
+    before = PreparedData(folder).test.attributes
+    assert before is not None
+    more = [json.dumps({**known, "mood": "calm"} if at == 0 else known) for at, known in enumerate(before)]
+    rewrite(folder / "test" / "data-00000.arrow", lambda table: with_values(table, "attributes", more))
+    assert PreparedData(folder).test.attributes == before
+
+
 def test_attributes_and_what_captions_state_of_them_are_whole(folder: Path) -> None:
     path = folder / "test" / "data-00000.arrow"
     rewrite(path, lambda table: with_values(table, "attributes", ['{"colour": "red"}'] * len(table)))

@@ -213,6 +213,9 @@ def test_only_stated_attributes_count() -> None:
         "body": (1, 2), "size": (1, 1),
     }  # fmt: skip
     assert counted([[], ["mood"], []]).keys() == {"reason"}
+    # What an extractor reads and a caption states may not be known of the picture.
+    del truth[1]["size"]
+    assert counted([["body"], ["body", "size"], []])["parts"].keys() == {"body"}
 
 
 @pytest.mark.parametrize(

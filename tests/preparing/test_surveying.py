@@ -114,6 +114,9 @@ def test_classes_and_attributes_count_only_where_every_picture_has_them() -> Non
     assert survey(plan(known), lambda _: None).attributes == ("size",)
     found = survey(plan(known, open_one), lambda _: None)
     assert (found.attributes, found.stated) == ((), False)
+    more = replace(known, name="c", attributes={"mood": "calm", "size": "small"})
+    for order in ((known, more), (more, known)):
+        assert survey(plan(*order), lambda _: None).attributes == ("size",)
 
 
 def test_a_source_that_changes_meanwhile_is_noticed() -> None:

@@ -26,7 +26,8 @@ class AttributeAccuracy:
         hits: dict[str, list[bool]] = {name: [] for name in drawn.attributes}
         whole: list[bool] = []
         for at, (truth, names) in enumerate(zip(texts.truth, texts.stated, strict=True)):
-            right = {name: drawn.attributes[name][at] == truth[name] for name in names if name in drawn.attributes}
+            read = [name for name in names if name in drawn.attributes and name in truth]
+            right = {name: drawn.attributes[name][at] == truth[name] for name in read}
             for name, hit in right.items():
                 hits[name].append(hit)
             if right:

@@ -76,7 +76,7 @@ def _confusions(measured: Measured) -> list[Table]:
         counts = Counter(
             (truth[name], value)
             for truth, stated, value in zip(texts.truth, texts.stated, found, strict=True)
-            if name in stated
+            if name in stated and name in truth
         )
         values = sorted({value for pair in counts for value in pair})
         lines = [(asked, [str(counts[asked, value] or "") for value in values]) for asked in values]
