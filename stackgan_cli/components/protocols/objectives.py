@@ -41,8 +41,8 @@ class Update:
     wrong: TextFeatures
     """What they read of captions of another class."""
     real: Tensor
-    """(batch, 3, resolution, resolution) in [-1, 1], as the discriminators see them: augmented where an objective does
-    so. Where an objective :class:`WantsInputGradients`, these and ``right.sentence`` require gradients."""
+    """(batch, 3, resolution, resolution) in [-1, 1]. In the discriminators' half as these see them: augmented where an
+    objective does so, and where one :class:`WantsInputGradients`, these and ``right.sentence`` require gradients."""
     generated: Generated
     """As the generator made them. In the discriminators' half no gradient flows back to the generator."""
     seen: Tensor
