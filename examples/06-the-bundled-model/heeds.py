@@ -26,6 +26,7 @@ parser.add_argument("--model", help="name or path; the newest by default")
 parser.add_argument("--data", default="drawn-birds", help="prepared data that the judge lies beside")
 parser.add_argument("--draws", type=int, default=4, help="drawings of each sentence")
 parser.add_argument("--stage", type=int, choices=(1, 2), help="the last one by default")
+parser.add_argument("--condition", choices=("mean", "sample"), help="what to draw with; as the model was made for by default")
 parser.add_argument("--sentences", type=int, help="only so many")
 parser.add_argument("--sheet", type=Path, metavar="FILE", help="a picture of what was drawn, and what is wrong with it")
 parser.add_argument("--judge-option", action="append", default=[], metavar="KEY=NUMBER")
@@ -36,7 +37,7 @@ sentences = [known for known in map(json.loads, lines) if not known.get("contrad
 judge_options = {key: int(value) for key, value in (option.split("=") for option in options.judge_option)}
 data = PreparedData(existing_data(options.data))
 judge = fitted_extractor(data, "drawn-birds-judge", judge_options, seed=0, report=IGNORED).extractor
-pipeline = Pipeline.from_pretrained(options.model)
+pipeline = Pipeline.from_pretrained(options.model, condition=options.condition)
 
 right: list[int] = []
 shown: list[tuple[str, Image.Image, str]] = []
