@@ -5,7 +5,7 @@
 export STACKGAN_HOME="$place/home-of-06"
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 data=(--reader-option count=12000 --encoder words --encoder-option fit_steps=4000 --encoder-option picture_every=16)
-shapes1=(--steps 6000) shapes2=(--steps 4500) words=(--steps 1500) stage1=(--steps 4800) stage2=(--steps 2500)
+shapes1=(--steps 6000) shapes2=(--steps 4500) words=(--steps 1500) stage1=(--steps 4800) stage2=(--steps 2100)
 judge=() few=() glance=() fitted= processes=2
 if [ "$toy" = 1 ]; then
     data=(--reader-option count=120 --encoder words --encoder-option fit_steps=5)
@@ -25,7 +25,7 @@ train=(torchrun --nproc-per-node "$processes" -m stackgan_cli)
 stackgan prepare --data drawn-birds "${data[@]}"
 python "$here/reads.py" --data drawn-birds
 # What birds look like is learnt first, by steps that cost a third; what the words say of every part is learnt then, and
-# told four times as loudly at last, while the condition is let off being noise.
+# told three times as loudly at last, while the condition is let off being noise.
 residual='discriminators=[{name="residual",options={channels=40,max_channels=160}}]'
 patches='discriminators=[{name="residual",options={patch=4,channels=32,max_channels=160}}]'
 penalty='objectives=[{name="gradient-penalty",options={power=6.0},weight=2.0,every=4}]'
