@@ -27,6 +27,7 @@ from stackgan_cli.components.component import blaming
 from stackgan_cli.components.protocols import (
     Augments,
     DiscriminatorTerms,
+    DrawsCondition,
     GeneratorTerms,
     Pairs,
     TextFeatures,
@@ -64,6 +65,10 @@ if TYPE_CHECKING:
     from stackgan_cli.recipes.schema import StageSettings
     from stackgan_cli.training.optimizing import Length
     from stackgan_cli.training.parts import Part, StageParts
+
+
+_TRAINED_ON = "train"
+"""Purpose of the noise that a step's own pictures are drawn with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +169,7 @@ class StageTask:
         with self.machine.autocast(), torch.no_grad() if waits else nullcontext():
             # While it waits, no gradient of the generator is shared, and its wrapper must expect none.
             draw = self.generator if waits else self._draw
-            sketch, fake = self.generate(draw, batch.text, "train", step, self.ranks)
+            sketch, fake = self.generate(draw, batch.text, _TRAINED_ON, step, self.ranks)
         right, wrong = self._judged_by(batch, fake)
         view = _View(self, step, batch, sketch, fake, right, wrong)
         losses = self._train_discriminators(view)
@@ -288,7 +293,14 @@ class StageTask:
                 group["lr"] = learning_rate(settings, step, self.length) * self.rate_scale
 
     def generate(
-        self, draw: Any, text: TextFeatures, purpose: str, step: int, ranks: Ranks = ALONE
+        self,
+        draw: Any,
+        text: TextFeatures,
+        purpose: str,
+        step: int,
+        ranks: Ranks = ALONE,
+        *,
+        condition_of: str | None = None,
     ) -> tuple[Tensor | None, Generated]:
         """Draw pictures for texts with noise that belongs to the step and the purpose.
 
@@ -298,14 +310,20 @@ class StageTask:
             purpose: what the pictures are for.
             step: the step they are for.
             ranks: the processes whose texts together are the batch that noise is drawn for.
+            condition_of: another purpose of the step, whose noise draws the condition where some of the noise does.
 
         Returns:
             The Stage-I pictures where this is Stage-II, and what the stage's generator made.
         """
         count = len(text.sentence) * ranks.count
-        noises = [self._noise(self.generator, count, purpose, step, ranks)]
-        if self.stage1 is not None:
-            noises.insert(0, self._noise(self.stage1, count, f"{purpose} stage1", step, ranks))
+        stages = [(self.generator, "")] if self.stage1 is None else [(self.stage1, " stage1"), (self.generator, "")]
+        noises = []
+        for generator, suffix in stages:
+            noise = self._noise(generator, count, f"{purpose}{suffix}", step, ranks)
+            if condition_of is not None and isinstance(generator, DrawsCondition):
+                columns = generator.condition_noise
+                noise[:, columns] = self._noise(generator, count, f"{condition_of}{suffix}", step, ranks)[:, columns]
+            noises.append(noise)
         return self.drawn(draw, text, noises)
 
     def drawn(self, draw: Any, text: TextFeatures, noises: Sequence[Tensor]) -> tuple[Tensor | None, Generated]:
@@ -381,6 +399,7 @@ class _View:
             pairs=pairs,
             judge={name: partial(self._judge, name) for name in pairs},
             draw=self._draw,
+            vary=self._vary,
             fooling=self._fooling,
             random=self._random,
             ranks=self._task.ranks,
@@ -396,6 +415,11 @@ class _View:
     def _draw(self, text: TextFeatures, purpose: str) -> Generated:
         with self._task.machine.autocast():
             return self._task.generate(self._task.generator, text, purpose, self.step, self._task.ranks)[1]
+
+    def _vary(self, purpose: str) -> Generated:
+        task, text = self._task, self.batch.text
+        with task.machine.autocast():
+            return task.generate(task.generator, text, purpose, self.step, task.ranks, condition_of=_TRAINED_ON)[1]
 
     def _fooling(self, images: Tensor, text: TextFeatures) -> Tensor:
         judged = {name: self._judge(name, images, [text], self.sketch)[0] for name in self._task.discriminators}

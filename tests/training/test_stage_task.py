@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional as F
 
 from stackgan_cli.components.component import Kind
-from stackgan_cli.components.protocols import TextFeatures
+from stackgan_cli.components.protocols import Generated, TextFeatures, Update
 from stackgan_cli.components.registry import find
 from stackgan_cli.dataset.batches import Batch
 from stackgan_cli.discriminators.residual import ResidualDiscriminator
@@ -111,6 +113,41 @@ def test_the_penalty_comes_every_so_many_steps() -> None:
     stage = task('objectives=[{name="gradient-penalty", weight=2.0, every=3}]')
     assert ["gradient-penalty" in stage.step(step, batch()) for step in range(6)] == [True, False, False] * 2
     assert "gradient-penalty" not in task("objectives=[]").step(0, batch())
+
+
+class _Noisy(torch.nn.Module):
+    """Draws its noise, whose first half draws the condition."""
+
+    resolution = 16
+    noise_width = 3 * 16 * 16
+    condition_noise = slice(0, noise_width // 2)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bright = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, noise: torch.Tensor, text: TextFeatures) -> Generated:
+        return Generated(self.bright * noise.unflatten(1, (3, 16, 16)))
+
+
+class _Looks:
+    """Keeps what a step lets it draw."""
+
+    def generator_terms(self, update: Update) -> dict[str, torch.Tensor]:
+        self.drawn = [update.generated, update.vary("one"), update.vary("other"), update.draw(update.text, "one")]
+        return {}
+
+
+def test_pictures_of_one_condition_differ_in_all_other_noise() -> None:
+    stage, looks = task("objectives=[]", generator=_Noisy()), _Looks()
+    parts = replace(stage.parts, goals={"looks": Goal(looks, "looks")})
+    StageTask(stage.settings, parts, choose_machine("cpu", "float32"), Length(100, 10)).step(0, batch())
+    own, one, other, anew = (each.images.detach().flatten(1).tensor_split(2, dim=1) for each in looks.drawn)
+    for varied in (one, other):
+        assert torch.equal(own[0], varied[0])
+        assert not torch.isclose(own[1], varied[1]).any()
+    assert not torch.isclose(one[1], other[1]).any()
+    assert not torch.isclose(own[0], anew[0]).any()
 
 
 def test_a_step_is_a_function_of_its_number_and_its_batch() -> None:

@@ -14,6 +14,7 @@ from stackgan_cli.components.protocols import Generated, Judgement, Pairs, TextF
 from stackgan_cli.randomness import generator_for
 from stackgan_cli.ranks import ALONE
 
+_TRAINED_ON = "train"
 _NOISE = 8
 _CONDITION = 6
 
@@ -80,13 +81,21 @@ class SmallStage:
 
     def draw(self, text: TextFeatures, purpose: str) -> Generated:
         """Draw pictures for texts with noise that belongs to a purpose."""
-        noise = torch.randn(len(text.sentence), _NOISE, generator=generator_for("conformance", purpose))
+        return self._drawn(_noise(len(text.sentence), purpose), text)
+
+    def vary(self, purpose: str) -> Generated:
+        """Draw the batch again with the conditions of its own pictures, and other noise of a purpose."""
+        noise = _noise(len(self.text.sentence), purpose)
+        noise[:, :_CONDITION] = _noise(len(noise), _TRAINED_ON)[:, :_CONDITION]
+        return self._drawn(noise, self.text)
+
+    def _drawn(self, noise: Tensor, text: TextFeatures) -> Generated:
         generated: Generated = self.generator(self.sketch, noise, text)
         return generated
 
     def generator_half(self) -> Update:
         """The step as the generator's terms see it: gradients flow through the pictures and their judgements."""
-        generated = self.draw(self.text, "train")
+        generated = self.draw(self.text, _TRAINED_ON)
         for network in self.discriminators.values():
             network.requires_grad_(False)
         pairs = {
@@ -103,7 +112,7 @@ class SmallStage:
             input_gradients: whether the real pictures and their text require gradients.
         """
         self.generator.requires_grad_(False)
-        generated = self.draw(self.text, "train")
+        generated = self.draw(self.text, _TRAINED_ON)
         real, sentence = (each.clone().requires_grad_(input_gradients) for each in (self.real, self.text.sentence))
         right = TextFeatures(sentence, self.text.words, self.text.padding)
         judge = self.discriminators[name]
@@ -124,6 +133,7 @@ class SmallStage:
             pairs=pairs,
             judge={name: self.discriminators[name] for name in pairs},
             draw=self.draw,
+            vary=self.vary,
             fooling=self._fooling,
             random=lambda purpose: generator_for("conformance", "random", purpose),
             ranks=ALONE,
@@ -132,3 +142,7 @@ class SmallStage:
     def _fooling(self, images: Tensor, text: TextFeatures) -> Tensor:
         judged = [network(images, [text], self.sketch)[0] for network in self.discriminators.values()]
         return torch.stack([F.softplus(-each.matching.float()).mean() for each in judged]).sum()
+
+
+def _noise(count: int, purpose: str) -> Tensor:
+    return torch.randn(count, _NOISE, generator=generator_for("conformance", purpose))

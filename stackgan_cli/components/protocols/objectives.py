@@ -55,6 +55,8 @@ class Update:
     """The same discriminators, to judge more: pictures, texts and sketch, as :class:`Discriminator` is called."""
     draw: Callable[[TextFeatures, str], Generated]
     """Draw more pictures for texts of the batch's size, with noise that belongs to the step and to a purpose."""
+    vary: Callable[[str], Generated]
+    """Draw the batch again, each picture of the condition that ``generated`` had, with other noise of a purpose."""
     fooling: Callable[[Tensor, TextFeatures], Tensor]
     """The generator's adversarial loss of pictures beside texts, over all discriminators by their weights."""
     random: Callable[[str], torch.Generator]
