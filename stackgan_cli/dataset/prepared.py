@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from stackgan_cli.components.component import Kind
+from stackgan_cli.components.storage import load_component
 from stackgan_cli.dataset.caption_features import CaptionFeatures
 from stackgan_cli.dataset.manifest import read_manifest, stored_side
 from stackgan_cli.dataset.picture_store import PictureStore
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stackgan_cli.components.entries import ComponentEntry
-    from stackgan_cli.components.protocols import TextFeatures
+    from stackgan_cli.components.protocols import TextEncoder, TextFeatures
     from stackgan_cli.dataset.manifest import SplitName
 
 
@@ -364,11 +366,11 @@ class CaptionedSplit:
 
     Args:
         split: of prepared data.
-        features: of its captions.
+        encoder_folder: of the text encoder whose features these are.
     """
 
-    def __init__(self, split: Split, features: CaptionFeatures) -> None:
-        self._split, self._features = split, features
+    def __init__(self, split: Split, encoder_folder: Path) -> None:
+        self._split, self._features, self._encoder_folder = split, split.features(encoder_folder), encoder_folder
         self.captions, self.classes = split.captions, split.classes
         self.attributes, self.stated = split.attributes, split.stated
 
@@ -379,3 +381,13 @@ class CaptionedSplit:
     def text(self, pictures: Sequence[int], captions: Sequence[int]) -> TextFeatures:
         """Features of one caption of each picture; both (batch,), captions of a picture counted from 0."""
         return self._features.at(torch.as_tensor(list(pictures)), torch.as_tensor(list(captions)))
+
+    def encode(self, captions: Sequence[str]) -> TextFeatures:
+        """Features of captions that no picture has, on the processor.
+
+        Raises:
+            ComponentError: the text encoder cannot be loaded, or fails.
+            SettingsError: it only stands for features that the source gave, and can encode nothing.
+        """
+        encoder: TextEncoder = load_component(Kind.TEXT_ENCODER, self._encoder_folder)[0]
+        return encoder.encode(captions)

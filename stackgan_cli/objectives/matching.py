@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from stackgan_cli.errors import DataError, SettingsError
 from stackgan_cli.machine import fast_half_type
 from stackgan_cli.objectives.matching_networks import Labels, PictureSide, TextSide, disturbed
+from stackgan_cli.objectives.recombined import RecombinedCaptions
 from stackgan_cli.randomness import generator_for
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _AT_ONCE = 256
 _HELD_OUT = 256
 _MOST_PASSES = 40
 _LOOKED_AT = 16
+_RECOMBINED_EVERY = 2
 _VIEWS = 4
 """Disturbed forms of each picture that an extractor looks at, once, before the head behind it learns of them."""
 
@@ -53,6 +55,10 @@ class PictureTextMatching(nn.Module):
         fit_steps: batches to learn from; fewer where these would pass 40 times over the pictures.
         fit_batch: pictures in one.
         attributes: weight of what is read off the picture, beside the contrastive loss.
+        recombined: how many captions of what no picture shows to make of the training captions, by exchanging the
+            values of attributes that take the same ones (a red bird with black wings for a gray bird with red wings).
+            Every other step, the generator draws for as many of them as its batch has, and what they state is asked of
+            it; no discriminator, which has seen nothing like it, is. 0 makes none.
         labels: values of each attribute, in order; found out by :meth:`fit`, and stored with the weights.
 
     Raises:
@@ -71,20 +77,25 @@ class PictureTextMatching(nn.Module):
         fit_steps: int = 1500,
         fit_batch: int = 64,
         attributes: float = 1.0,
+        recombined: int = 0,
         labels: list[list[str]] | None = None,
     ) -> None:
         super().__init__()
         self.side, self._text_width = side or (96 if features else 64), text_width
         least = 32 if features else 16
-        if min(text_width, width, channels, fit_steps) < 1 or fit_batch < 2 or attributes < 0 or self.side < least:
+        from_one, from_nought = (text_width, width, channels, fit_steps), (attributes, recombined)
+        if min(from_one) < 1 or min(from_nought) < 0 or fit_batch < 2 or self.side < least:
             raise SettingsError(
                 "matching cannot be built with such numbers.",
-                hint=f"side from {least}, width, channels and fit_steps from 1, fit_batch from 2, attributes from 0",
+                hint=f"side from {least}, width, channels and fit_steps from 1, fit_batch from 2, attributes and "
+                "recombined from 0",
             )
         self._fit_steps, self._fit_batch, self._attributes = fit_steps, fit_batch, attributes
         self._picture_side = partial(PictureSide, self.side, width, channels, features)
         self._text_side = partial(TextSide, text_width, width)
-        self._begin(Labels({names[0]: tuple(names[1:]) for names in labels or ()}))
+        known = Labels({names[0]: tuple(names[1:]) for names in labels or ()})
+        self.recombined = RecombinedCaptions(recombined, text_width, len(known.values)) if recombined else None
+        self._begin(known)
         self.requires_grad_(False).eval()
 
     @property
@@ -100,7 +111,16 @@ class PictureTextMatching(nn.Module):
         terms = {"": self._contrast(pictures, texts)}
         if self.labels.values and self._attributes:
             terms["attributes"] = self._attributes * self.labels.disagreement(read, stated)
+            if self.recombined is not None and update.step % _RECOMBINED_EVERY == 1:
+                terms["recombined"] = self._attributes * self._of_recombined(self.recombined, update)
         return terms
+
+    def _of_recombined(self, recombined: RecombinedCaptions, update: Update) -> Tensor:
+        """What pictures of recombined captions do not show of what these state."""
+        text, values = recombined.some(len(update.text.sentence), update.random("recombined"))
+        images = self.sized(update.draw(text, "recombined").images)
+        _, read = self.picture(disturbed(images, update.random("recombined, disturbed")))
+        return self.labels.missing(read, values)
 
     def fit(self, data: CaptionedData, *, seed: int, report: Callable[[int, int, str], None]) -> dict[str, float]:
         """Learn from the training split; see the class.
@@ -110,7 +130,7 @@ class PictureTextMatching(nn.Module):
             fitting; and ``attributes``, the share of what captions state that is read off these pictures.
 
         Raises:
-            DataError: fewer than two pictures have captions.
+            DataError: fewer than two pictures have captions, or captions that state nothing cannot be recombined.
             SettingsError: it was built for other features than those of the captions.
         """
         usable = torch.tensor([place for place, texts in enumerate(data.captions) if texts])
@@ -133,6 +153,9 @@ class PictureTextMatching(nn.Module):
         self.picture.freeze_features()
         places = range(held, len(order))
         steps = min(self._fit_steps, _MOST_PASSES * math.ceil(len(places) / self._fit_batch))
+        if self.recombined is not None:
+            draw = generator_for(seed, "recombined")
+            self.recombined.make(data, order[held:].tolist(), labels, targets[held:], stated[held:], draw)
         self._learn(pool, _draws(places, self._fit_batch, steps, seed), steps, seed, report)
         self.requires_grad_(False).eval()
         return self._measure(pool, range(held or len(order)), seed)

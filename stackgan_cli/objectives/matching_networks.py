@@ -16,6 +16,8 @@ from stackgan_cli.extractors.looking_through import frozen_features
 if TYPE_CHECKING:
     from stackgan_cli.components.protocols import CaptionedData
 
+UNSTATED = -1
+"""Stands for the number of a value where a caption states none."""
 _SHIFT = 0.08
 """Largest shift of a picture that is looked at, as a share of its side."""
 _NOISE = 0.1
@@ -89,6 +91,19 @@ class Labels:
             agree = torch.logsumexp(values + picture.float().log_softmax(1), dim=1)
             losses.append(-(agree * (1 - words[:, -1].exp())).mean())
         return torch.stack(losses).mean()
+
+    def missing(self, read: Sequence[Tensor], values: Tensor) -> Tensor:
+        """Cross-entropy of what is read off pictures and of what their texts are known to state; mean in nats.
+
+        Args:
+            read: for each attribute logits (batch, values).
+            values: (batch, attributes) numbers of the values that are stated, :data:`UNSTATED` where none is.
+        """
+        losses = [
+            F.cross_entropy(each.float(), wanted, ignore_index=UNSTATED, reduction="sum")
+            for each, wanted in zip(read, values.T, strict=True)
+        ]
+        return torch.stack(losses).sum() / values.numel()
 
 
 class PictureSide(nn.Module):

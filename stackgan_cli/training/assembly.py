@@ -192,12 +192,11 @@ def _objective(bound: Binding, name: str, seed: int, fitting: Fitting | None) ->
     learnt = fitting.start and fitting.start / objective_file(name)
     if learnt and (learnt / CONFIG).is_file() and bound.is_as(read_entry(Kind.OBJECTIVE, learnt)):
         return load_component(Kind.OBJECTIVE, learnt)
-    train = fitting.data.train
     with fitting.progress.phase(f"Fitting {name}", unit="steps") as advance:
         component, entry, _ = fitted_once(
             bound,
             _shelf(bound, fitting),
-            CaptionedSplit(train, train.features(fitting.encoder_folder)),
+            CaptionedSplit(fitting.data.train, fitting.encoder_folder),
             weights_seed=seed,
             card={"data": fitting.data.fingerprint, "encoder": fitting.encoder_folder.name, "seed": seed},
             seed=seed,

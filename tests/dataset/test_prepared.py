@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from stackgan_cli.dataset.prepared import PreparedData
+from stackgan_cli.dataset.prepared import CaptionedSplit, PreparedData
 from stackgan_cli.errors import DataError
 from stackgan_cli.pictures.decoding import encode_picture
 
@@ -80,7 +80,7 @@ def test_reading_takes_neither_datasets_nor_pandas() -> None:
     program = f"""
 import sys
 from pathlib import Path
-from stackgan_cli.dataset.prepared import PreparedData
+from stackgan_cli.dataset.prepared import CaptionedSplit, PreparedData
 data = PreparedData(Path({str(BEFORE)!r}))
 assert data.train.caption_counts.tolist() == [10] * 19
 assert data.train.captions[3] and data.train.pictures([0, 18], 64).shape == (2, 3, 64, 64)
@@ -244,7 +244,7 @@ def test_attributes_and_what_captions_state_of_them_are_whole(folder: Path) -> N
 DAMAGING = """
 import random, sys
 from pathlib import Path
-from stackgan_cli.dataset.prepared import PreparedData
+from stackgan_cli.dataset.prepared import CaptionedSplit, PreparedData
 from stackgan_cli.errors import DataError
 path = Path(sys.argv[1]) / "test" / "data-00000.arrow"
 whole, chance, read = path.read_bytes(), random.Random(0), 0
@@ -284,3 +284,11 @@ def test_features_of_other_captions_are_refused(folder: Path) -> None:
         save_file(tensors, features / "train.safetensors")
         with pytest.raises(DataError, match="does not hold the features"):
             data.train.features(features)
+
+
+def test_captions_that_no_picture_has_are_read_by_the_encoder_of_the_data(folder: Path) -> None:
+    data = PreparedData(folder)
+    split = CaptionedSplit(data.train, data.encoder_folder(None))
+    here, elsewhere = split.text([0, 1], [0, 1]).sentence, split.encode(["a red bird", split.captions[1][1]]).sentence
+    assert torch.allclose(elsewhere[1], here[1], atol=1e-6)
+    assert not torch.allclose(elsewhere[0], here[0])

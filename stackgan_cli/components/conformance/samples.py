@@ -75,6 +75,7 @@ class SampleData:
 
     def __init__(self, host: Mapping[str, int]) -> None:
         widths = {"text_width": TEXT_WIDTH, "word_width": WORD_WIDTH, **host}
+        self._widths = widths
         self._texts = sample_text(widths, words=True, batch=2 * _PICTURES)
 
     def pictures(self, indices: Sequence[int], resolution: int) -> Tensor:
@@ -89,3 +90,7 @@ class SampleData:
         assert words is not None
         assert padding is not None
         return TextFeatures(self._texts.sentence[rows], words[rows], padding[rows])
+
+    def encode(self, captions: Sequence[str]) -> TextFeatures:
+        """Features of captions that no picture has."""
+        return sample_text(self._widths, words=True, batch=len(captions))

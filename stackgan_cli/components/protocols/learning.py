@@ -49,6 +49,14 @@ class CaptionedData(FittingData, Protocol):
     def text(self, pictures: Sequence[int], captions: Sequence[int]) -> TextFeatures:
         """Features of one caption of each picture; both (batch,), captions of a picture counted from 0."""
 
+    def encode(self, captions: Sequence[str]) -> TextFeatures:
+        """Features of captions that no picture has.
+
+        Raises:
+            ComponentError: the data's text encoder fails.
+            SettingsError: it only stands for features that the source gave, and can encode nothing.
+        """
+
 
 @runtime_checkable
 class Fits(Protocol):
