@@ -10,6 +10,7 @@ import json
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from stackgan_cli.errors import StackganError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _MESSAGE_BYTES = 16384
+_PATIENCE = timedelta(days=1)
+"""How long ranks wait for one that works alone, as in fitting. One that is gone is noticed by its closed connection."""
 
 
 class LostRankError(StackganError):
@@ -215,7 +218,7 @@ def join_ranks() -> Ranks:
     # What is exchanged on the processor goes through gloo even where gradients go through NCCL.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and distributed.is_nccl_available() else "gloo"
     try:
-        distributed.init_process_group(backend)
+        distributed.init_process_group(backend, timeout=_PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise StackganError(
             f"The processes of this run cannot reach each other: {error}.", hint="start them with torchrun"

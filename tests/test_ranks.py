@@ -70,6 +70,17 @@ assert ranks.in_turn(lambda: ranks.rank + 5) == ranks.rank + 5
     )
 
 
+def test_a_rank_may_work_alone_for_hours(on_two_ranks: Callable[[str], None]) -> None:
+    """The library gives up after half an hour, which fitting an extractor takes on a slow processor."""
+    on_two_ranks(
+        """
+from torch import distributed
+waits = distributed.group.WORLD._get_backend(torch.device("cpu")).options._timeout
+assert waits.total_seconds() >= 12 * 3600, waits
+""",
+    )
+
+
 def test_an_error_of_one_rank_is_an_error_of_all(on_two_ranks: Callable[[str], None]) -> None:
     """Whichever rank it is, with umlauts, several lines, no hint, or more text than is exchanged."""
     on_two_ranks(
