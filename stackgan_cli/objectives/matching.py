@@ -179,7 +179,9 @@ class PictureTextMatching(nn.Module):
 
     def _contrast(self, pictures: Tensor, texts: Tensor) -> Tensor:
         """Mean of both cross-entropies of finding the right one in the batch, in nats; vectors (batch, width)."""
-        scores = self.scale.exp().clamp(max=100.0) * F.normalize(pictures.float()) @ F.normalize(texts.float()).T
+        # Told to single hundredths after a scale of up to 100, which half the digits of a number do not hold.
+        with torch.autocast(pictures.device.type, enabled=False):
+            scores = self.scale.exp().clamp(max=100.0) * F.normalize(pictures.float()) @ F.normalize(texts.float()).T
         right = torch.arange(len(scores), device=scores.device)
         return (F.cross_entropy(scores, right) + F.cross_entropy(scores.T, right)) / 2
 
