@@ -121,7 +121,7 @@ class Observer:
         Raises:
             ComponentError: as of :meth:`read`.
         """
-        texts = texts_of(split, samples)
+        texts = texts_of(split, samples, data.train.attributes)
         return replace(texts, features=self.read(texts.captions)) if data.manifest.captioned else texts
 
     def _look(self, pictures: Tensor) -> Observation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -12,7 +13,7 @@ from stackgan_cli.dataset.caption_features import on_device
 from stackgan_cli.randomness import generator_for, seed_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -70,15 +71,46 @@ def repeated(samples: Sequence[Sample], drawings: int, seed: int) -> list[Sample
     ]
 
 
-def texts_of(split: Split, samples: Sequence[Sample]) -> Texts:
-    """Captions of samples with what the data knows of them."""
-    stated, truth = split.stated, split.attributes
+def texts_of(split: Split, samples: Sequence[Sample], training: Sequence[Mapping[str, str]] | None) -> Texts:
+    """Captions of samples with what the data knows of them.
+
+    Args:
+        split: that they are of.
+        samples: they.
+        training: attributes of all training pictures, where they are known.
+    """
+    all_stated, all_true = split.stated, split.attributes
+    truth = None if all_true is None else [all_true[each.picture] for each in samples]
+    stated = None if all_stated is None else [all_stated[each.picture][each.caption] for each in samples]
+    novel = None
+    if truth is not None and stated is not None and training is not None:
+        novel = _novel(truth, stated, training)
     return Texts(
         captions=[split.captions[each.picture][each.caption] for each in samples],
-        truth=None if truth is None else [truth[each.picture] for each in samples],
-        stated=None if stated is None else [stated[each.picture][each.caption] for each in samples],
+        truth=truth,
+        stated=stated,
         classes=[split.classes[each.picture] for each in samples],
+        novel=novel,
     )
+
+
+def _novel(
+    truth: Sequence[Mapping[str, str]], stated: Sequence[Sequence[str]], training: Sequence[Mapping[str, str]]
+) -> list[bool]:
+    """Say of each caption whether values that it states are together on no training picture."""
+    where: dict[tuple[str, str], set[int]] = {}
+    for at, attributes in enumerate(training):
+        for value in attributes.items():
+            where.setdefault(value, set()).add(at)
+
+    def apart(values: Sequence[tuple[str, str]]) -> bool:
+        pairs = combinations_with_replacement([where.get(value, set()) for value in values], 2)
+        return any(one.isdisjoint(other) for one, other in pairs)
+
+    return [
+        apart([(name, values[name]) for name in names if name in values])
+        for values, names in zip(truth, stated, strict=True)
+    ]
 
 
 def reordered(texts: Texts, order: Sequence[int]) -> Texts:
@@ -93,6 +125,7 @@ def reordered(texts: Texts, order: Sequence[int]) -> Texts:
         truth=picked(texts.truth),
         stated=picked(texts.stated),
         classes=picked(texts.classes),
+        novel=picked(texts.novel),
     )
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from stackgan_cli.evaluation.metrics.kernel_distance import KernelDistance
 from stackgan_cli.evaluation.metrics.novelty import Novelty
 from stackgan_cli.evaluation.metrics.r_precision import RPrecision
 from stackgan_cli.evaluation.metrics.shares import wilson_interval
+from stackgan_cli.evaluation.samples import Sample, reordered, texts_of
 from stackgan_cli.extractors.domain_classifier import temperature_of
 
 PRDC = {
@@ -216,6 +218,25 @@ def test_only_stated_attributes_count() -> None:
     # What an extractor reads and a caption states may not be known of the picture.
     del truth[1]["size"]
     assert counted([["body"], ["body", "size"], []])["parts"].keys() == {"body"}
+
+
+def test_what_training_pictures_never_show_together_is_told_apart() -> None:
+    rows = [{"body": "red", "wing": "red"}, {"body": "red", "wing": "blue"}, {"body": "green", "wing": "green"}]
+    split: Any = SimpleNamespace(
+        captions=[["red, blue wings"], ["green, blue wings", "blue wings"], ["violet"]],
+        attributes=[{"body": "red", "wing": "blue"}, {"body": "green", "wing": "blue"}, {"body": "violet"}],
+        stated=[[["body", "wing"]], [["body", "wing"], ["wing"]], [["body"]]],
+        classes=[0, 1, 2],
+    )
+    samples = [Sample(0, 0, 0), Sample(1, 0, 0), Sample(1, 1, 0), Sample(2, 0, 0)]
+    texts = texts_of(split, samples, rows)
+    assert texts.novel == [False, True, False, True]
+    assert reordered(texts, [1, 0, 3, 2]).novel == [True, False, True, False]
+    assert texts_of(split, samples, None).novel is None
+    drawn = {"body": ["red", "green", "red", "red"], "wing": ["blue", "green", "blue", "red"]}
+    parts = AttributeAccuracy().measure(Observation(torch.zeros(4, 1), None, drawn), None, texts, 0)["parts"]
+    assert (parts["values_seen_together"]["right"], parts["values_seen_together"]["of"]) == (2, 2)
+    assert (parts["values_never_together"]["right"], parts["values_never_together"]["of"]) == (0, 2)
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,9 @@ class Texts:
     classes: Sequence[int] | None = None
     """For each caption the class of the picture that it was written for; where the data has no classes, every picture
     is a class of its own."""
+    novel: Sequence[bool] | None = None
+    """For each caption whether values that it states, two of them or one alone, are together on no training picture;
+    None where the data does not know."""
 
 
 METRIC_NEEDS: Mapping[str, str] = {
