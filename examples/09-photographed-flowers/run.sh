@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The model of the package stackgan-flowers again: three hours on a core, a minute with STACKGAN_TOY=1. $FLOWERS is a
+# The model of the package stackgan-flowers again: four and a half hours on a core, a minute with STACKGAN_TOY=1. $FLOWERS is a
 # folder of Oxford-102 with its captions; without it, what has a public address is fetched.
 . "$(dirname "${BASH_SOURCE[0]}")/../place.sh"
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-source=(--download) encoder=(--encoder words) stage1=(--steps 4200) stage2=(--steps 1300) few=()
+source=(--download) encoder=(--encoder words) stage1=(--steps 6400) stage2=(--steps 3300) few=()
 [ -n "${FLOWERS:-}" ] && source=(--source "$FLOWERS")
 if [ "$toy" = 1 ]; then
     python "$here/../03-your-own-pictures/make_pictures.py" "$place/09/pictures" 40
