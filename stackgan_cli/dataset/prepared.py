@@ -389,5 +389,9 @@ class CaptionedSplit:
             ComponentError: the text encoder cannot be loaded, or fails.
             SettingsError: it only stands for features that the source gave, and can encode nothing.
         """
+        return self._encoder.encode(captions)
+
+    @cached_property
+    def _encoder(self) -> TextEncoder:
         encoder: TextEncoder = load_component(Kind.TEXT_ENCODER, self._encoder_folder)[0]
-        return encoder.encode(captions)
+        return encoder

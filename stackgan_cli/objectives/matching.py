@@ -30,7 +30,6 @@ _AT_ONCE = 256
 _HELD_OUT = 256
 _MOST_PASSES = 40
 _LOOKED_AT = 16
-_RECOMBINED_EVERY = 2
 _VIEWS = 4
 """Disturbed forms of each picture that an extractor looks at, once, before the head behind it learns of them."""
 
@@ -57,8 +56,8 @@ class PictureTextMatching(nn.Module):
         attributes: weight of what is read off the picture, beside the contrastive loss.
         recombined: how many captions of what no picture shows to make of the training captions, by exchanging the
             values of attributes that take the same ones (a red bird with black wings for a gray bird with red wings).
-            Every other step, the generator draws for as many of them as its batch has, and what they state is asked of
-            it; no discriminator, which has seen nothing like it, is. 0 makes none.
+            In half of the steps, by lot, the generator also draws for as many of them as its batch has, and is asked
+            for what they state. No discriminator judges these pictures, having seen nothing like them. 0 makes none.
         labels: values of each attribute, in order; found out by :meth:`fit`, and stored with the weights.
 
     Raises:
@@ -111,7 +110,7 @@ class PictureTextMatching(nn.Module):
         terms = {"": self._contrast(pictures, texts)}
         if self.labels.values and self._attributes:
             terms["attributes"] = self._attributes * self.labels.disagreement(read, stated)
-            if self.recombined is not None and update.step % _RECOMBINED_EVERY == 1:
+            if self.recombined is not None and _has_its_turn(update.step):
                 terms["recombined"] = self._attributes * self._of_recombined(self.recombined, update)
         return terms
 
@@ -130,7 +129,7 @@ class PictureTextMatching(nn.Module):
             fitting; and ``attributes``, the share of what captions state that is read off these pictures.
 
         Raises:
-            DataError: fewer than two pictures have captions, or captions that state nothing cannot be recombined.
+            DataError: fewer than two pictures have captions, or these are to be recombined and cannot be.
             SettingsError: it was built for other features than those of the captions.
         """
         usable = torch.tensor([place for place, texts in enumerate(data.captions) if texts])
@@ -284,3 +283,8 @@ def _draws(places: range, batch: int, steps: int, seed: int) -> Iterator[Tensor]
             order = torch.randperm(len(places), generator=generator_for(seed, "order", step)) + places.start
         yield order[:batch]
         order = order[batch:]
+
+
+def _has_its_turn(step: int) -> bool:
+    """By lot, the same in all processes, because a recipe may let an objective rest in any regular steps."""
+    return bool(torch.rand((), generator=generator_for("recombined captions", step)) < 0.5)

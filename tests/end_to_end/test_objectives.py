@@ -183,12 +183,12 @@ def test_built_in_objectives_that_draw_more_pictures_take_their_turns(
 ) -> None:
     small = "{side = 16, channels = 4, width = 8, fit_steps = 2, fit_batch = 8, recombined = 12}"
     goals = f'objectives=[{{name = "matching", options = {small}}}, {{name = "mode-seeking", every = 2}}]'
-    done = train_tiny(1, "--steps", 4, *OFTEN, "--set", goals)
+    done = train_tiny(1, "--steps", 8, *OFTEN, "--set", goals)
     assert done.code == 0, done.err
-    assert ["mode-seeking" in line for line in log_of(home)] == [True, False] * 2
-    assert ["matching.recombined" in line for line in log_of(home)] == [False, True] * 2
+    assert ["mode-seeking" in line for line in log_of(home)] == [True, False] * 4
+    assert {"matching.recombined" in line for line in log_of(home)} == {True, False}
     # They are gone on with as they were.
-    assert train_tiny(1, "--steps", 6, *OFTEN, "--set", goals).code == 0
+    assert train_tiny(1, "--steps", 10, *OFTEN, "--set", goals).code == 0
 
 
 def test_several_discriminators_judge_each_with_its_weight(train_tiny: Callable[..., Any], home: Path) -> None:
