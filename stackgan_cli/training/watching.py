@@ -54,7 +54,9 @@ class LossWatch:
         self._noted.clear()
 
     def read(self) -> dict[str, float]:
-        """Return the losses of the newest step, averaged over the ranks; empty where nothing is new.
+        """Return each loss as of the newest step that has it, averaged over the ranks; empty where nothing is new.
+
+        Objectives may rest in the very steps after which losses are read.
 
         Raises:
             DivergedError: a loss of any step since the last reading is not finite; the first one is named.
@@ -64,9 +66,8 @@ class LossWatch:
         names = [(each.step, name) for each in self._noted for name in each.losses]
         losses = torch.stack([loss.float() for each in self._noted for loss in each.losses.values()])
         values = self._over_ranks(losses).tolist()
-        newest = self._noted[-1].step
         self.forget()
         for (step, name), value in zip(names, values, strict=True):
             if not math.isfinite(value):
                 raise DivergedError(f"the loss {name!r}", value, step)
-        return {name: round(value, 5) for (step, name), value in zip(names, values, strict=True) if step == newest}
+        return {name: round(value, 5) for (_, name), value in zip(names, values, strict=True)}

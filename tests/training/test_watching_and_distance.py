@@ -36,10 +36,12 @@ def test_where_nothing_was_noted_there_is_nothing_to_read() -> None:
     assert watch().read() == {}
 
 
-def test_losses_that_only_some_steps_have_are_not_carried_over() -> None:
+def test_losses_that_only_some_steps_have_are_those_of_the_newest_and_not_kept_after_they_were_read() -> None:
     watching = watch()
-    watching.note(Progress(1, {**losses(1.0), "penalty": torch.tensor(4.0)}))
-    watching.note(Progress(2, losses(2.0)))
+    for step, value in enumerate([5.0, 4.0, 3.0], 1):
+        watching.note(Progress(step, {**losses(value), **({"penalty": torch.tensor(value)} if step < 3 else {})}))
+    assert watching.read() == {"discriminator": 1.0, "generator": 3.0, "penalty": 4.0}
+    watching.note(Progress(4, losses(2.0)))
     assert watching.read() == {"discriminator": 1.0, "generator": 2.0}
 
 
