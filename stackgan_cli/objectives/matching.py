@@ -54,10 +54,12 @@ class PictureTextMatching(nn.Module):
         fit_steps: batches to learn from; fewer where these would pass 40 times over the pictures.
         fit_batch: pictures in one.
         attributes: weight of what is read off the picture, beside the contrastive loss.
-        recombined: how many captions of what no picture shows to make of the training captions, by exchanging the
-            values of attributes that take the same ones (a red bird with black wings for a gray bird with red wings).
+        recombined: how many captions of what no picture shows to make of the training captions, and no more than
+            these are, by exchanging the values of attributes that take the same ones (a red bird with black wings for
+            a gray bird with red wings).
             In half of the steps, by lot, the generator also draws for as many of them as its batch has, and is asked
-            for what they state. No discriminator judges these pictures, having seen nothing like them. 0 makes none.
+            for what they state. No discriminator judges these pictures, having seen nothing like them. 0 makes none;
+            fewer or none are made where captions hardly or never state such values in the data's words for them.
         labels: values of each attribute, in order; found out by :meth:`fit`, and stored with the weights.
 
     Raises:
@@ -93,14 +95,16 @@ class PictureTextMatching(nn.Module):
         self._picture_side = partial(PictureSide, self.side, width, channels, features)
         self._text_side = partial(TextSide, text_width, width)
         known = Labels({names[0]: tuple(names[1:]) for names in labels or ()})
+        self._wanted = recombined
         self.recombined = RecombinedCaptions(recombined, text_width, len(known.values)) if recombined else None
         self._begin(known)
         self.requires_grad_(False).eval()
 
     @property
     def learnt_options(self) -> dict[str, Any]:
-        """The labels that :meth:`fit` found."""
-        return {"labels": [[name, *values] for name, values in self.labels.values.items()]}
+        """The labels that :meth:`fit` found, and how many captions it recombined."""
+        labels = [[name, *values] for name, values in self.labels.values.items()]
+        return {"labels": labels, "recombined": 0 if self.recombined is None else len(self.recombined)}
 
     def generator_terms(self, update: Update) -> Mapping[str, Tensor]:
         """Give the contrastive loss of the generated batch, and the loss of what is read off it."""
@@ -126,11 +130,13 @@ class PictureTextMatching(nn.Module):
 
         Returns:
             ``caption_to_picture``: the share of captions whose picture is found among 64, of pictures held out of
-            fitting; and ``attributes``, the share of what captions state that is read off these pictures.
+            fitting; ``attributes``, the share of what captions state that is read off these pictures; and
+            ``recombined``, how many captions were made of others.
 
         Raises:
-            DataError: fewer than two pictures have captions, or these are to be recombined and cannot be.
-            SettingsError: it was built for other features than those of the captions.
+            DataError: fewer than two pictures have captions.
+            SettingsError: it was built for other features than those of the captions, or it is to recombine captions of
+                data whose text encoder only stands for features that the source gave.
         """
         usable = torch.tensor([place for place, texts in enumerate(data.captions) if texts])
         if len(usable) < 2:
@@ -152,12 +158,14 @@ class PictureTextMatching(nn.Module):
         self.picture.freeze_features()
         places = range(held, len(order))
         steps = min(self._fit_steps, _MOST_PASSES * math.ceil(len(places) / self._fit_batch))
-        if self.recombined is not None:
+        if self._wanted:
+            known = (data, order[held:].tolist(), labels, targets[held:], stated[held:])
             draw = generator_for(seed, "recombined")
-            self.recombined.make(data, order[held:].tolist(), labels, targets[held:], stated[held:], draw)
+            self.recombined = RecombinedCaptions.of(*known, wanted=self._wanted, draw=draw)
         self._learn(pool, _draws(places, self._fit_batch, steps, seed), steps, seed, report)
         self.requires_grad_(False).eval()
-        return self._measure(pool, range(held or len(order)), seed)
+        measured = self._measure(pool, range(held or len(order)), seed)
+        return measured | ({"recombined": float(len(self.recombined or ()))} if self._wanted else {})
 
     def train(self, mode: bool = True) -> PictureTextMatching:
         """Stay in evaluation mode: the networks learn in :meth:`fit` alone."""

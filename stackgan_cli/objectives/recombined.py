@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from stackgan_cli.components.protocols import TextFeatures
-from stackgan_cli.errors import DataError
 from stackgan_cli.objectives.matching_networks import UNSTATED
 from stackgan_cli.text_encoders.rewording import Rewording
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from stackgan_cli.components.protocols import CaptionedData
     from stackgan_cli.objectives.matching_networks import Labels
 
-_MOST_TRIED = 40
+_MOST_TRIED = 20
 """Captions to try for each that is wanted, at most."""
 _AT_ONCE = 512
 
@@ -39,15 +38,18 @@ class RecombinedCaptions(nn.Module):
         self.register_buffer("sentences", torch.zeros(count, text_width))
         self.register_buffer("values", torch.full((count, attributes), UNSTATED))
 
-    def make(
-        self,
+    @classmethod
+    def of(
+        cls,
         data: CaptionedData,
         pictures: list[int],
         labels: Labels,
         targets: Tensor,
         stated: list[Tensor],
+        *,
+        wanted: int,
         draw: torch.Generator,
-    ) -> None:
+    ) -> RecombinedCaptions | None:
         """Make them of captions drawn at random.
 
         Args:
@@ -56,13 +58,16 @@ class RecombinedCaptions(nn.Module):
             labels: attributes and their values.
             targets: (pictures, attributes) numbers of their values.
             stated: which attributes each caption of each picture states (captions, attributes).
+            wanted: how many, or as many as there are captions.
             draw: source of randomness.
 
-        Raises:
-            DataError: hardly a caption states values, in the words that the data has for them, of attributes that take
-                the same ones.
+        Returns:
+            They, fewer than wanted or None where captions hardly or never state values, in the words that the data has
+            for them, of attributes that take the same ones.
         """
-        wanted = len(self.sentences)
+        if len(set(map(tuple, labels.values.values()))) == len(labels.values):
+            return None
+        wanted = min(wanted, sum(map(len, stated)))
         rewording = Rewording(exchanged=1.0, slips=0.0)
         rewording.learn(labels.values)
         texts: list[str] = []
@@ -78,17 +83,18 @@ class RecombinedCaptions(nn.Module):
             values += [after[at] for at in changed]
             if len(texts) >= wanted:
                 break
-        else:
-            raise DataError(
-                f"Captions cannot be recombined: of {wanted * _MOST_TRIED:,} that were tried, {len(texts):,} state "
-                "values, in the words that the data has for them, of attributes that take the same ones.",
-                hint="matching without its option recombined",
-            )
-        parts = [data.encode(texts[at : min(at + _AT_ONCE, wanted)]).sentence for at in range(0, wanted, _AT_ONCE)]
-        self.sentences = torch.cat(parts).detach().float().cpu()
-        self.values = torch.stack(values[:wanted])
+        if not texts:
+            return None
+        del texts[wanted:], values[wanted:]
+        parts = [data.encode(texts[at : at + _AT_ONCE]).sentence for at in range(0, len(texts), _AT_ONCE)]
+        made = cls(0, 0, 0)
+        made.sentences, made.values = torch.cat(parts).detach().float().cpu(), torch.stack(values)
+        return made
+
+    def __len__(self) -> int:
+        return len(self.sentences)
 
     def some(self, count: int, draw: torch.Generator) -> tuple[TextFeatures, Tensor]:
         """Draw some of them, with what they state (count, attributes)."""
-        rows = torch.randint(len(self.sentences), (count,), generator=draw)
+        rows = torch.randint(len(self), (count,), generator=draw)
         return TextFeatures(self.sentences[rows]), self.values[rows]

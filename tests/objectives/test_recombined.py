@@ -10,7 +10,6 @@ from torch import Tensor
 
 from stackgan_cli.components.fitting import fit, learnt_options
 from stackgan_cli.components.protocols import Generated, TextFeatures
-from stackgan_cli.errors import DataError
 from stackgan_cli.objectives.matching import PictureTextMatching
 
 HUES = ("red", "green", "blue")
@@ -57,12 +56,11 @@ def painted(hues: Sequence[tuple[int, int]], side: int) -> Tensor:
     return images
 
 
-def fitted(data: Any, steps: int) -> PictureTextMatching:
+def fitted(data: Any, steps: int, recombined: int = 40) -> tuple[PictureTextMatching, dict[str, float]]:
     torch.manual_seed(0)
     options: dict[str, Any] = {"side": 32, "channels": 6, "width": 16, "fit_steps": steps, "fit_batch": 32}
-    matching = PictureTextMatching(text_width=6, recombined=40, **options)
-    fit(matching, "matching", data, seed=1, report=lambda *told: None)
-    return matching
+    matching = PictureTextMatching(text_width=6, recombined=recombined, **options)
+    return matching, fit(matching, "matching", data, seed=1, report=lambda *told: None)
 
 
 def hues_of(sentence: Tensor) -> tuple[int, int]:
@@ -71,7 +69,7 @@ def hues_of(sentence: Tensor) -> tuple[int, int]:
 
 
 def test_they_state_in_words_what_no_picture_has_and_it_is_known_what_that_is() -> None:
-    matching = fitted(Shores(), 1)
+    matching, _ = fitted(Shores(), 1)
     assert matching.recombined is not None
     pairs = [hues_of(sentence) for sentence in matching.recombined.sentences]
     assert len(pairs) == 40
@@ -83,7 +81,7 @@ def test_they_state_in_words_what_no_picture_has_and_it_is_known_what_that_is() 
 
 
 def test_the_generator_is_asked_for_them_in_half_of_the_steps_whichever_these_are() -> None:
-    matching = fitted(Shores(), 60)
+    matching, _ = fitted(Shores(), 60)
 
     def loss(step: int, *, heeded: bool) -> dict[str, float]:
         def draw(text: TextFeatures, purpose: str) -> Generated:
@@ -107,8 +105,8 @@ def test_the_generator_is_asked_for_them_in_half_of_the_steps_whichever_these_ar
 
 
 def test_they_are_kept_with_what_was_learnt() -> None:
-    matching = fitted(Shores(), 1)
-    options: dict[str, Any] = {"side": 32, "channels": 6, "width": 16, "recombined": 40, **learnt_options(matching)}
+    matching, _ = fitted(Shores(), 1)
+    options: dict[str, Any] = {"side": 32, "channels": 6, "width": 16, **learnt_options(matching)}
     again = PictureTextMatching(text_width=6, **options)
     again.load_state_dict(matching.state_dict())
     assert again.recombined is not None
@@ -120,7 +118,7 @@ def test_they_are_kept_with_what_was_learnt() -> None:
 
 
 @pytest.mark.parametrize("known", ["one attribute", "no attribute", "other words"])
-def test_captions_in_which_nothing_can_be_exchanged_are_refused(known: str) -> None:
+def test_where_nothing_can_be_exchanged_there_are_none_and_that_is_told(known: str) -> None:
     data = Shores()
     if known == "one attribute":
         data.attributes = [{"sky": row["sky"]} for row in data.attributes or ()]
@@ -130,6 +128,26 @@ def test_captions_in_which_nothing_can_be_exchanged_are_refused(known: str) -> N
     else:
         data.captions = [["evening"]] * PICTURES
         data.text = lambda pictures, captions: TextFeatures(torch.zeros(len(pictures), 6))  # type: ignore[method-assign]
-    with pytest.raises(DataError, match="0 state values") as told:
-        fitted(data, 1)
-    assert "without its option recombined" in str(told.value.hint)
+    matching, measured = fitted(data, 1)
+    assert matching.recombined is None
+    assert measured["recombined"] == 0
+    assert learnt_options(matching)["recombined"] == 0
+    update: Any = SimpleNamespace(
+        generated=Generated(painted([(0, 1)] * 8, 32)),
+        text=TextFeatures(torch.zeros(8, 6)),
+        random=lambda purpose: torch.Generator().manual_seed(3),
+    )
+    for update.step in range(10):
+        assert "recombined" not in matching.generator_terms(update)
+
+
+def test_few_are_made_of_few_captions() -> None:
+    data = Shores()
+    matching, measured = fitted(data, 1, recombined=2000)
+    # A tenth of the pictures is held out of fitting.
+    assert measured["recombined"] == PICTURES * 0.9
+    assert learnt_options(matching)["recombined"] == PICTURES * 0.9
+    data.captions = [*Shores.captions[:2], *[["evening"]] * (PICTURES - 2)]
+    data.stated = [*[[["sky", "sand"]]] * 2, *[[[]]] * (PICTURES - 2)]
+    data.text = lambda pictures, captions: TextFeatures(torch.zeros(len(pictures), 6))  # type: ignore[method-assign]
+    assert 0 < fitted(data, 1)[1]["recombined"] < 40
