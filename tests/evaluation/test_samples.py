@@ -37,7 +37,7 @@ def test_a_seed_chooses_captions_and_noise(colours: SimpleNamespace) -> None:
 
 def test_texts_say_what_the_data_knows_of_each_sample(colours: SimpleNamespace) -> None:
     samples = choose_samples(colours.split, 70, 0)
-    texts = texts_of(colours.split, samples)
+    texts = texts_of(colours.split, samples, colours.data.train.attributes)
     at = 65
     assert texts.captions[at] == colours.split.captions[1][samples[at].caption]
     assert texts.truth is not None
