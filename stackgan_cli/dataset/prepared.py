@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from stackgan_cli.components.component import Kind
+from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.components.storage import load_component
-from stackgan_cli.dataset.caption_features import CaptionFeatures
+from stackgan_cli.dataset.caption_features import CaptionFeatures, encode_all
 from stackgan_cli.dataset.manifest import read_manifest, stored_side
 from stackgan_cli.dataset.picture_store import PictureStore
 from stackgan_cli.errors import DataError
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stackgan_cli.components.entries import ComponentEntry
-    from stackgan_cli.components.protocols import TextEncoder, TextFeatures
+    from stackgan_cli.components.protocols import TextEncoder
     from stackgan_cli.dataset.manifest import SplitName
 
 
@@ -383,13 +385,21 @@ class CaptionedSplit:
         return self._features.at(torch.as_tensor(list(pictures)), torch.as_tensor(list(captions)))
 
     def encode(self, captions: Sequence[str]) -> TextFeatures:
-        """Features of captions that no picture has, on the processor.
+        """Features of captions that no picture has, in float32 on the processor.
 
         Raises:
             ComponentError: the text encoder cannot be loaded, or fails.
             SettingsError: it only stands for features that the source gave, and can encode nothing.
         """
-        return self._encoder.encode(captions)
+        parts = [tensors for _, tensors in encode_all(self._encoder, captions)]
+        sentence = torch.cat([part["sentence"] for part in parts])
+        if "words" not in parts[0]:
+            return TextFeatures(sentence)
+        # The words of a batch are as many as those of its longest caption.
+        length = max(part["words"].shape[1] for part in parts)
+        words = [F.pad(part["words"], (0, 0, 0, length - part["words"].shape[1])) for part in parts]
+        padding = [F.pad(part["padding"], (0, length - part["padding"].shape[1]), value=True) for part in parts]
+        return TextFeatures(sentence, torch.cat(words), torch.cat(padding))
 
     @cached_property
     def _encoder(self) -> TextEncoder:

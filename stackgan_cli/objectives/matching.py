@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from stackgan_cli.errors import DataError, SettingsError
 from stackgan_cli.machine import fast_half_type
-from stackgan_cli.objectives.matching_networks import Labels, PictureSide, TextSide, disturbed
+from stackgan_cli.objectives.matching_networks import UNSTATED, Labels, PictureSide, TextSide, disturbed
 from stackgan_cli.objectives.recombined import RecombinedCaptions
 from stackgan_cli.randomness import generator_for
 
@@ -96,7 +96,10 @@ class PictureTextMatching(nn.Module):
         self._text_side = partial(TextSide, text_width, width)
         known = Labels({names[0]: tuple(names[1:]) for names in labels or ()})
         self._wanted = recombined
-        self.recombined = RecombinedCaptions(recombined, text_width, len(known.values)) if recombined else None
+        self.recombined: RecombinedCaptions | None = None
+        if recombined:
+            nothing = torch.full((recombined, len(known.values)), UNSTATED)
+            self.recombined = RecombinedCaptions(torch.zeros(recombined, text_width), nothing)
         self._begin(known)
         self.requires_grad_(False).eval()
 
@@ -186,7 +189,7 @@ class PictureTextMatching(nn.Module):
 
     def _contrast(self, pictures: Tensor, texts: Tensor) -> Tensor:
         """Mean of both cross-entropies of finding the right one in the batch, in nats; vectors (batch, width)."""
-        # Told to single hundredths after a scale of up to 100, which half the digits of a number do not hold.
+        # Scores reach 100, where bfloat16 would tell them apart by halves.
         with torch.autocast(pictures.device.type, enabled=False):
             scores = self.scale.exp().clamp(max=100.0) * F.normalize(pictures.float()) @ F.normalize(texts.float()).T
         right = torch.arange(len(scores), device=scores.device)

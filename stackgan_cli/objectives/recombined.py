@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
 _MOST_TRIED = 20
 """Captions to try for each that is wanted, at most."""
-_AT_ONCE = 512
 
 
 class RecombinedCaptions(nn.Module):
     """Captions whose values are exchanged, and what they state then: the sky of one colour over the sea of another.
 
-    Attributes:
+    Args:
         sentences: (count, text_width) sentence vectors.
         values: (count, attributes) numbers of the values that are stated, ``UNSTATED`` where none is.
     """
@@ -33,10 +32,10 @@ class RecombinedCaptions(nn.Module):
     sentences: Tensor
     values: Tensor
 
-    def __init__(self, count: int, text_width: int, attributes: int) -> None:
+    def __init__(self, sentences: Tensor, values: Tensor) -> None:
         super().__init__()
-        self.register_buffer("sentences", torch.zeros(count, text_width))
-        self.register_buffer("values", torch.full((count, attributes), UNSTATED))
+        self.register_buffer("sentences", sentences)
+        self.register_buffer("values", values)
 
     @classmethod
     def of(
@@ -86,10 +85,7 @@ class RecombinedCaptions(nn.Module):
         if not texts:
             return None
         del texts[wanted:], values[wanted:]
-        parts = [data.encode(texts[at : at + _AT_ONCE]).sentence for at in range(0, len(texts), _AT_ONCE)]
-        made = cls(0, 0, 0)
-        made.sentences, made.values = torch.cat(parts).detach().float().cpu(), torch.stack(values)
-        return made
+        return cls(data.encode(texts).sentence, torch.stack(values))
 
     def __len__(self) -> int:
         return len(self.sentences)

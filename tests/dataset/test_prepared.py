@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.dataset.prepared import CaptionedSplit, PreparedData
 from stackgan_cli.errors import DataError
 from stackgan_cli.pictures.decoding import encode_picture
@@ -80,6 +81,7 @@ def test_reading_takes_neither_datasets_nor_pandas() -> None:
     program = f"""
 import sys
 from pathlib import Path
+from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.dataset.prepared import CaptionedSplit, PreparedData
 data = PreparedData(Path({str(BEFORE)!r}))
 assert data.train.caption_counts.tolist() == [10] * 19
@@ -244,6 +246,7 @@ def test_attributes_and_what_captions_state_of_them_are_whole(folder: Path) -> N
 DAMAGING = """
 import random, sys
 from pathlib import Path
+from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.dataset.prepared import CaptionedSplit, PreparedData
 from stackgan_cli.errors import DataError
 path = Path(sys.argv[1]) / "test" / "data-00000.arrow"
@@ -292,3 +295,24 @@ def test_captions_that_no_picture_has_are_read_by_the_encoder_of_the_data(folder
     here, elsewhere = split.text([0, 1], [0, 1]).sentence, split.encode(["a red bird", split.captions[1][1]]).sentence
     assert torch.allclose(elsewhere[1], here[1], atol=1e-6)
     assert not torch.allclose(elsewhere[0], here[0])
+
+
+def test_more_captions_than_are_encoded_at_once_keep_their_order_and_all_their_words(folder: Path) -> None:
+    class Spells:
+        """A word for each letter."""
+
+        def encode(self, captions: list[str]) -> TextFeatures:
+            longest = max(map(len, captions))
+            letters = torch.tensor([[ord(letter) for letter in caption.ljust(longest)] for caption in captions])
+            return TextFeatures(letters[:, :1].float(), letters[..., None].float(), letters == ord(" "))
+
+    data = PreparedData(folder)
+    split = CaptionedSplit(data.train, data.encoder_folder(None))
+    split.__dict__["_encoder"] = Spells()
+    captions = [*["ab"] * 600, "cdefg"]
+    found = split.encode(captions)
+    assert found.words is not None
+    assert found.padding is not None
+    assert found.sentence[:, 0].tolist() == [ord(caption[0]) for caption in captions]
+    assert found.words.shape == (601, 5, 1)
+    assert (~found.padding).sum(1).tolist() == [len(caption) for caption in captions]
