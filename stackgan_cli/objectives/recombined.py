@@ -49,7 +49,10 @@ class RecombinedCaptions(nn.Module):
         wanted: int,
         draw: torch.Generator,
     ) -> RecombinedCaptions | None:
-        """Make them of captions drawn at random.
+        """Make them of captions drawn at random, those oftener that state what few state.
+
+        A caption's weight is that of the rarest attribute it states: one over the number of captions that state it. How
+        often something is stated comes of how the data was captioned, not of how hard it is to draw.
 
         Args:
             data: the training split.
@@ -57,7 +60,7 @@ class RecombinedCaptions(nn.Module):
             labels: attributes and their values.
             targets: (pictures, attributes) numbers of their values.
             stated: which attributes each caption of each picture states (captions, attributes).
-            wanted: how many, or as many as there are captions.
+            wanted: how many, or as many as there are captions that state something.
             draw: source of randomness.
 
         Returns:
@@ -66,16 +69,20 @@ class RecombinedCaptions(nn.Module):
         """
         if len(set(map(tuple, labels.values.values()))) == len(labels.values):
             return None
-        wanted = min(wanted, sum(map(len, stated)))
+        said = torch.cat(stated)
+        weights = (said / said.sum(0).clamp(min=1)).amax(1)
+        if not weights.any():
+            return None
+        places = [(row, at) for row, each in enumerate(stated) for at in range(len(each))]
+        wanted = min(wanted, int(weights.count_nonzero()))
         rewording = Rewording(exchanged=1.0, slips=0.0)
         rewording.learn(labels.values)
         texts: list[str] = []
         values: list[Tensor] = []
         for _ in range(_MOST_TRIED):
-            rows = torch.randint(len(pictures), (wanted,), generator=draw)
-            lots = torch.rand(wanted, generator=draw).tolist()
-            chosen = [(row, int(lot * len(stated[row]))) for row, lot in zip(rows.tolist(), lots, strict=True)]
-            before = torch.where(torch.stack([stated[row][at] for row, at in chosen]), targets[rows], UNSTATED)
+            drawn = torch.multinomial(weights, wanted, replacement=True, generator=draw)
+            chosen = [places[at] for at in drawn.tolist()]
+            before = torch.where(said[drawn], targets[[row for row, _ in chosen]], UNSTATED)
             captions, after = rewording([data.captions[pictures[row]][at] for row, at in chosen], before, draw)
             changed = (after != before).any(1).nonzero()[:, 0].tolist()
             texts += [captions[at] for at in changed]

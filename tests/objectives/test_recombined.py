@@ -80,6 +80,17 @@ def test_they_state_in_words_what_no_picture_has_and_it_is_known_what_that_is() 
     ]
 
 
+def test_what_few_captions_state_is_asked_for_oftener_than_they_state_it() -> None:
+    data = Shores()
+    rainy = range(0, PICTURES, 10)
+    data.captions = [[f"{text} in the rain" * (at in rainy) or text] for at, (text,) in enumerate(Shores.captions)]
+    data.attributes = [{**row, "weather": "rain"} for row in Shores.attributes or ()]
+    data.stated = [[["sky", "sand"] + ["weather"] * (at in rainy)] for at in range(PICTURES)]
+    matching, _ = fitted(data, 1)
+    assert matching.recombined is not None
+    assert 12 < int((matching.recombined.values[:, 2] >= 0).sum()) < 30
+
+
 def test_the_generator_is_asked_for_them_in_half_of_the_steps_whichever_these_are() -> None:
     matching, _ = fitted(Shores(), 60)
 
