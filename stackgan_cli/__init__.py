@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from stackgan_cli.preparing.prepare import prepare
     from stackgan_cli.preparing.request import PrepareRequest
     from stackgan_cli.progress import Progress, ProgressCallback
-    from stackgan_cli.training.train import TrainRequest, train
+    from stackgan_cli.training.request import TrainRequest
+    from stackgan_cli.training.train import train
 
 __all__ = [
     "ConsoleProgress",
@@ -55,7 +56,7 @@ _WHERE = {
     "Progress": "progress",
     "ProgressCallback": "progress",
     "StackganError": "errors",
-    "TrainRequest": "training.train",
+    "TrainRequest": "training.request",
     "evaluate": "evaluation.evaluate",
     "prepare": "preparing.prepare",
     "train": "training.train",

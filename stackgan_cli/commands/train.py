@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from stackgan_cli.training.train import TrainRequest, TrainResult
+    from stackgan_cli.training.request import TrainRequest, TrainResult
 
 STAGE1_EPILOG = """Examples:
 
@@ -174,7 +174,7 @@ def _command(stage: int, help_text: str) -> Callable[..., None]:
             # What the main process of a distributed run says is enough.
             hush()
         with patience("Loading torch, which takes longest the first time ..."):
-            from stackgan_cli.training.train import TrainRequest
+            from stackgan_cli.training.request import TrainRequest
 
         changes = {
             "generator.name": generator,

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from stackgan_cli.console import ConsoleProgress, ProgressReport, patience, say, speak, warn
 from stackgan_cli.drawing.pictures import seed_by_lot
 from stackgan_cli.errors import UsageError
+from stackgan_cli.generating.files import FileOptions
 from stackgan_cli.generating.picture_list import PictureList
 from stackgan_cli.generating.prompt_files import passing_content
 from stackgan_cli.generating.prompts import Prompts, words_typed_apart
 from stackgan_cli.generating.seeds import Seeds
 from stackgan_cli.generating.ways import check_way
-from stackgan_cli.generating.writing import FileOptions, PictureWriter
+from stackgan_cli.generating.writing import PictureWriter
 from stackgan_cli.interrupts import this_command
 from stackgan_cli.pictures.picture_files import check_format, check_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from stackgan_cli.generating.files import Written
     from stackgan_cli.generating.prompts import LeftOutLine
     from stackgan_cli.generating.request import GenerateRequest
-    from stackgan_cli.generating.writing import Written
     from stackgan_cli.pipeline import Pipeline
     from stackgan_cli.ranks import Ranks
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stackgan_cli.errors import UsageError
+from stackgan_cli.generating.files import Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from stackgan_cli.drawing.pictures import Stop
-    from stackgan_cli.generating.writing import FileOptions, Written
+    from stackgan_cli.generating.files import FileOptions
     from stackgan_cli.pipeline import Pipeline
 
 _MOST_ACROSS = 8
@@ -53,7 +54,6 @@ def write_way(
         StackganError: it cannot be written.
     """
     from stackgan_cli.drawing.interpolating import ANIMATIONS, animation, facts_of, stem_of
-    from stackgan_cli.generating.writing import Written
     from stackgan_cli.pictures.picture_files import save_file, save_new_file, save_picture
     from stackgan_cli.pictures.sheets import strip
 

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import UsageError
 from stackgan_cli.generating.contact_sheet import ContactSheet, stem_of_sheet
+from stackgan_cli.generating.files import Written
+from stackgan_cli.generating.ways import write_way
 from stackgan_cli.pictures.decoding import load_picture
 from stackgan_cli.pictures.picture_files import FORMATS, encoded, picture_stem, save_new_file, save_picture
-from stackgan_cli.pictures.sheets import fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from PIL import Image
 
     from stackgan_cli.drawing.pictures import Drawn, Request, Stop
+    from stackgan_cli.generating.files import FileOptions
     from stackgan_cli.generating.picture_list import Finished, PictureList
     from stackgan_cli.generating.prompts import Prompts
     from stackgan_cli.pipeline import Pipeline
@@ -26,58 +28,6 @@ if TYPE_CHECKING:
 
 _LARGEST_SIDE = 16_383
 """Pixels, the most that a WebP takes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A file that was written."""
-
-    path: Path
-    pictures: Sequence[Image.Image]
-    """What can be shown of it: its one picture, or all of a way; nothing of a sheet whose pictures came before it."""
-    caption: str
-    facts: dict[str, Any]
-    """What is told of it beside its path, plain values."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileOptions:
-    """How pictures are written."""
-
-    output: Path
-    """A folder, or a file for a single picture."""
-    form: str = "png"
-    """Of the files in a folder."""
-    metadata: bool = True
-    """Whether they say how they were drawn."""
-    grid: bool = False
-    """Whether a sheet of all is written at the end."""
-    grid_only: bool = False
-    """Whether nothing but that sheet is written."""
-    sketches: bool = False
-    """Whether what Stage-I drew is written, too."""
-    upscale: int = 1
-    """How many pixels of a file stand beside each other, and below, for one that was drawn."""
-
-    @property
-    def in_folder(self) -> bool:
-        """Whether files get names of their own."""
-        return not self.output.suffix or self.output.is_dir()
-
-    def files(self, pictures: int) -> int:
-        """How many files so many pictures become."""
-        return 1 if self.grid_only else pictures * (1 + self.sketches) + self.grid
-
-    def enlarged(self, picture: Image.Image) -> Image.Image:
-        """Give a picture as it is written."""
-        return picture if self.upscale == 1 else fitted(picture, picture.width * self.upscale)
-
-    def facts(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
-        """Say of a file what is known of what was drawn, and what was done to it since."""
-        if self.upscale == 1:
-            return dict(drawn)
-        size = {"size": drawn["size"] * self.upscale} if "size" in drawn else {}
-        return {**drawn, **size, "upscale": self.upscale}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +104,6 @@ class PictureWriter:
             UsageError: a picture would be too large, or a file has come to be where it is to be written.
             StackganError: it cannot be written.
         """
-        from stackgan_cli.generating.ways import write_way
-
         self._check(pipeline, stage, pipeline.generator(stage).resolution)
         written = write_way(pipeline, stops, drawn, self._options, stage=stage)
         self.count += 1

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stackgan_cli.dataset.prepared import PreparedData
     from stackgan_cli.progress import Progress
     from stackgan_cli.recipes.schema import Recipe, StageSettings
-    from stackgan_cli.training.train import TrainRequest
+    from stackgan_cli.training.request import TrainRequest
 
 _ENLARGED = 4
 """Stage-II draws four times the side of Stage-I where the recipe does not say otherwise (Zhang et al. 2016)."""
