@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _DECODER = json.JSONDecoder(parse_int=float)
 _MOST_CURVES, _MOST_BYTES, _LARGEST = 16, 2_000_000, 1e300
 _LONGEST_LINE = 1 << 16
+# In inches; a panel is its axes, what stands above them, and the gap to the one above.
+_WIDTH, _LEFT, _RIGHT, _ABOVE, _PANEL, _AXES, _BELOW = 9.0, 0.95, 0.15, 0.2, 1.8, 1.4, 0.45
 _AVERAGED_OVER = 1 / 20  # of a curve's length
 # Okabe and Ito, "Color Universal Design" (2008): told apart with every kind of colour vision; the darker ones first.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -55,10 +57,14 @@ def draw_losses(log: Path, target: Path, title: str) -> None:
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
 
-        figure = Figure(figsize=(9, 0.8 + 1.7 * len(curves)), dpi=120, layout="constrained")
-        figure.suptitle(_printable(title), x=0.01, ha="left", fontsize=13)
+        height = _ABOVE + _PANEL * len(curves) + _BELOW
+        figure = Figure(figsize=(_WIDTH, height), dpi=120)
+        figure.suptitle(_printable(title), x=0.01, y=1 - 0.06 / height, ha="left", fontsize=13)
+        # Every panel is placed here: matplotlib's own layouts take longer than all the drawing.
         panels = figure.subplots(len(curves), sharex=True, squeeze=False)[:, 0]
         for at, (axes, (name, points)) in enumerate(zip(panels, curves.items(), strict=True)):
+            bottom = _BELOW + _PANEL * (len(curves) - 1 - at)
+            axes.set_position((_LEFT / _WIDTH, bottom / height, 1 - (_LEFT + _RIGHT) / _WIDTH, _AXES / height))
             _draw_curve(axes, name, points, _COLOURS[at % len(_COLOURS)])
         panels[-1].xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
         panels[-1].xaxis.set_major_formatter("{x:,.12g}")

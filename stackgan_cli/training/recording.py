@@ -38,6 +38,7 @@ class Recorder:
         folder.mkdir(parents=True, exist_ok=True)
         self._log, self._plot, self._title = folder / "log.jsonl", folder / "losses.png", title
         self._newest = ""
+        self._plotted = False
         if self._log.is_file():
             self._keep_to(step)
         self._file = self._log.open("a", encoding="utf-8")
@@ -60,6 +61,7 @@ class Recorder:
         """Write the numbers of a step; TensorBoard marks those that are no finite number."""
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._file.flush()
+        self._plotted = False
         if self._events is not None:
             for name, value in values.items():
                 self._events.add_scalar(name, value, step)
@@ -71,7 +73,7 @@ class Recorder:
 
     def picture(self, step: int, path: Path) -> None:
         """Show a sheet of samples in TensorBoard, and the losses so far in their plot."""
-        draw_losses(self._log, self._plot, self._title)
+        self._draw()
         if self._events is not None:
             with Image.open(path) as picture:
                 self._events.add_image("samples", np.asarray(picture.convert("RGB")), step, dataformats="HWC")
@@ -86,9 +88,15 @@ class Recorder:
         # On a full disk neither may work, and the error that ended the run is the one to tell.
         with suppress(OSError, StackganError):
             self._file.close()
-            draw_losses(self._log, self._plot, self._title)
+            self._draw()
         if self._events is not None:
             self._events.close()
+
+    def _draw(self) -> None:
+        """Draw the plot, unless it shows all that is logged."""
+        if not self._plotted:
+            draw_losses(self._log, self._plot, self._title)
+            self._plotted = True
 
 
 def open_events(folder: Path, step: int) -> SummaryWriter | None:
@@ -112,7 +120,7 @@ def open_events(folder: Path, step: int) -> SummaryWriter | None:
         return None
     if any(folder.glob(f"events.out.tfevents.{int(time.time()):010d}.*")):
         # Files are read in the order of their names, which tell the second, and only a later one hides earlier events.
-        time.sleep(1)
+        time.sleep(1.001 - time.time() % 1)
     # Hidden is what was logged from this step on; what was logged at the step of the checkpoint will not come again.
     return SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
 

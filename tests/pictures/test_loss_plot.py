@@ -110,6 +110,14 @@ def test_any_finite_numbers_can_be_drawn(tmp_path: Path, values: tuple[float, ..
     assert panels(drawn_from(tmp_path, *values, first=first)) == 1
 
 
+@pytest.mark.parametrize("values", [(-0.000123456, 0.0001), (-999_999, 999_999), (-1e299, 1e299), (1e6, 1e6 + 0.5)])
+@pytest.mark.parametrize("first", [0, 123_456_789])
+def test_no_number_is_cut_off_at_an_edge(tmp_path: Path, values: tuple[float, ...], first: float) -> None:
+    picture = drawn_from(tmp_path, *values, first=first, title="")
+    for edge in (picture[:3], picture[-3:], picture[:, :3], picture[:, -3:]):
+        assert (edge == 255).all()
+
+
 @pytest.mark.parametrize(
     "text", ["", "$", "$x^{$ \\frac", "_kl", "many\nlines\x00\x1b[1m\ud800", "鳥 🐦", "long " * 99]
 )

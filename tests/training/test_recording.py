@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from stackgan_cli.training import recording
 from stackgan_cli.training.recording import Recorder
 
 KILLED = """
@@ -64,6 +65,21 @@ def test_numbers_and_pictures_come_back_as_they_were(tmp_path: Path, sheet: Path
     (tmp_path / "shown.png").write_bytes(shown.encoded_image_string)
     with Image.open(tmp_path / "shown.png") as one, Image.open(sheet) as other:
         assert np.array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_the_plot_is_drawn_again_where_something_was_logged_since(
+    tmp_path: Path, sheet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = opened(tmp_path, 0)
+    drawn: list[str] = []
+    monkeypatch.setattr(recording, "draw_losses", lambda lines, *_: drawn.append(lines.read_text()))
+    for step in (1, 2):
+        log.line(step, {"generator": 2.0})
+        log.picture(step, sheet)
+    log.close()
+    log = opened(tmp_path, 1)
+    log.close()
+    assert [lines.count("\n") for lines in drawn] == [1, 2, 1]
 
 
 def test_what_was_flushed_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
