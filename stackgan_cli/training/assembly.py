@@ -61,7 +61,7 @@ class Fitting:
     run_folder: Path | None
     """Of the run that goes on; None for one that begins anew."""
     start: Path | None = None
-    """Stage of a model whose weights the run begins with."""
+    """Stage of a model that was trained on this data, whose objectives need not learn again."""
     keep: bool = True
     """Whether what is fitted now is kept beside the data."""
     progress: Progress = SILENT

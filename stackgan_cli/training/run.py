@@ -319,11 +319,18 @@ class TrainingRun:
             self.data,
             self._encoder_folder,
             None if restart else self.run_folder,
-            None if self._start is None else self._start.stage_folder(self.stage),
+            self._stage_fitted_to_this_data(),
             keep,
             self._progress,
         )
         return assemble(self.settings, self.stage, self._widths, stage1, fitting)
+
+    def _stage_fitted_to_this_data(self) -> Path | None:
+        """The stage that the run begins with, if what its objectives learnt beforehand is of this data."""
+        start = self._start
+        if start is None or start.manifest.data.fingerprint != self.data.fingerprint:
+            return None
+        return start.stage_folder(self.stage)
 
     def _begin(self) -> StageTask:
         options = self.options

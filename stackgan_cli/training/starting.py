@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stackgan_cli.components.component import Kind
+from stackgan_cli.components.protocols import Fits
 from stackgan_cli.components.storage import CONFIG, WEIGHTS, load_weights, read_entry, read_weights
 from stackgan_cli.errors import ModelError
 from stackgan_cli.models.folder import STAGES, hash_of, is_objective
@@ -36,7 +37,8 @@ def start_with(task: StageTask, entries: Mapping[str, ComponentEntry], model: Mo
     """Put another model's weights into a stage that has not been trained yet.
 
     The generator and its average begin with the model's averaged generator; discriminators and objectives begin with
-    the model's where it keeps such ones, and are left as they are where it does not.
+    the model's where it keeps such ones, and are left as they are where it does not. Objectives that learn before
+    training are left as they are, too: what the model's have learnt may be of other data.
 
     Args:
         task: the stage.
@@ -52,6 +54,8 @@ def start_with(task: StageTask, entries: Mapping[str, ComponentEntry], model: Mo
     """
     folder, left, judges_anew = model.stage_folder(stage), [], False
     for name, network in task.networks.items():
+        if isinstance(network, Fits):
+            continue
         kind = Kind.OBJECTIVE if is_objective(name) else Kind.DISCRIMINATOR
         place, kind = (folder, STAGES[stage]) if name == "generator" else (folder / name, kind)
         ours = entries[name]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from stackgan_cli.components import registry
 
@@ -57,7 +57,7 @@ class Interpolated:
 class Fitted(nn.Module):
     """Learns the mean picture of the data, and how many classes there are, before training."""
 
-    def __init__(self, *, resolution: int = 16, classes: int = 0) -> None:
+    def __init__(self, *, resolution: int = 16, classes: int | None = None) -> None:
         super().__init__()
         self.resolution, self.classes = resolution, classes
         self.register_buffer("mean", torch.zeros(3, resolution, resolution))
@@ -176,6 +176,26 @@ def test_what_an_objective_learnt_before_training_is_learnt_once_and_kept_with_t
     assert not train_tiny(1, "--name", "other", "--steps", 2, *objectives("fitted")).says("Fitting fitted")
     shutil.rmtree(home / "data/birds/objectives")
     assert not train_tiny(1, "--steps", 4, *objectives("fitted")).says("Fitting fitted")
+
+
+def test_what_the_objective_of_another_model_learnt_is_taken_over_for_the_same_data_alone(
+    train_tiny: Callable[..., Any], home: Path
+) -> None:
+    assert train_tiny(1, "--steps", 1, *objectives("fitted")).code == 0
+    shutil.rmtree(home / "data/birds/objectives")
+    weights = home / "models/birds/stage1/objective-fitted/model.safetensors"
+    save_file({name: value + 5 for name, value in load_file(weights).items()}, weights)
+
+    def learnt_by(name: str, *options: object) -> float:
+        assert train_tiny(1, "--name", name, "--from", "birds", "--steps", 1, *options, *objectives("fitted")).code == 0
+        (learnt,) = load_file(home / f"models/{name}/stage1/objective-fitted/model.safetensors").values()
+        return float(learnt.mean())
+
+    assert learnt_by("same") > 4
+    shutil.copytree(home / "data/birds", home / "data/others")
+    manifest = home / "data/others/data.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "fingerprint": "0" * 64}))
+    assert learnt_by("other", "--data", "others") < 2
 
 
 def test_built_in_objectives_that_draw_more_pictures_take_their_turns(
