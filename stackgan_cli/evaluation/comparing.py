@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -41,6 +42,8 @@ _OF_A_MODEL = frozenset({"model", "stages", "generators", "resolution"})
 """Parts of a protocol that tell one model from another."""
 _OF_ALL = frozenset({"repeats", "training"})
 """Needs of metrics whose numbers are of no single caption, so that they cannot be paired."""
+_OF_SETS = frozenset({"real", "statistics", "logits"})
+"""Needs of metrics whose numbers are no mean over single drawings."""
 
 
 class Difference(Manifest):
@@ -48,7 +51,7 @@ class Difference(Manifest):
 
     value: float
     interval: tuple[float, float]
-    """95 %, by a paired bootstrap over captions (Efron and Tibshirani 1993): both models' numbers of the same ones."""
+    """95 %, of both models' numbers of the same captions, drawn anew, see :class:`PairedBootstrap`."""
 
 
 class ComparedModel(Manifest):
@@ -95,23 +98,31 @@ def compare(request: EvaluateRequest, models: Sequence[str], progress: Progress 
     """
     if len(models) < 2:
         raise UsageError("A comparison takes two models or more.", hint="stackgan evaluate --data DATA --compare A B")
+    if request.report or request.export_statistics is not None:
+        raise UsageError("--report and --export-statistics are for one model.", hint="--compare without them")
     folders = [place_of_model(model).open() for model in models]
     setup = EvaluationSetup(request, progress)
     compared: list[ComparedModel] = []
     pictures: list[tuple[str, list[Image.Image]]] = []
-    bootstrap: _Bootstrap | None = None
+    bootstrap: PairedBootstrap | None = None
     protocol: dict[str, Any] = {}
+    said, keys = set[str](), list[str]()
     for folder in folders:
         progress.say(f"Measuring the model {folder.name} ({folder.folder}).")
         pipeline = setup.pipeline(folder)
         measured = setup.measured(pipeline, progress)
         results = setup.results(pipeline, measured)
+        for remark in results.remarks():
+            if remark not in said:
+                progress.warn(remark)
+            said.add(remark)
+        keys.append(results.key)
         row = next(each for each in results.rows if each.pictures == f"Stage-{'I' * pipeline.stages[-1]}")
         against = {} if bootstrap is None else bootstrap.differences(measured)
         own = {key: results.protocol[key] for key in _OF_A_MODEL}
         compared.append(ComparedModel(**own, metrics=row.metrics, against_first=against, notes=results.notes))
         protocol = {key: value for key, value in results.protocol.items() if key not in _OF_A_MODEL}
-        bootstrap = bootstrap or _Bootstrap(setup.metrics, measured, request.seed)
+        bootstrap = bootstrap or PairedBootstrap(setup.metrics, measured, request.seed)
         samples = setup.samples[:_SHOWN]
         batches = drawn_pictures(pipeline, setup.data, setup.split, samples, pipeline.stages[-1])
         pictures.append((folder.name, [picture for batch in batches for picture in to_pictures(batch)]))
@@ -122,15 +133,22 @@ def compare(request: EvaluateRequest, models: Sequence[str], progress: Progress 
         models=compared,
     )
     captions = [setup.split.captions[each.picture][each.caption] for each in setup.samples[:_SHOWN]]
-    target = home() / "evaluation" / "comparisons" / setup.data.name / "-".join(slug(name) for name, _ in pictures)
+    # As results have, so that no numbers take the place of others.
+    key = hashlib.sha256(" ".join(keys).encode()).hexdigest()[:12]
+    names = "-".join(slug(name) for name, _ in pictures)
+    target = home() / "evaluation" / "comparisons" / setup.data.name / f"{names}-{key}"
     write_json(target / "comparison.json", comparison.model_dump(mode="json", by_alias=True, exclude_defaults=True))
     with atomic_file(target / "comparison.png") as temporary:
         systems_sheet(captions, pictures, side=_SIDE).save(temporary, "PNG")
     return comparison, target
 
 
-class _Bootstrap:
+class PairedBootstrap:
     """Numbers of the first model on captions that are drawn anew, again and again, to hold those of others against.
+
+    Captions are drawn with replacement (Efron and Tibshirani 1993), but for metrics of a set of pictures, to which a
+    drawing that is there twice is two that are alike: of these, half are drawn each time and none of them twice, which
+    tells as much of a mean (Politis and Romano 1994). What half of the pictures shift a distance by is taken off again.
 
     Args:
         metrics: that can be asked of some captions alone.
@@ -142,8 +160,8 @@ class _Bootstrap:
         self._metrics = [each for each in metrics if not each.metric.needs & _OF_ALL]
         self._seed, count = seed, len(first.drawn.features)
         draw = generator_for(seed, "bootstrap")
-        drawn = (torch.randint(count, (count,), generator=draw).tolist() for _ in range(_REPLICATES))
-        self._orders: list[list[int] | None] = [None, *drawn]
+        self._drawn = [torch.randint(count, (count,), generator=draw).tolist() for _ in range(_REPLICATES)]
+        self._halves = [torch.randperm(count, generator=draw)[: (count + 1) // 2].tolist() for _ in range(_REPLICATES)]
         self._first = self._values(first)
 
     def differences(self, other: Measured) -> dict[str, Difference]:
@@ -152,17 +170,20 @@ class _Bootstrap:
         for name, values in self._values(other).items():
             pairs = zip(values, self._first[name], strict=True)
             told = [ours - theirs for ours, theirs in pairs if ours is not None and theirs is not None]
-            if len(told) == len(self._orders):
+            if len(told) == 1 + _REPLICATES:
                 whole, again = told[0], torch.tensor(told[1:]).double()
-                low, high = again.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+                around = whole + again - again.mean()
+                low, high = around.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
                 found[name] = Difference(value=whole, interval=(low, high))
         return found
 
     def _values(self, measured: Measured) -> dict[str, list[float | None]]:
         """By metric, what it says of all drawings, and then of those of every draw of captions."""
-        return {
-            each.name: [_value(each, measured, order, self._seed) for order in self._orders] for each in self._metrics
-        }
+        found = {}
+        for each in self._metrics:
+            orders = self._halves if each.metric.needs & _OF_SETS else self._drawn
+            found[each.name] = [_value(each, measured, order, self._seed) for order in (None, *orders)]
+        return found
 
 
 def _value(metric: ChosenMetric, measured: Measured, order: Sequence[int] | None, seed: int) -> float | None:

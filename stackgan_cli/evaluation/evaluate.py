@@ -47,7 +47,7 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
     write_json(path, results.as_json())
     progress.say(f"The whole protocol is in {path}.")
     if request.export_statistics is not None:
-        real = measured.real.features
+        real = (measured.real if request.statistics else measured.reference).features
         write_statistics(request.export_statistics, statistics_of(real))
         progress.say(f"Mean and covariance of {len(real):,} real pictures are in {request.export_statistics}.")
     if request.report:

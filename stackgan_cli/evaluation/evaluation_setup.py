@@ -135,13 +135,21 @@ class EvaluationSetup:
                 whole=self._whole,
             )
 
+    def _note_of_other_data(self, model: ModelFolder) -> str | None:
+        """Say where a model has learnt from other pictures than it is measured on."""
+        learnt_from = model.manifest.data
+        if learnt_from.fingerprint == self.data.fingerprint:
+            return None
+        return f"The model {model.name} learnt from {learnt_from.name or 'other data'}, not from this {self.data.name}."
+
     def results(self, pipeline: Pipeline, measured: Measured) -> Results:
         """What was measured, with everything that it depends on."""
         fitted, count = self.fitted, len(self.samples)
-        notes = (*pipeline.notes, fitted.note, *fitted.doubts, self.observer.doubt_of(count))
+        few = self.observer.doubt_of(min(count, len(self.split)))
+        notes = (*pipeline.notes, self._note_of_other_data(pipeline.model), fitted.note, *fitted.doubts, few)
         facts = _protocol(pipeline, self.data, self.split, self.observer, count, self.request.seed)
         if self.statistics is None:
-            facts["real"] = len(self.split) if self._whole else count
+            facts["real"] = len(self.split) if self._whole else min(count, len(self.split))
         facts |= {"captions": self._captions, "compared_with": EVERY if self._whole else FOR_EACH} | self._reference
         comparable, missing = [_SAME_MEASURE], []
         if self.protocol is not None:

@@ -72,7 +72,8 @@ def measured_rows(
         seed: of the floors and of the metrics.
         report: told how many pictures of how many are observed.
         statistics: of real pictures that others are compared with, in place of the test pictures.
-        whole: whether drawings are compared with every real picture of the split, in place of one for each of them.
+        whole: whether drawings are compared with every real picture of the split, in place of one for each of them. So
+            they are where there are more drawings than pictures: one that is there twice is no second picture.
         at_once: pictures in a batch; changes no number.
     """
     texts = observer.texts(data, split, samples)
@@ -80,7 +81,12 @@ def measured_rows(
     needs = frozenset(need for each in metrics for need in each.metric.needs)
     learnt = range(min(len(data.train), _MOST_TRAINING)) if "training" in needs else ()
     again = repeated(samples[:_REPEATED], _DRAWINGS, seed) if "repeats" in needs else ()
-    total = len(samples) * (len(pipeline.stages) + 2) + len(again) * len(pipeline.stages) + len(learnt)
+    total = (
+        len(samples) * (len(pipeline.stages) + 1)
+        + min(len(samples), len(data.train))
+        + len(again) * len(pipeline.stages)
+        + len(learnt)
+    )
     tick = adding_up(lambda done: report(done, total))
 
     row = partial(_row, metrics=metrics, seed=seed)
@@ -88,10 +94,10 @@ def measured_rows(
     real = known.observe(split, [each.picture for each in samples], tick)
     if learnt:
         real = replace(real, training=known.observe(data.train, learnt, tick).features)
-    # None of them twice before all are there: metrics take any two for pictures of their own.
+    # None of them twice: metrics take any two for pictures of their own.
     others = torch.randperm(len(data.train), generator=draw).tolist()
-    training = known.observe(data.train, [others[at % len(others)] for at in range(len(samples))], tick)
-    reference = _reference(known, split, real, statistics, whole=whole)
+    training = known.observe(data.train, others[: len(samples)], tick)
+    reference = _reference(known, split, real, statistics, whole=whole or len(samples) > len(split))
     # Nothing is compared with itself.
     rows = [
         row("real test pictures", real, None if statistics is None else reference, texts),

@@ -47,8 +47,10 @@ def choose_samples(split: Split, count: int, seed: int, *, without_repetition: b
         count: how many.
         seed: of everything random.
         without_repetition: choose among all captions of the split, none of them twice before all were chosen, in place
-            of a random caption of each picture in turn. Fewer captions than pictures are spread evenly over the split,
-            whose pictures may stand in the order of their classes.
+            of a random caption of each picture in turn. Fewer captions than pictures are spread evenly over the split.
+
+    Returns:
+        They, shuffled: a split may stand in the order of its classes, and the first samples shall speak for all.
     """
     if without_repetition:
         everything = [(picture, at) for picture, texts in enumerate(split.captions) for at in range(len(texts))]
@@ -57,7 +59,8 @@ def choose_samples(split: Split, count: int, seed: int, *, without_repetition: b
         return [Sample(p, c, seed_of(seed, "noise", at)) for at, (p, c) in enumerate(chosen)]
     lots = torch.rand(count, generator=generator_for(seed, "captions")).tolist()
     whole = len(split)
-    pictures = [at * whole // count if count < whole else at % whole for at in range(count)]
+    order = torch.randperm(count, generator=generator_for(seed, "order")).tolist()
+    pictures = [at * whole // count if count < whole else at % whole for at in order]
     captions = [int(lot * len(split.captions[picture])) for picture, lot in zip(pictures, lots, strict=True)]
     return [Sample(p, c, seed_of(seed, "noise", at)) for at, (p, c) in enumerate(zip(pictures, captions, strict=True))]
 

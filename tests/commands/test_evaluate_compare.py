@@ -42,7 +42,7 @@ def test_models_are_compared_on_the_same_captions_and_noise(compare: Callable[..
     assert (first["stages"], first["resolution"]) == ({"1": 6, "2": 6}, 64)
     assert not done.json["protocol"].keys() & first.keys()
     # A model does not differ from itself, and surely not by chance.
-    assert same["against_first"].keys() >= {"frechet-distance", "attribute-accuracy", "coverage"}
+    assert same["against_first"].keys() >= {"frechet-distance", "attribute-accuracy"}
     assert all(each["value"] == 0 and each["interval"] == [0, 0] for each in same["against_first"].values())
     difference = other["against_first"]["frechet-distance"]
     assert difference["value"] == pytest.approx(
@@ -67,6 +67,12 @@ def test_the_table_has_a_column_for_each_model_and_names_need_the_option(
     done = compare("birds", "birds")
     assert done.code == 0, done.err
     assert "+0 (+0 to +0)" in " ".join(done.out.replace("│", " ").split())
+    # Another measurement does not take the place of the first.
+    assert compare("birds", "birds", "--seed", 1).code == 0
+    assert len(list((model.parent.parent / "evaluation" / "comparisons" / "birds").iterdir())) == 2
+    reported = compare("birds", "birds", "--report")
+    assert reported.code == 2
+    assert reported.says("are for one model")
     alone = compare("birds")
     assert alone.code == 2
     assert alone.says("two models or more")

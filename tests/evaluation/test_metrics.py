@@ -341,8 +341,25 @@ def test_as_many_splits_are_told_as_were_made() -> None:
         found = InceptionScore().measure(Observation(torch.zeros(count, 1), torch.zeros(count, 5)), None, None, 0)
         return int(found["splits"])
 
-    # Twelve pictures in tenths are two each, and there are six twos in them.
-    assert [told(count) for count in (3, 10, 12, 91, 2933)] == [3, 10, 6, 10, 10]
+    assert [told(count) for count in (3, 10, 12, 91, 2933)] == [3, 10, 10, 10, 10]
+
+
+def test_splits_are_of_one_size_and_their_deviation_is_that_of_all_of_them() -> None:
+    # Of two pictures that are told without a doubt as two classes the score is 2, of one alone 1.
+    sure = torch.eye(2).mul(100.0)
+    told = [
+        InceptionScore(splits=2).measure(Observation(torch.zeros(3, 1), sure[[0, 1, 0]]), None, None, seed)
+        for seed in range(20)
+    ]
+    assert {(round(each["value"], 6), round(each["deviation"], 6)) for each in told} == {(1.0, 0.0), (1.5, 0.5)}
+
+
+def test_logits_beyond_what_a_probability_tells_have_a_score() -> None:
+    logits = torch.full((50, 5), -400.0)
+    logits[torch.arange(50), torch.arange(50) % 5] = 400.0
+    found = InceptionScore(splits=1).measure(Observation(torch.zeros(50, 1), logits, temperature=0.05), None, None, 0)
+    assert found["value"] == pytest.approx(5.0)
+    assert found["parts"]["calibrated"]["value"] == pytest.approx(5.0)
 
 
 def test_too_few_pictures_for_a_score_are_said() -> None:

@@ -53,7 +53,8 @@ def test_the_frechet_distance_of_each_row_is_the_one_by_hand(colours: SimpleName
     assert [row.pictures for row in rows] == [
         "real test pictures", "real training pictures", "Stage-I", "Stage-II",
     ]  # fmt: skip
-    assert {row.count for row in rows} == {64}
+    # There are five training pictures.
+    assert [row.count for row in rows] == [64, 5, 64, 64]
 
 
 def test_attributes_are_right_where_the_picture_is_and_by_chance_under_shuffled_captions(
@@ -145,13 +146,17 @@ def test_a_metric_is_asked_of_the_rows_that_have_what_it_needs(
     assert list(values(rows_of(colours, [chosen(Spy(*needs))]), "spy")) == concerned
 
 
-def test_no_training_picture_stands_in_the_floor_twice_while_there_are_others(colours: SimpleNamespace) -> None:
+def test_no_real_picture_is_compared_with_twice(colours: SimpleNamespace) -> None:
     colours.data.train = type(colours.split)("train", [(level, 0, 0) for level in range(50)])
-    for count, distinct in ((40, 40), (64, 50)):
+    for count, training, tested in ((40, 40, 40), (64, 50, 64), (200, 50, 64)):
         spy = Spy("real")
         rows_of(colours, [chosen(spy)], count=count)
-        (floor, *_), *_ = spy.shown
-        assert (len(floor.features), len(floor.features.unique(dim=0))) == (count, distinct)
+        (floor, reference, _), *_, (drawn, same, _) = spy.shown
+        assert len(floor.features) == len(floor.features.unique(dim=0)) == training
+        assert reference is not None
+        assert same is not None
+        assert len(reference.features) == len(same.features) == tested
+        assert len(drawn.features) == count
 
 
 def test_a_model_of_one_stage_ends_with_it(colours: SimpleNamespace) -> None:
@@ -173,8 +178,8 @@ def test_numbers_do_not_depend_on_the_batch(colours: SimpleNamespace) -> None:
 def test_pictures_are_counted_as_they_are_done(colours: SimpleNamespace) -> None:
     told: list[tuple[int, int]] = []
     rows_of(colours, [], count=20, at_once=16, told=told)
-    # Of the five training pictures there are fifteen repetitions.
-    assert told == [(done, 80) for done in (16, 20, 35, 40, 56, 60, 76, 80)]
+    # There are five training pictures.
+    assert told == [(done, 65) for done in (16, 20, 25, 41, 45, 61, 65)]
 
 
 def test_captions_without_known_attributes_are_left_alone(colours: SimpleNamespace) -> None:
@@ -195,7 +200,7 @@ def test_training_pictures_and_more_drawings_are_looked_at_where_a_metric_asks_f
     assert [row.pictures for row in rows if row.metrics] == ["Stage-I", "Stage-II"]
     learnt = len(colours.data.train)
     # Twenty captions are drawn three times more in both stages.
-    assert told[-1] == (80 + 2 * 60 + learnt, 80 + 2 * 60 + learnt)
+    assert told[-1] == (65 + 2 * 60 + learnt, 65 + 2 * 60 + learnt)
     drawn, real, _ = spy.shown[-1]
     assert real is not None
     assert real.training is not None

@@ -1,14 +1,13 @@
-"""The Inception-style score of a set of pictures; the formula is torchmetrics' own."""
+"""The Inception-style score of a set of pictures."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from stackgan_cli.evaluation.metrics.given_features import GivenFeatures
+from stackgan_cli.randomness import generator_for
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,8 +40,7 @@ class InceptionScore:
         """Mean and standard deviation over splits; the seed shuffles, because sorted pictures score far lower."""
         assert drawn.logits is not None
         count, classes = drawn.logits.shape
-        # They are cut to one size, rounded up, so that fewer may come of it.
-        splits = math.ceil(count / math.ceil(count / min(self.splits, count)))
+        splits = min(self.splits, count)
         found: dict[str, Any] = {**_score(drawn.logits, splits, seed), "splits": splits}
         if drawn.temperature is not None:
             calibrated = _score(drawn.logits / drawn.temperature, splits, seed)
@@ -55,13 +53,13 @@ class InceptionScore:
 
 
 def _score(logits: Tensor, splits: int, seed: int) -> dict[str, float]:
-    from torchmetrics.image.inception import InceptionScore as Score
-
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
-        # It warns of the memory that its features take, and of a single split's deviation.
-        warnings.simplefilter("ignore", UserWarning)
-        score = Score(feature=GivenFeatures(logits.shape[1]), splits=splits)
-        score.update(logits.double())
-        torch.manual_seed(seed)
-        mean, deviation = score.compute()
-    return {"value": float(mean), "deviation": float(deviation) if splits > 1 else 0.0}
+    """Mean and deviation over splits of equal size, or of one picture more: torchmetrics makes its last one smaller."""
+    order = torch.randperm(len(logits), generator=generator_for(seed, "inception score"))
+    # In logarithms, because a class may be so improbable that its probability is 0.
+    logs = logits[order].double().log_softmax(1)
+    scores = []
+    for part in logs.tensor_split(splits):
+        of_all = part.logsumexp(0) - math.log(len(part))
+        scores.append((part.exp() * (part - of_all).nan_to_num(0.0)).sum(1).mean().exp())
+    found = torch.stack(scores)
+    return {"value": float(found.mean()), "deviation": float(found.std(correction=0))}
