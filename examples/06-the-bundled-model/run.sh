@@ -35,7 +35,7 @@ alone='objectives=[{name="gradient-penalty",options={power=6.0},weight=2.0,every
 "${train[@]}" train-stage1 --data drawn-birds --name words --from shapes "${words[@]}"
 penalty='{name="gradient-penalty",options={power=6.0},weight=2.0,every=4,discriminators=["residual"]}'
 matching='{name="matching",options={attributes=8.0,recombined='$recombined$fitted'},weight=0.6}'
-varied='{name="mode-seeking",weight=0.2,every=2}'
+varied='{name="mode-seeking",weight=0.4,every=2}'
 "${train[@]}" train-stage1 --data drawn-birds --from words --set "objectives=[$penalty,$matching,$varied]" \
     --set kl_weight=0.002 "${stage1[@]}"
 "${train[@]}" train-stage2 --data drawn-birds --from shapes --set "objectives=[$penalty,$matching]" "${stage2[@]}"
