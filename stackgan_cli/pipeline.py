@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from stackgan_cli.components.protocols import CoversCaptions, DrawsCondition, St
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.results import pictures_fault, range_fault, text_fault
 from stackgan_cli.components.storage import blame_version, load_weights, read_weights, version_note
-from stackgan_cli.drawing.pictures import LARGEST_SEED, PipelineOutput, Request, seeds_of
+from stackgan_cli.drawing.pictures import LARGEST_SEED, PipelineOutput, Request, seeds_of, whole_number
 from stackgan_cli.drawing.rows import Drawing
 from stackgan_cli.errors import ComponentError, ModelError, UsageError
 from stackgan_cli.models.check import refuse_other_width
@@ -24,7 +24,7 @@ from stackgan_cli.models.vocabulary import read_vocabulary, unknown_words
 from stackgan_cli.pictures.pixels import OutputType, as_output, check_output_type, to_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     import torch
     from PIL import Image
@@ -104,7 +104,7 @@ class Pipeline:
         truncation: float | None = None,
         checkpoint_stage: int | None = None,
     ) -> None:
-        _refuse_truncation(truncation)
+        _refuse_ways(condition, truncation)
         from stackgan_cli.generators.folding import fold
         from stackgan_cli.machine import place
 
@@ -141,7 +141,7 @@ class Pipeline:
     def from_pretrained(
         cls,
         model: str | Path | None = None,
-        device: str = "auto",
+        device: str | int | torch.device = "auto",
         precision: str = "auto",
         condition: Literal["sample", "mean"] | None = None,
         truncation: float | None = None,
@@ -150,22 +150,23 @@ class Pipeline:
 
         Args:
             model: name, ``package:name``, ``hf:owner/name`` of the Hugging Face Hub, or path.
-            device: ``cpu``, ``cuda``, ``mps``, or ``auto`` for the quickest one here, as ``generate`` takes.
+            device: ``cpu``, ``cuda``, ``mps``, the number of a GPU, or ``auto`` for the quickest one here, as
+                ``generate`` takes; or one of torch's.
             precision: ``float32``, ``bfloat16``, or ``auto`` for the quicker one on that device.
             condition: what to draw with, as the class has it.
             truncation: of the noise, likewise.
 
         Raises:
-            UsageError: the device or the precision cannot be had here.
+            UsageError: the device or the precision cannot be had here, or there is no such condition or truncation.
             ModelError: there is no such model, or it is damaged.
             ComponentError: the model needs a component that is not installed.
         """
         from stackgan_cli.machine import choose_machine
 
         folder = find_model(None if model is None else str(model))
-        return cls(folder, choose_machine(device, precision), condition=condition, truncation=truncation)
+        return cls(folder, choose_machine(str(device), precision), condition=condition, truncation=truncation)
 
-    def to(self, device: str, precision: str = "auto") -> Self:
+    def to(self, device: str | int | torch.device, precision: str = "auto") -> Self:
         """Draw on another device from now on; the weights are read again, because some may have been rounded.
 
         Raises:
@@ -173,7 +174,7 @@ class Pipeline:
         """
         from stackgan_cli.machine import choose_machine
 
-        machine = choose_machine(device, precision)
+        machine = choose_machine(str(device), precision)
         chosen = self.checkpoint, self.condition, self.truncation, self._checkpoint_stage
         Pipeline.__init__(self, self.model, machine, *chosen)
         return self
@@ -186,9 +187,9 @@ class Pipeline:
             truncation: of the noise, likewise.
 
         Raises:
-            UsageError: the truncation is not above 0, or is more than any noise holds.
+            UsageError: there is no such condition, or the truncation is not above 0 or more than any noise holds.
         """
-        _refuse_truncation(truncation)
+        _refuse_ways(condition, truncation)
         other = copy(self)
         other.condition, other.truncation = condition, truncation
         return other
@@ -306,8 +307,12 @@ class Pipeline:
             >>> pipe(["a blue bird", "a gray bird"], stage=1, output_type="np").images.shape
             (2, 64, 64, 3)
         """
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-        if not prompts or num_images_per_prompt < 1:
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt) if isinstance(prompt, Iterable) else [prompt]
+        if not all(isinstance(text, str) for text in prompts):
+            raise UsageError(
+                "A prompt is a sentence, and something else was given for one.", hint="text, or a list of it"
+            )
+        if not prompts or whole_number("num_images_per_prompt", num_images_per_prompt) < 1:
             raise UsageError("No picture was asked for.", hint="one prompt or more, and one picture or more of each")
         check_output_type(output_type)
         seeds = seeds_of(len(prompts), num_images_per_prompt, generator, seed)
@@ -339,7 +344,9 @@ class Pipeline:
         Nothing is kept of a picture that is given, so there may be any number of them. Requests that are a sequence are
         all looked at before the first is drawn; of others, some are drawn ahead.
         """
-        stage = stage or self.stages[-1]
+        stage = self.stages[-1] if stage is None else whole_number("The stage", stage)
+        if stage not in STAGES:
+            raise UsageError(f"There is no stage {stage}.", hint="1 for the sketch, 2 for the refined picture")
         self.model.stage_folder(stage)
         for request in requests if isinstance(requests, Sequence) else ():
             self.check(request)
@@ -408,7 +415,7 @@ class Pipeline:
         Raises:
             UsageError: the prompt is empty or unreadable, or the seed is out of range.
         """
-        if not 0 <= request.seed <= LARGEST_SEED:
+        if not 0 <= whole_number("The seed", request.seed) <= LARGEST_SEED:
             raise UsageError(f"The seed {request.seed} is not between 0 and {LARGEST_SEED}.", hint="--seed 7")
         self.check_prompt(request.prompt)
 
@@ -468,6 +475,8 @@ class Pipeline:
         return (self.condition or self.model.stage_record(stage).condition) == "mean"
 
 
-def _refuse_truncation(truncation: float | None) -> None:
-    if truncation is not None and not 0 < truncation <= _MOST_TRUNCATION:
-        raise UsageError(f"Noise cannot be truncated at {truncation}.", hint="--truncation 1.5")
+def _refuse_ways(condition: str | None, truncation: float | None) -> None:
+    if condition not in (None, "sample", "mean"):
+        raise UsageError(f"Nothing is drawn with the condition {condition!r}.", hint='"sample" or "mean"')
+    if truncation is not None and not (isinstance(truncation, int | float) and 0 < truncation <= _MOST_TRUNCATION):
+        raise UsageError(f"Noise cannot be truncated at {truncation!r}.", hint="--truncation 1.5")

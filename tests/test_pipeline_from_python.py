@@ -38,6 +38,48 @@ def test_a_call_draws_what_the_command_draws(
         assert same(image, Image.open(each["path"]))
 
 
+@pytest.mark.parametrize(
+    ("told", "given"),
+    [
+        ("There is no stage 0", {"stage": 0}),
+        ("There is no stage -1", {"stage": -1}),
+        ("The stage is a whole number, not '1'", {"stage": "1"}),
+        ("The seed is a whole number, not 7.5", {"seed": 7.5}),
+        ("The seed is a whole number, not '7'", {"seed": "7"}),
+        ("num_images_per_prompt is a whole number, not '2'", {"num_images_per_prompt": "2"}),
+        ("Generators are torch's", {"generator": 7}),
+        ("Generators are torch's", {"generator": [7]}),
+        ("A prompt is a sentence", {"prompt": None}),
+        ("A prompt is a sentence", {"prompt": ["a bird", 1]}),
+        ("A prompt is a sentence", {"prompt": b"a bird"}),
+    ],
+)
+def test_what_cannot_be_meant_is_a_sentence(pipe: Pipeline, told: str, given: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=told):
+        pipe(**{"prompt": "a red bird", **given})
+
+
+def test_whole_numbers_of_any_type_are_taken_as_such(pipe: Pipeline) -> None:
+    drawn = pipe("a red bird", seed=np.int64(7), stage=torch.tensor(1))  # type: ignore[arg-type]
+    assert drawn.seeds == [7]
+    assert type(drawn.seeds[0]) is int
+    assert same(drawn.images[0], pipe("a red bird", seed=7, stage=1).images[0])
+
+
+def test_devices_conditions_and_truncations_are_taken_or_refused(pipe: Pipeline, model: Path) -> None:
+    assert pipe.to(torch.device("cpu")).machine.device == torch.device("cpu")
+    assert Pipeline.from_pretrained(model, device=torch.device("cpu")).stages == [1, 2]
+    for device in (None, 99):
+        with pytest.raises(UsageError, match="cannot be used here"):
+            pipe.to(device)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="the condition 'median'"):
+        Pipeline.from_pretrained(model, condition="median")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="the condition 'median'"):
+        pipe.drawing_with("median")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="truncated at '1'"):
+        pipe.drawing_with(truncation="1")  # type: ignore[arg-type]
+
+
 def test_sketches_lie_beside_their_pictures(pipe: Pipeline) -> None:
     drawn = pipe("a red bird", seed=3)
     assert drawn.images[0].size == (64, 64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -112,6 +113,18 @@ def seed_by_lot() -> int:
     return secrets.randbelow(2**31)
 
 
+def whole_number(what: str, value: Any) -> int:
+    """A whole number that somebody gave from Python, of whatever type, as one of Python.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return operator.index(value)
+    except TypeError as error:
+        raise UsageError(f"{what} is a whole number, not {value!r}.", hint="such as 1") from error
+
+
 def seeds_of(
     prompts: int, each: int, generator: torch.Generator | Sequence[torch.Generator] | None, seed: int | None
 ) -> list[int]:
@@ -124,17 +137,19 @@ def seeds_of(
         seed: of each prompt's first picture; by lot where there is neither.
 
     Raises:
-        UsageError: both are given, or too few or too many generators.
+        UsageError: both are given, or too few or too many generators, or something else than these.
     """
     count = prompts * each
     if generator is None:
-        first = seed_by_lot() if seed is None else seed
+        first = seed_by_lot() if seed is None else whole_number("The seed", seed)
         return [first + number for number in range(each)] * prompts
     import torch
 
     if seed is not None:
         raise UsageError("Seeds come from a seed or from a generator, not from both.", hint="either of them")
-    several = [generator] * count if isinstance(generator, torch.Generator) else list(generator)
+    several = [generator] * count if isinstance(generator, torch.Generator) else generator
+    if not isinstance(several, Sequence) or not all(isinstance(each, torch.Generator) for each in several):
+        raise UsageError("Generators are torch's.", hint="torch.Generator().manual_seed(7), or a list of such")
     if len(several) != count:
         raise UsageError(
             f"There are {len(several)} generators for {count} pictures.", hint="one generator, or one a picture"
