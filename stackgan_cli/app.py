@@ -42,6 +42,8 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "convert": (convert.convert, convert.EPILOG),
     "environment": (environment.environment, environment.EPILOG),
 }
+_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
+"""What torch says where there is none left."""
 _GROUPS = {"recipes": recipes, "components": components}
 
 
@@ -169,7 +171,7 @@ def _unexpected(error: Exception) -> StackganError:
             f"The system refused: {error.strerror or error}{where}.",
             hint=remedy(error),
         )
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _NO_MEMORY):
         return StackganError("The memory is used up.", hint="another --device; for training, --set batch_size=8 too")
     return StackganError(
         f"Something unexpected happened: {type(error).__name__}: {error}",

@@ -53,6 +53,8 @@ out: Console = _HarmlessConsole(highlight=False, soft_wrap=True, emoji=False)
 err: Console = _HarmlessConsole(stderr=True, highlight=False, emoji=False)
 
 PLAIN_LINE_SECONDS = 30.0
+_WIDEST_NAME = 28
+"""Characters of what a page calls a fact for it to stand beside the fact, and not above."""
 _COMMAND = ": stackgan "
 """What leads from a sentence to the command that it ends with."""
 
@@ -152,11 +154,15 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> 
 def page(title: str, facts: Iterable[Sequence[Any]]) -> None:
     """Print facts on stdout, each with what it is called before it: a line each in a pipe, wrapped on a terminal."""
     rows = [(_on_one_line(harmless(str(name))), _on_one_line(harmless(str(value)))) for name, value in facts]
-    width = max((len(name) for name, _ in rows), default=0)
+    width = max((len(name) for name, _ in rows if len(name) <= _WIDEST_NAME), default=0)
     out.print(f"[bold]{escape(_on_one_line(title))}[/bold]")
     for name, value in rows:
         start = f"  {name:<{width}}  "
         lines = [value]
+        if out.is_terminal and len(name) > width:
+            for line in textwrap.wrap(name, max(out.width - 2, 20), break_on_hyphens=False):
+                out.print(escape(f"  {line}"))
+            start = " " * (width + 4)
         if out.is_terminal:
             # A path or a command keeps its words whole.
             room = max(out.width - len(start), 20)

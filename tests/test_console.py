@@ -162,3 +162,16 @@ def test_a_name_with_line_ends_cannot_feign_a_message(capsys: pytest.CaptureFixt
     seen = capsys.readouterr()
     assert len(seen.err.splitlines()) == 1
     assert len(seen.out.splitlines()) == 2
+
+
+def test_a_page_keeps_to_its_terminal_whatever_a_fact_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = io.StringIO()
+    for name, value in {"_file": seen, "_force_terminal": True, "_width": 80, "_color_system": None}.items():
+        monkeypatch.setattr(console.out, name, value)
+    long = "kept; it is not UTF-8 and was read as cp1252, which --encoding would say otherwise"
+    console.page("birds", [["pictures", 12], [long, 'such as "1.txt", ' * 6], ["size", "64 px"]])
+    lines = seen.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "  pictures  12" in lines
+    assert "  size      64 px" in lines
+    assert long in " ".join(" ".join(lines).split())

@@ -97,9 +97,9 @@ Background = Annotated[
     str, typer.Option(help="Colour under transparency and around padded pictures: white, '#ff8800' ...")
 ]
 Limit = Annotated[
-    int | None, typer.Option(min=2, help="Take at most this many pictures, at random.", show_default=False)
+    int | None, typer.Option(min=2, max=10**15, help="Take at most this many pictures, at random.", show_default=False)
 ]
-RandomSeed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+RandomSeed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of everything random.")]
 Download = Annotated[bool, typer.Option("--download", help="Fetch the data first, where it has a public address.")]
 Verify = Annotated[
     bool, typer.Option("--verify", help="Compare every byte of the source's pictures with what was prepared.")

@@ -124,6 +124,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         return parse_toml(read_bounded(path, _MOST_BYTES).decode())
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
+        if isinstance(error, UnicodeDecodeError):
+            raise SettingsError(
+                f"{path} is no readable TOML file: it is not UTF-8.", hint="Save it as UTF-8."
+            ) from error
         raise SettingsError(
             f"{path} is no readable TOML file: {reason}.", hint="Mend that line, or name another."
         ) from error
@@ -147,6 +151,8 @@ def check(schema: type[Checked], values: Mapping[str, Any], *, what: str) -> Che
             close = difflib.get_close_matches(wanted, siblings, n=1) or _places_of(beside, wanted)
             hint = f"did you mean {' or '.join(close)}?" if close else f"one of: {', '.join(siblings)}"
             raise SettingsError(f"{what} cannot have {where!r}: there is no such setting.", hint=hint) from error
+        if first["type"] == "missing":
+            raise SettingsError(f"{what} lacks {where}, which nothing stands in for.", hint=f"Give {where}.") from error
         shown = repr(first["input"])
         shown = shown if len(shown) <= 200 else f"{shown[:200]} ..."
         raise SettingsError(f"{what} cannot have {where} = {shown}: {reason}.", hint=f"Change {where}.") from error

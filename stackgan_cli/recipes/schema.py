@@ -6,7 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Positive = Annotated[int, Field(ge=1)]
+_MOST = 10**15
+"""Of anything that is counted: what is written of larger numbers could not be read again."""
+Positive = Annotated[int, Field(ge=1, le=_MOST)]
+Whole = Annotated[int, Field(ge=0, le=_MOST)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -93,13 +96,13 @@ class StageSettings(_Strict):
     """What a trained model draws with: a draw from the conditioning distribution as in the paper, or its mean."""
     judge_by: Literal["text", "condition"] = "text"
     """What the discriminator reads: the text features, or the mean of the generator's conditioning distribution."""
-    head_start: Annotated[int, Field(ge=0)] = 0
+    head_start: Whole = 0
     """Steps at the beginning in which the discriminators learn alone, beside a generator that comes trained."""
     averaging: Decay = 0.0
     """Decay of the exponential moving average of the generator's weights; 0 for none."""
     stage1_batch_norm: Literal["running", "batch"] = "running"
     """Statistics that the frozen Stage-I uses inside Stage-II: its running ones, or each batch's own as published."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     """Of everything random."""
     log_every: Positive = 50
     """Steps from one line of log.jsonl to the next."""
@@ -109,9 +112,9 @@ class StageSettings(_Strict):
     """Steps from one checkpoint to the next."""
     keep_checkpoints: Positive = 2
     """Newest checkpoints that are kept; the best one is kept beside them."""
-    measure_pictures: Annotated[int, Field(ge=0)] = 128
+    measure_pictures: Whole = 128
     """Test pictures that a checkpoint's drawings are measured against, to know the best one; 0 measures nothing."""
-    eval_every: Annotated[int, Field(ge=0)] = 0
+    eval_every: Whole = 0
     """Steps from one evaluation of the generator to the next, by which the best checkpoint is told; 0 for none."""
     eval_pictures: Positive = 2000
     """Test captions that an evaluation draws, at most."""

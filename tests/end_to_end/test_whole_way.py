@@ -35,6 +35,11 @@ def test_what_each_command_says_to_do_next_is_a_command(made_once: Path, train_t
     done = train_tiny(1, "--steps", 1)
     assert done.says("Next: stackgan train-stage2 --data birds")
     assert "Next: stackgan generate" in train_tiny(2, "--steps", 1).err
+    assert train_tiny(1, "--steps", 1).err.endswith("Next: stackgan train-stage2 --data birds\n")
+    # What there is of Stage-II was trained on another Stage-I then, and goes on with that one alone.
+    assert train_tiny(1, "--steps", 2).err.endswith("Next: stackgan train-stage2 --data birds --restart\n")
+    assert train_tiny(2, "--steps", 1, "--restart").code == 0
+    assert train_tiny(1, "--steps", 2).err.endswith("Next: stackgan train-stage2 --data birds\n")
 
 
 def test_json_is_one_object_on_stdout_and_talk_stays_on_stderr(

@@ -110,6 +110,10 @@ def test_another_component_starts_without_the_options_of_the_one_before() -> Non
         ("generator_optimizer.beta3=0", "beta"),
         ("generator_optimizer.learning_rate=0", "learning_rate"),
         ("seed=-1", "seed"),
+        # Larger numbers than these would be written, and not read again.
+        ("seed=9223372036854775808", "seed"),
+        ("steps=9223372036854775808", "steps"),
+        ("head_start=9223372036854775808", "head_start"),
         ("batch_size.deep=1", "batch_size"),
         ("generator=paper", "generator"),
     ],
@@ -223,6 +227,7 @@ def test_recipes_that_extend_each_other_or_too_many_are_refused(write: Write) ->
         ("extends = 'quick'\nstage1.steps = 1\nstage1.epochs = 1", "exactly one"),
         ("extends = 'quick'\nstage1.generator = 'paper'", "stage1.generator = 'paper'"),
         ("extends = 'quick'\nstage1 = 3", "stage1"),
+        ("extends = 'quick'\nstage1.discriminator.options.channels = 4", "lacks stage1.discriminator.name"),
         ("extends = 'qick'", "mine.toml extends what is not there.*'qick'"),
         ("extends = 'absent.toml'", "mine.toml extends what is not there.*absent"),
         ("extends = 3", "extends 3"),
@@ -250,6 +255,9 @@ def test_what_is_no_file_of_text_is_refused_and_never_waited_for(tmp_path: Path)
     for path in (pipe, folder, binary):
         with pytest.raises(SettingsError, match=f"{path.name} is no readable TOML file"):
             load_recipe(str(path))
+    binary.write_text("summary = 'x'", encoding="utf-16")
+    with pytest.raises(SettingsError, match="it is not UTF-8"):
+        load_recipe(str(binary))
 
 
 def test_the_settings_of_a_run_are_a_recipe_for_its_stage(write: Write) -> None:
