@@ -85,13 +85,13 @@ def is_lock(path: Path) -> bool:
 
 def _acquired(lock: BaseFileLock, folder: Path) -> bool:
     """Take a lock as good as at once, or raise; say whether there can be one."""
-    for last in (False, False, True):
+    for last in (*[False] * 19, True):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # Whoever lets go of it at this moment takes the file away, too, and the next try makes another.
             lock.acquire(timeout=_PATIENCE, poll_interval=_PATIENCE / 4)
-        except FileNotFoundError:
-            # Whoever held it before has just removed the folder that it had made.
+        except (FileNotFoundError, FileExistsError):
+            # Whoever held it before has just removed the folder that it had made; mkdir tells either.
             if last:
                 raise
         except RuntimeError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.dataset.prepared import PreparedData
 from stackgan_cli.errors import ComponentError, DataError, MissingOptionError
 from stackgan_cli.evaluation.fitted_extractors import fitted_extractor
+from stackgan_cli.evaluation.looked_through import looked_through
 from stackgan_cli.evaluation.measuring import applicable, choose_metrics, given_by
 from stackgan_cli.evaluation.observing import Observer
 from stackgan_cli.evaluation.protocols.protocol import EVERY, FOR_EACH, IN_TURN, find_protocol
@@ -142,11 +143,23 @@ class EvaluationSetup:
             return None
         return f"The model {model.name} learnt from {learnt_from.name or 'other data'}, not from this {self.data.name}."
 
+    def _note_of_training_by(self, model: ModelFolder) -> str | None:
+        """Say where a model was trained by what it is measured by."""
+        looking = looked_through(model).get(self.fitted.name)
+        if looking is None:
+            return None
+        return (
+            f"The training of {model.name} looked through {self.fitted.name} ({looking}), so that this extractor says"
+            " too much good of it: rank it by another."
+        )
+
     def results(self, pipeline: Pipeline, measured: Measured) -> Results:
         """What was measured, with everything that it depends on."""
         fitted, count = self.fitted, len(self.samples)
         few = self.observer.doubt_of(min(count, len(self.split)))
-        notes = (*pipeline.notes, self._note_of_other_data(pipeline.model), fitted.note, *fitted.doubts, few)
+        model = pipeline.model
+        own = (self._note_of_other_data(model), self._note_of_training_by(model))
+        notes = (*pipeline.notes, *own, fitted.note, *fitted.doubts, few)
         facts = _protocol(pipeline, self.data, self.split, self.observer, count, self.request.seed)
         if self.statistics is None:
             facts["real"] = len(self.split) if self._whole else min(count, len(self.split))

@@ -39,6 +39,8 @@ class FittedExtractor:
     """What it was fitted to, and what it measured of itself."""
     note: str | None
     """That another version of its package fitted it, where that is so."""
+    name: str = ""
+    """``package:name``."""
 
     @property
     def doubts(self) -> list[str]:
@@ -95,7 +97,8 @@ def fitted_extractor(
         seed=seed,
         report=report,
     )
-    return FittedExtractor(extractor, component.described, card, version_note(Kind.FEATURE_EXTRACTOR, entry))
+    note = version_note(Kind.FEATURE_EXTRACTOR, entry)
+    return FittedExtractor(extractor, component.described, card, note, component.full_name)
 
 
 def _folder_name(component: Component, bound: Binding) -> str:

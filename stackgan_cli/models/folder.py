@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 STAGES = {1: Kind.STAGE1_GENERATOR, 2: Kind.STAGE2_GENERATOR}
 TEXT_ENCODER = "text_encoder"
+SETTINGS = "settings.toml"
+"""The file that holds the settings of a stage's run, in the run's folder."""
 FILES_THAT_DRAW = (
     *(MANIFEST, VOCABULARY),
     *(f"{part}/{file}" for part in (TEXT_ENCODER, "stage1", "stage2") for file in (CONFIG, WEIGHTS)),

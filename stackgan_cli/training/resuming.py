@@ -12,6 +12,7 @@ from stackgan_cli.locks import is_lock
 from stackgan_cli.models.card import CARD
 from stackgan_cli.models.folder import (
     FILES_THAT_DRAW,
+    SETTINGS,
     TEXT_ENCODER,
     ModelFolder,
     checkpoints_of,
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
     from stackgan_cli.training.watching import DivergedError
 
 MOST_ROLLBACKS = 8
-SETTINGS = "settings.toml"
-"""The file of a run that holds its settings."""
 
 
 class Trail:

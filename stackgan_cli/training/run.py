@@ -14,7 +14,7 @@ from stackgan_cli.components.results import range_fault, refuse
 from stackgan_cli.components.storage import load_component
 from stackgan_cli.errors import DataError, StackganError
 from stackgan_cli.files import write_text
-from stackgan_cli.models.folder import ModelFolder, forget_stage, set_aside
+from stackgan_cli.models.folder import SETTINGS, ModelFolder, forget_stage, set_aside
 from stackgan_cli.progress import SILENT
 from stackgan_cli.ranks import ALONE
 from stackgan_cli.recipes.writing import to_toml
@@ -28,7 +28,6 @@ from stackgan_cli.training.publishing import Publisher
 from stackgan_cli.training.recording import Recorder
 from stackgan_cli.training.resuming import (
     MOST_ROLLBACKS,
-    SETTINGS,
     Trail,
     refuse_other_data,
     refuse_other_settings,

@@ -11,10 +11,9 @@ from stackgan_cli.errors import SettingsError, UsageError
 from stackgan_cli.files import given_path
 from stackgan_cli.home import MANIFEST, is_path
 from stackgan_cli.models.finding import find_model
-from stackgan_cli.models.folder import ModelFolder, hash_of, stage_record
+from stackgan_cli.models.folder import SETTINGS, ModelFolder, hash_of, stage_record
 from stackgan_cli.recipes.loading import load_recipe, stage_settings, with_full_names
 from stackgan_cli.training.given import GivenOptions, given_before, with_later
-from stackgan_cli.training.resuming import SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path

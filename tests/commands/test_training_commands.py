@@ -250,3 +250,9 @@ def test_every_published_recipe_trains_both_stages(
         done = stackgan(f"train-stage{stage}", *BIRDS, *common, *options, "--steps", 2, "--set", "log_every=1")
         assert done.code == 0, done.err
     assert stackgan("generate", "a bird", "--model", "birds", "-o", tmp_path / "out").code == 0
+
+
+def test_a_batch_that_no_memory_holds_is_said_to_be_that(train_tiny: Callable[..., Any]) -> None:
+    done = train_tiny(1, "--steps", 1, "--batch-size", 10**14, "--dry-run")
+    assert done.code != 0
+    assert done.says("The memory is used up", "batch_size")
