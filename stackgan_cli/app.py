@@ -16,7 +16,7 @@ from stackgan_cli.commands.calling import run
 from stackgan_cli.commands.components import app as components
 from stackgan_cli.commands.plugin_commands import PluginCommands
 from stackgan_cli.commands.recipes import app as recipes
-from stackgan_cli.errors import INTERRUPTED, StackganError
+from stackgan_cli.errors import INTERRUPTED, StackganError, is_out_of_memory
 from stackgan_cli.files import remedy
 from stackgan_cli.interrupts import INTERRUPTS
 
@@ -42,8 +42,6 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "convert": (convert.convert, convert.EPILOG),
     "environment": (environment.environment, environment.EPILOG),
 }
-_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
-"""What torch says where there is none left."""
 _GROUPS = {"recipes": recipes, "components": components}
 
 
@@ -171,7 +169,7 @@ def _unexpected(error: Exception) -> StackganError:
             f"The system refused: {error.strerror or error}{where}.",
             hint=remedy(error),
         )
-    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _NO_MEMORY):
+    if is_out_of_memory(error):
         return StackganError("The memory is used up.", hint="another --device; for training, --set batch_size=8 too")
     return StackganError(
         f"Something unexpected happened: {type(error).__name__}: {error}",

@@ -58,3 +58,11 @@ class ModelError(StackganError):
     """A model folder is missing, incomplete, damaged, or written by something else."""
 
     exit_code = 5
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the memory of a device is used up, which torch says in words alone."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        words in said for words in ("out of memory", "not enough memory", "can't allocate memory")
+    )

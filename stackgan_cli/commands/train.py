@@ -292,13 +292,8 @@ def _next(request: TrainRequest, trained: TrainResult) -> list[str]:
     name = request.name or trained.folder.name
     if trained.stage == 1:
         named = ["--name", request.name] if request.name else []
-        return [
-            "train-stage2",
-            "--data",
-            request.data,
-            *named,
-            *(["--restart"] if _is_outdated(trained.folder) else []),
-        ]
+        anew = ["--restart"] if _is_outdated(trained.folder) else []
+        return ["train-stage2", "--data", request.data, *named, *anew]
     if not trained.reads_captions:
         return ["evaluate", "--data", request.data, "--model", name]
     # Behind two dashes, a caption that begins with one is no option.

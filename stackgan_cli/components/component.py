@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
-from stackgan_cli.errors import ComponentError, StackganError, UsageError
+from stackgan_cli.errors import ComponentError, StackganError, UsageError, is_out_of_memory
 
 BUILT_IN_PACKAGE = "stackgan-cli"
 GROUP_PREFIX = "stackgan."
@@ -107,7 +107,7 @@ def blaming(described: str, doing: str) -> Iterator[None]:
     except (StackganError, MemoryError, OSError):
         raise
     except Exception as error:
-        if "out of memory" in str(error).lower():
+        if is_out_of_memory(error):
             raise
         raise ComponentError(
             f"{described} failed while {doing}: {cause_of(error)}.",
