@@ -11,16 +11,20 @@ from stackgan_cli.errors import INTERRUPTED
 
 def main() -> None:
     """Run the command line; an interrupt while it is being loaded, or when it is done, ends it without a traceback."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         from stackgan_cli.app import main as run
+
+        run()
     except KeyboardInterrupt:
+        # While a command runs, both signals are told of by what it promised; this was before.
         sys.stderr.write("Interrupted before anything was begun.\n")
         sys.exit(INTERRUPTED)
-    try:
-        run()
     finally:
         # What is left is the interpreter's leave-taking, which would look for garbage in all that torch is made of.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         gc.freeze()
 
 

@@ -181,9 +181,9 @@ def test_a_second_interrupt_while_saving_costs_only_what_was_to_be_saved(
 
 INTERRUPTED_WHILE_LOADING = """
 import os, signal, sys
-number = int(sys.argv.pop(1))
+number, module = int(sys.argv.pop(1)), sys.argv.pop(1)
 def hook(event, arguments):
-    if event == "import" and arguments[0] == "torch.optim":
+    if event == "import" and arguments[0] == module:
         os.kill(os.getpid(), number)
 sys.addaudithook(hook)
 from stackgan_cli.__main__ import main
@@ -195,7 +195,7 @@ main()
 def test_an_interrupt_while_torch_is_loaded_is_one_sentence_too(empty_home: Path, number: int) -> None:
     arguments = ["generate", "a bird", "--model", "bundled"]
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_WHILE_LOADING, str(int(number)), *arguments],
+        [sys.executable, "-c", INTERRUPTED_WHILE_LOADING, str(int(number)), "torch.optim", *arguments],
         check=False,
         capture_output=True,
         text=True,
@@ -203,3 +203,17 @@ def test_an_interrupt_while_torch_is_loaded_is_one_sentence_too(empty_home: Path
     assert done.returncode == 130, done.stderr
     assert done.stderr.strip().splitlines()[-1].endswith("stackgan generate 'a bird' --model bundled")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("module", ["stackgan_cli.app", "stackgan_cli.console"])
+def test_an_interrupt_before_there_is_a_command_is_one_sentence_too(empty_home: Path, number: int, module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WHILE_LOADING, str(int(number)), module, "info"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.startswith("Interrupted")
+    assert len(done.stderr.splitlines()) == 1
