@@ -84,7 +84,7 @@ def test_both_public_forms_give_the_same_tokens(files: Path, tokens: Tokenizer) 
         (b"first\na b c\n", "holds something else than pairs of tokens in line 2"),
         (b"first\nzz top\n", "lacks 2 tokens, 'zz' among them"),
         (b"\xff\xfe\x00", "cannot be read"),
-        (gzip.compress(b"first\nt h\n")[:-5], "cannot be read"),
+        (gzip.compress(b"first\nt h\n", mtime=0)[:-5], "cannot be read"),
         (gzip.compress(bytes(70 << 20)), "far too large once unpacked"),
     ],
 )
