@@ -1,6 +1,6 @@
 """How long recipes take to good pictures: seconds of training until Stage-I reaches marks, one recipe after the other.
 
-    python -m tests.benchmarks.time_to_quality --data drawn-birds --recipe quick:60 --recipe paper:30 --sheets sheets
+    python -m tests.benchmarks.time_to_quality --data drawn-birds --recipe quick=60 --recipe paper=30 --sheets sheets
 
 A mark is a Fréchet distance, or a share of drawings on which everything that the caption states is right, by the
 extractor that suits the data. Every few minutes training pauses to be measured; the pauses do not count, and neither
@@ -22,6 +22,7 @@ from pathlib import Path
 from stackgan_cli import TrainRequest, train
 from stackgan_cli.evaluation.evaluate import evaluate
 from stackgan_cli.evaluation.request import EvaluateRequest
+from stackgan_cli.pictures.picture_files import slug
 from stackgan_cli.progress import IGNORED, Report
 
 JOINT, DISTANCE = "attribute-accuracy", "frechet-distance"
@@ -46,14 +47,14 @@ class Course:
 
     @classmethod
     def named(cls, text: str, minutes: float) -> Course:
-        """Read ``NAME`` or ``NAME:MINUTES``."""
-        recipe, _, own = text.partition(":")
+        """Read ``RECIPE`` or ``RECIPE=MINUTES``; a recipe is a name or the path of a file."""
+        recipe, _, own = text.partition("=")
         return cls(recipe, 60 * float(own or minutes))
 
     @property
     def model(self) -> str:
         """The name that it trains under."""
-        return f"time-to-quality-{self.recipe}"
+        return f"time-to-quality-{slug(Path(self.recipe).stem)}"
 
     def say(self, message: str) -> None: ...
 
@@ -97,8 +98,8 @@ class Course:
         print(f"{self.recipe}: {self.trained:7,.0f} s  {steps:6,} steps  {told}", flush=True)
 
     def show(self, folder: Path) -> None:
-        """Draw two pictures of each caption as the stage is now, ``RECIPE-MINUTES.png``."""
-        sheet = folder / f"{self.recipe}-{self.trained / 60:.0f}.png"
+        """Draw two pictures of each caption as the stage is now, ``MODEL-MINUTES.png``."""
+        sheet = folder / f"{self.model}-{self.trained / 60:.0f}.png"
         command = [sys.executable, "-m", "stackgan_cli", "generate", "--model", self.model, "--from", str(CAPTIONS)]
         subprocess.run([*command, "-n", "2", "--seed", "1", "--grid-only", "-o", str(sheet)], check=True)
 
@@ -129,7 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="drawn-birds", help="prepared data")
     parser.add_argument("--encoder", help="text encoder that all recipes read by; by default each its own")
-    parser.add_argument("--recipe", action="append", dest="recipes", help="NAME, or NAME:MINUTES of training")
+    parser.add_argument("--recipe", action="append", dest="recipes", help="RECIPE, or RECIPE=MINUTES of training")
     parser.add_argument("--minutes", type=float, default=60.0, help="of training, for each recipe that names none")
     parser.add_argument("--every", type=float, default=5.0, help="minutes from one measurement to the next")
     parser.add_argument("--pictures", type=int, default=1000, help="drawn for a measurement")
