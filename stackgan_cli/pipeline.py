@@ -14,7 +14,7 @@ from stackgan_cli.components.protocols import CoversCaptions, DrawsCondition, St
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.results import pictures_fault, range_fault, text_fault
 from stackgan_cli.components.storage import blame_version, load_weights, read_weights, version_note
-from stackgan_cli.drawing.pictures import LARGEST_SEED, PipelineOutput, Request, seeds_of, whole_number
+from stackgan_cli.drawing.pictures import PipelineOutput, Request, seeds_of, whole_number
 from stackgan_cli.drawing.rows import Drawing
 from stackgan_cli.errors import ComponentError, ModelError, UsageError
 from stackgan_cli.models.check import refuse_other_width
@@ -22,6 +22,7 @@ from stackgan_cli.models.finding import find_model
 from stackgan_cli.models.folder import STAGES, copy_model
 from stackgan_cli.models.vocabulary import read_vocabulary, unknown_words
 from stackgan_cli.pictures.pixels import OutputType, as_output, check_output_type, to_bytes
+from stackgan_cli.randomness import LARGEST_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+LARGEST_SEED = 2**63 - 1
+"""What people may give for one: as large as those that are mixed here."""
+
 
 def seed_of(*names: int | str) -> int:
     """Mix numbers and words into a seed of 63 bits; the same on every machine, different for any other names."""

@@ -10,6 +10,7 @@ import typer
 from stackgan_cli.commands.completing import complete_crop, complete_encoder, complete_model, complete_reader
 from stackgan_cli.commands.options import Data, Json, Source
 from stackgan_cli.interrupts import INTERRUPTS, this_command
+from stackgan_cli.randomness import LARGEST_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +100,7 @@ Background = Annotated[
 Limit = Annotated[
     int | None, typer.Option(min=2, max=10**15, help="Take at most this many pictures, at random.", show_default=False)
 ]
-RandomSeed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of everything random.")]
+RandomSeed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything random.")]
 Download = Annotated[bool, typer.Option("--download", help="Fetch the data first, where it has a public address.")]
 Verify = Annotated[
     bool, typer.Option("--verify", help="Compare every byte of the source's pictures with what was prepared.")

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import UsageError
 from stackgan_cli.pictures.picture_files import picture_stem, save_new_picture
+from stackgan_cli.randomness import LARGEST_SEED
 
 if TYPE_CHECKING:
     import torch
     from PIL import Image
 
-LARGEST_SEED = 2**63 - 1
 MOST_STOPS = 100
 """Pictures that a way may lead through."""
 

@@ -132,15 +132,22 @@ def compare(request: EvaluateRequest, models: Sequence[str], progress: Progress 
         metrics={each.name: each.facts for each in setup.metrics},
         models=compared,
     )
-    captions = [setup.split.captions[each.picture][each.caption] for each in setup.samples[:_SHOWN]]
     # As results have, so that no numbers take the place of others.
     key = hashlib.sha256(" ".join(keys).encode()).hexdigest()[:12]
     names = "-".join(slug(name) for name, _ in pictures)
     target = home() / "evaluation" / "comparisons" / setup.data.name / f"{names}-{key}"
+    _keep(comparison, setup, pictures, target)
+    return comparison, target
+
+
+def _keep(
+    comparison: Comparison, setup: EvaluationSetup, pictures: Sequence[tuple[str, list[Image.Image]]], target: Path
+) -> None:
+    """Write the numbers and the figure into a folder."""
+    captions = [setup.split.captions[each.picture][each.caption] for each in setup.samples[:_SHOWN]]
     write_json(target / "comparison.json", comparison.model_dump(mode="json", by_alias=True, exclude_defaults=True))
     with atomic_file(target / "comparison.png") as temporary:
         systems_sheet(captions, pictures, side=_SIDE).save(temporary, "PNG")
-    return comparison, target
 
 
 class PairedBootstrap:

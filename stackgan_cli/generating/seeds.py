@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stackgan_cli.drawing.pictures import LARGEST_SEED
 from stackgan_cli.errors import UsageError
+from stackgan_cli.randomness import LARGEST_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

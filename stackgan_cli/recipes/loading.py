@@ -122,12 +122,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         return parse_toml(read_bounded(path, _MOST_BYTES).decode())
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is no readable TOML file: it is not UTF-8.", hint="Save it as UTF-8.") from error
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
-        if isinstance(error, UnicodeDecodeError):
-            raise SettingsError(
-                f"{path} is no readable TOML file: it is not UTF-8.", hint="Save it as UTF-8."
-            ) from error
         raise SettingsError(
             f"{path} is no readable TOML file: {reason}.", hint="Mend that line, or name another."
         ) from error

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from stackgan_cli.randomness import LARGEST_SEED
+
 _MOST = 10**15
 """Of anything that is counted: what is written of larger numbers could not be read again."""
 Positive = Annotated[int, Field(ge=1, le=_MOST)]
@@ -102,7 +104,7 @@ class StageSettings(_Strict):
     """Decay of the exponential moving average of the generator's weights; 0 for none."""
     stage1_batch_norm: Literal["running", "batch"] = "running"
     """Statistics that the frozen Stage-I uses inside Stage-II: its running ones, or each batch's own as published."""
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
     """Of everything random."""
     log_every: Positive = 50
     """Steps from one line of log.jsonl to the next."""

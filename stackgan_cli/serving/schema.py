@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from stackgan_cli.drawing.pictures import LARGEST_SEED
+from stackgan_cli.randomness import LARGEST_SEED
 
 MOST_CHARACTERS = 1000
 """Of a sentence."""
