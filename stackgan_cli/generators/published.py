@@ -49,6 +49,11 @@ def split_stages(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], d
     return stage1, rest
 
 
+def holds_both_stages(state_dict: Mapping[str, Tensor]) -> bool:
+    """Whether weights are a published Stage-II generator's, with the Stage-I generator inside it."""
+    return bool(split_stages(state_dict)[0])
+
+
 def up_blocks(state_dict: Mapping[str, Tensor]) -> int:
     """Count the up-blocks of one published generator, by its published names."""
     return len({found[0] for name in state_dict if (found := re.match(r"(?:module\.)?upsample\d+", name))})

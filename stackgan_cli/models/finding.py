@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackgan_cli.components.resources import Resource, broken_resources, find_resource, resources
-from stackgan_cli.errors import ModelError, StackganError
+from stackgan_cli.errors import ModelError, StackganError, UsageError
 from stackgan_cli.home import MANIFEST, home, is_path, model_folder, names
 from stackgan_cli.models.fetching import fetched, hub_folder, hub_names, is_hub_name
 from stackgan_cli.progress import SILENT
@@ -134,18 +134,25 @@ def list_models() -> tuple[list[ModelFolder], list[UnusableModel]]:
     return models, unusable
 
 
-def refuse_folder_of_package(folder: Path) -> None:
-    """Refuse to write into a folder that a package brought.
+def folder_to_write(name_or_path: str) -> Path:
+    """The folder of a model that is to be made or trained on.
 
     Raises:
-        ModelError: naming the package.
+        UsageError: it can be neither a name nor a path, or is the name that always means the bundled model.
+        ModelError: the folder belongs to a package, which is named.
     """
+    if name_or_path == BUNDLED:
+        raise UsageError(
+            f"The name {BUNDLED!r} always means the model that comes with this program.", hint="--name with another"
+        )
+    folder = model_folder(name_or_path)
     for each in resources(GROUP):
         if folder.resolve().is_relative_to(each.path.resolve()):
             raise ModelError(
                 f"{folder} belongs to the package {each.package} {each.version}, so nothing is trained in it.",
                 hint=f"--name with a name of your own, and --from {each.full_name} to begin with its weights",
             )
+    return folder
 
 
 def _refuse_weights(wanted: str) -> None:

@@ -12,9 +12,9 @@ from stackgan_cli.components.storage import load_weights, save_component
 from stackgan_cli.errors import ComponentError, ModelError, SettingsError, UsageError
 from stackgan_cli.files import atomic_folder
 from stackgan_cli.formats.torch_weights import read_torch_weights
-from stackgan_cli.home import model_folder
+from stackgan_cli.generators.published import holds_both_stages
 from stackgan_cli.models.card import write_card
-from stackgan_cli.models.finding import find_model, refuse_folder_of_package
+from stackgan_cli.models.finding import find_model, folder_to_write
 from stackgan_cli.models.folder import STAGES, TEXT_ENCODER, ModelFolder, hash_of, save_stage, save_text_encoder
 from stackgan_cli.models.manifest import DataRecord, StageRecord
 from stackgan_cli.recipes.loading import load_recipe
@@ -65,14 +65,13 @@ def convert(request: ConvertRequest) -> ModelFolder:
     """Make a model folder of published weights.
 
     Raises:
-        UsageError: the name is taken, or two text encoders are given.
+        UsageError: the name is taken or means the bundled model, or two text encoders are given.
         ModelError: a file cannot be read, or its weights are another network's.
         SettingsError: the recipe names no components that take published weights.
         ComponentError: a component is not installed.
         StackganError: a file cannot be written, or something comes to have the name meanwhile.
     """
-    target = model_folder(request.name)
-    refuse_folder_of_package(target)
+    target = folder_to_write(request.name)
     if target.exists():
         raise UsageError(f"There is something at {target} already, and it stays.", hint="--name with another name")
     if request.encoder is not None and request.encoder_from is not None:
@@ -111,7 +110,7 @@ def _generators(recipe: Recipe, weights: Mapping[str, Tensor], file: Path) -> di
         try:
             made[stage] = _rebuilt(STAGES[stage], settings.generator.name, weights, str(file))
         except _ForeignError:
-            if stage == 1:
+            if stage == 1 or holds_both_stages(weights):
                 raise
     return made
 
@@ -133,8 +132,15 @@ def _rebuilt(kind: Kind, name: str, weights: Mapping[str, Tensor], what: str) ->
     except ModelError as error:
         raise _ForeignError(f"{what}: {error.message}", error.hint) from error
     host = {key: value for key, value in found.items() if key in _HOST}
-    bound = component.bind(host, {key: value for key, value in found.items() if key not in _HOST})
-    network = bound.build()
+    try:
+        bound = component.bind(host, {key: value for key, value in found.items() if key not in _HOST})
+        network = bound.build()
+    except (SettingsError, ComponentError) as error:
+        # The options were read off the weights, so it is these that cannot be.
+        raise ModelError(
+            f"{what} holds weights of shapes that fit no network of this kind. {error.message}",
+            hint="the file as the published code saved it",
+        ) from error
     load_weights(network, ours, what=what)
     return _Network(network.eval(), bound.entry())
 

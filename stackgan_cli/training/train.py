@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.components.component import Kind
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import version_note
-from stackgan_cli.home import existing_data, model_folder
+from stackgan_cli.home import existing_data
 from stackgan_cli.locks import only_one
-from stackgan_cli.models.finding import find_model, refuse_folder_of_package
+from stackgan_cli.models.finding import find_model, folder_to_write
 from stackgan_cli.models.folder import ModelFolder, checkpoints_of, stage_record
 from stackgan_cli.progress import SILENT
 from stackgan_cli.training.request import TrainResult
@@ -101,8 +101,7 @@ def _settled(request: TrainRequest, ranks: Ranks, progress: Progress, held: Exit
     from stackgan_cli.training.settling import settle
 
     data = PreparedData(existing_data(request.data))
-    folder = model_folder(request.name or data.name)
-    refuse_folder_of_package(folder)
+    folder = folder_to_write(request.name or data.name)
     if ranks.main and not request.dry_run:
         held.enter_context(only_one(folder, "training"))
     return settle(request, data, folder, progress)

@@ -219,6 +219,15 @@ HOSTILE: dict[str, Callable[[Path], Any]] = {
     **{each.__name__: each for each in (truncated, code, old_code, spoilt, a_complex_one, bomb)},
     "discriminator": lambda path: saved(path, published("netD_stage1")),
     "encoder": lambda path: saved(path, encoder_weights("cvpr")),
+    "Stage-II with a weight of another network": lambda path: saved(
+        path, {**published("netG_stage2"), "attention.weight": torch.zeros(2)}
+    ),
+    "Stage-II without its own half": lambda path: saved(
+        path, {name: weight for name, weight in published("netG_stage2").items() if name.startswith("STAGE1_G.")}
+    ),
+    "weights turned around": lambda path: saved(
+        path, {name: weight.T if name == "fc.0.weight" else weight for name, weight in published("netG_stage1").items()}
+    ),
     "one weight short": lambda path: saved(
         path, {name: weight for name, weight in published("netG_stage1").items() if name != "img.0.weight"}
     ),
@@ -237,6 +246,17 @@ def test_what_is_no_generator_is_refused_and_leaves_nothing(
     assert refused.value.hint
     assert not (tmp_path / "published").exists()
     assert not (tmp_path / "hacked").exists()
+
+
+@pytest.mark.parametrize("command", ["convert", "train-stage1", "train-stage2"])
+def test_no_model_is_called_what_always_means_the_bundled_one(
+    stackgan: Callable[..., Any], home: Path, tmp_path: Path, command: str
+) -> None:
+    file = saved(tmp_path / "netG.pth", published("netG_stage1"))
+    done = stackgan(command, *([file] if command == "convert" else ["--data", "birds"]), "--name", "bundled")
+    assert done.code == 2
+    assert done.says("'bundled' always means the model that comes with this program", "--name with another")
+    assert not (home / "models").exists()
 
 
 def test_an_encoder_of_another_width_is_refused(tmp_path: Path) -> None:
