@@ -147,7 +147,7 @@ class Pipeline:
         condition: Literal["sample", "mean"] | None = None,
         truncation: float | None = None,
     ) -> Self:
-        """Load a model; without one, that of ``$STACKGAN_MODEL``, or the one trained last, or the bundled one.
+        """Load a model; without one, that of ``$STACKGAN_MODEL``, the newest that draws sentences, or the bundled one.
 
         Args:
             model: name, ``package:name``, ``hf:owner/name`` of the Hugging Face Hub, or path.

@@ -27,7 +27,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         help="Name or folder of a model (stackgan info lists them), or hf:OWNER/NAME; by default $STACKGAN_MODEL, else"
-        " the one trained last, else the bundled one.",
+        " the newest that draws sentences, else the bundled one.",
         autocompletion=complete_model,
         show_default=False,
     ),

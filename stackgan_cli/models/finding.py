@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 GROUP = "stackgan.models"
 BUNDLED = "bundled"
 """A name that always means the model of this package, whatever else is called as that is."""
-
-
+_READS_NOTHING = "stackgan-cli:precomputed"
+"""The text encoder of a model that draws from ready text features alone, as its manifest has it."""
 _WEIGHTS = {".pth", ".pt", ".ckpt", ".t7", ".safetensors"}
 
 
@@ -76,7 +76,8 @@ def place_of_model(name_or_path: str | None, progress: Progress = SILENT) -> Mod
 
     Args:
         name_or_path: a name, of which one in the home folder comes before one in a package; ``package:name``; a path;
-            ``hf:owner/name``; or None for ``$STACKGAN_MODEL``, else the model trained last, else the bundled one.
+            ``hf:owner/name``; or None for ``$STACKGAN_MODEL``, else the newest of the home folder that draws sentences,
+            else the bundled one.
         progress: told what is fetched.
 
     Raises:
@@ -86,7 +87,7 @@ def place_of_model(name_or_path: str | None, progress: Progress = SILENT) -> Mod
     """
     wanted = name_or_path or os.environ.get("STACKGAN_MODEL")
     if not wanted:
-        return _last_trained() or _bundled()
+        return _newest_that_reads() or _bundled()
     if wanted == BUNDLED:
         return _bundled()
     if is_hub_name(wanted):
@@ -180,9 +181,20 @@ def _bundled() -> ModelPlace:
     raise ModelError("This installation lacks the model that comes with it.", hint="Install stackgan-cli again.")
 
 
-def _last_trained() -> ModelPlace | None:
-    found: list[tuple[float, Path]] = []
-    for name in names("models", MANIFEST):
-        folder = home() / "models" / name
-        found.append(((folder / MANIFEST).stat().st_mtime, folder))
-    return ModelPlace(max(found)[1]) if found else None
+def _newest_that_reads() -> ModelPlace | None:
+    """The newest model of the home folder that draws sentences."""
+    folders = [home() / "models" / name for name in names("models", MANIFEST)]
+    newest_first = sorted(folders, key=lambda folder: ((folder / MANIFEST).stat().st_mtime, folder), reverse=True)
+    return next((ModelPlace(folder) for folder in newest_first if _reads_sentences(folder)), None)
+
+
+def _reads_sentences(folder: Path) -> bool:
+    """Whether a model draws sentences, as far as its manifest tells: no encoder is imported to be asked."""
+    from stackgan_cli.manifests import read_json
+
+    try:
+        entry = read_json(folder / MANIFEST).get("text_encoder")
+    except ModelError:
+        # Whoever opens it is told what is wrong with it.
+        return True
+    return not isinstance(entry, dict) or entry.get("name") != _READS_NOTHING
