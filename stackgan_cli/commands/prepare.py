@@ -139,7 +139,7 @@ def prepare(
     """Read captioned pictures and write prepared data: pictures, captions, splits and text features."""
     from stackgan_cli.commands.data_page import show_data
     from stackgan_cli.components.key_values import parse_option
-    from stackgan_cli.console import ConsoleProgress, print_json, suggest
+    from stackgan_cli.console import ConsoleProgress, print_json, say, suggest
     from stackgan_cli.preparing import prepare as preparing
     from stackgan_cli.preparing.request import PrepareRequest
 
@@ -175,6 +175,9 @@ def prepare(
         print_json({"data": str(result.folder), **result.manifest.as_json(), "measured": result.measured})
         return
     show_data(result.folder, result.manifest)
+    if result.manifest.counts.train < 2:  # as training refuses
+        say("Training needs at least two pictures: prepare more of them under this name, with --force.")
+        return
     suggest("stackgan", "train-stage1", "--data", data, *_encoder_to_name(result))
 
 

@@ -289,8 +289,13 @@ def _tell(request: TrainRequest, trained: TrainResult, json: bool) -> None:
 
 def _next(request: TrainRequest, trained: TrainResult) -> list[str]:
     """The command that follows on a stage that is trained."""
+    from stackgan_cli.console import say
+
     name = request.name or trained.folder.name
     if trained.stage == 1:
+        if (side := trained.lacks_resolution) is not None:
+            say(f"For a Stage-II the data lacks pictures of {side} px; they are added to those that it has.")
+            return ["prepare", "--data", request.data, "--resolution", str(side)]
         named = ["--name", request.name] if request.name else []
         anew = ["--restart"] if _is_outdated(trained.folder) else []
         return ["train-stage2", "--data", request.data, *named, *anew]

@@ -60,5 +60,7 @@ class TrainResult:
     """A caption of the data, to draw a first picture of."""
     reads_captions: bool = True
     """Whether the model can read a sentence; not one that learnt from features without their encoder."""
+    lacks_resolution: int | None = None
+    """After a Stage-I: a resolution of a Stage-II, where the data has no pictures larger than the Stage-I's."""
     plan: Mapping[str, Any] | None = None
     """For a dry run: what would be trained, and what it costs here."""

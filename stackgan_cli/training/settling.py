@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stackgan_cli.recipes.schema import Recipe, StageSettings
     from stackgan_cli.training.request import TrainRequest
 
-_ENLARGED = 4
+ENLARGED = 4
 """Stage-II draws four times the side of Stage-I where the recipe does not say otherwise (Zhang et al. 2016)."""
 _OF_BOTH_STAGES = (
     "captions_averaged",
@@ -195,7 +195,7 @@ def _side(of_recipe: int, recipe: Recipe, data: PreparedData, model: ModelFolder
         data: to train on.
         model: whose Stage-I a Stage-II refines; None for a Stage-I.
     """
-    times = _ENLARGED
+    times = ENLARGED
     if recipe.stage1 is not None and recipe.stage2 is not None:
         times = max(1, recipe.stage2.resolution // recipe.stage1.resolution)
     record = None if model is None else stage_record(model.folder, 1)

@@ -84,8 +84,19 @@ def _trained(
         of=run.steps,
         caption=_sentence(run.samples.captions),
         reads_captions=reads_captions,
+        lacks_resolution=_lacking(run) if request.stage == 1 else None,
         plan=found,
     )
+
+
+def _lacking(stage1: TrainingRun) -> int | None:
+    """The usual resolution of a Stage-II above a Stage-I whose data has no larger pictures; a stream's are not known."""
+    from stackgan_cli.training.settling import ENLARGED
+
+    side = stage1.settings.resolution
+    if stage1.settings.stream is not None or max(stage1.data.manifest.resolutions) > side:
+        return None
+    return side * ENLARGED
 
 
 def _sentence(captions: Sequence[str]) -> str:

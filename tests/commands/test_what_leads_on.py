@@ -166,3 +166,28 @@ def test_several_encoders_are_named_where_training_would_take_another(
     assert first.err.endswith("Next: stackgan train-stage1 --data 'it is mine/data'\n")
     second = stackgan(*prepare, "--encoder", "hashed-words")
     assert second.err.endswith("Next: stackgan train-stage1 --data 'it is mine/data' --encoder hashed-words\n")
+
+
+def test_a_stage_i_as_large_as_its_pictures_leads_to_larger_ones_and_on_to_a_stage_ii(
+    stackgan: Callable[..., Any],
+    follow: Callable[..., Any],
+    captioned_folder: Callable[..., Path],
+    small_recipe: None,
+) -> None:
+    prepare = ("prepare", "--data", "mine", "--encoder", "hashed-words", "--resolution", 16)
+    assert stackgan(*prepare, "--source", captioned_folder(6)).code == 0
+    first = stackgan("train-stage1", "--data", "mine", "--recipe", "quick", *TINY)
+    assert first.says("lacks pictures of 64 px")
+    again = follow(follow(first), *TINY)
+    assert again.says("Next: stackgan train-stage2 --data mine")
+    assert follow(again, "--dry-run", "--batch-size", 2, "--device", "cpu").code == 0
+
+
+def test_one_picture_is_not_led_to_a_training_that_would_be_refused(
+    stackgan: Callable[..., Any], captioned_folder: Callable[..., Path]
+) -> None:
+    prepare = ("prepare", "--data", "mine", "--encoder", "hashed-words", "--resolution", 16)
+    done = stackgan(*prepare, "--source", captioned_folder(1))
+    assert done.code == 0
+    assert done.says("at least two pictures")
+    assert "Next:" not in done.err
