@@ -42,7 +42,7 @@ def given_path(path: str) -> Path:
     except (OSError, RuntimeError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
-            f"The path {path!r} cannot be followed: {reason}.",
+            f"The path {path!r} cannot be followed: {str(reason).rstrip('.')}.",
             hint="Check how it is written, and where its links lead.",
         ) from error
 
@@ -57,7 +57,7 @@ def at_home(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise UsageError(
-            f"The path {str(path)!r} cannot be followed: {error}.", hint="Check how it is written."
+            f"The path {str(path)!r} cannot be followed: {str(error).rstrip('.')}.", hint="Check how it is written."
         ) from error
 
 

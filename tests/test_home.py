@@ -55,5 +55,6 @@ def test_a_folder_that_was_not_finished_is_never_listed(empty_home: Path) -> Non
 @pytest.mark.parametrize("given", ["/tmp/caf\udce9", "~nosuchuser/home"])
 def test_a_home_that_cannot_be_is_told_at_once(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("STACKGAN_HOME", given)
-    with pytest.raises(UsageError, match=r"not UTF-8|cannot be followed"):
+    with pytest.raises(UsageError, match=r"not UTF-8|cannot be followed") as told:
         places.data_folder("birds")
+    assert not told.value.message.endswith("..")

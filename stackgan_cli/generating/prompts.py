@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stackgan_cli.drawing.pictures import MOST_STOPS, Request, Stop, stops_of
 from stackgan_cli.errors import UsageError
 from stackgan_cli.generating.prompt_files import PromptFile
+from stackgan_cli.interrupts import this_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -148,7 +148,7 @@ def words_typed_apart(given: Sequence[str]) -> str | None:
     """
     if len(given) < 2 or any(len(text.split()) != 1 for text in given):
         return None
-    whole = f"stackgan generate {shlex.quote(' '.join(given))}"
+    whole = this_command(given, [" ".join(given)])
     return f"Each of the {len(given)} words is drawn by itself. In quotation marks they are one prompt: {whole}"
 
 

@@ -30,7 +30,13 @@ class Seeds:
         self._ranges, self._chosen, self.by_lot = ranges, chosen, by_lot
         largest = max(each.stop for each in ranges) - 1
         if largest > LARGEST_SEED:
-            raise UsageError(f"The seed {largest} is not between 0 and {LARGEST_SEED}.", hint="--seed 7")
+            first = max(each.start for each in ranges)
+            if first > LARGEST_SEED:
+                raise UsageError(f"The seed {first} is not between 0 and {LARGEST_SEED}.", hint="--seed 7")
+            raise UsageError(
+                f"The seeds from {first} on reach beyond {LARGEST_SEED}, the largest there is.",
+                hint="a smaller seed, or fewer pictures",
+            )
 
     @classmethod
     def of(cls, seed: int | None, count: int, listed: str | None, by_lot: int) -> Seeds:

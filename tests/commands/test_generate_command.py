@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -263,6 +264,11 @@ def test_a_sentence_without_quotation_marks_is_told_from_several_prompts(generat
     assert done.code == 0
     assert len(done.out.splitlines()) == 3
     assert done.says("Each of the 3 words is drawn by itself", "stackgan generate 'a small bird'")
+    options = ("--stage", 1, "--seed", 3)
+    whole = re.search(r"one prompt: (.*)", " ".join(generate("red", "bird", *options).err.split()))
+    assert whole
+    assert whole[1].startswith("stackgan generate 'red bird' ")
+    assert "--stage 1 --seed 3" in whole[1]
     assert "by itself" not in generate("a bird", "snow").err
 
 
@@ -487,3 +493,17 @@ def test_truncated_noise_makes_pictures_alike_and_is_remembered(generate: Callab
     assert not np.array_equal(pixels(generate("a red bird", "--seed", 4).out.strip()), pixels(first))
     for senseless in (0, -1, "nan"):
         assert generate("a red bird", "--truncation", senseless).code == 2
+
+
+def test_seeds_that_reach_beyond_the_largest_name_the_one_that_was_typed(generate: Callable[..., Any]) -> None:
+    done = generate("a bird", "--seed", 2**63 - 1, "-n", 2)
+    assert done.code == 2
+    assert done.says("from 9223372036854775807 on", "a smaller seed, or fewer pictures")
+    assert generate("a bird", "--seeds", "9999999999999999999999").says("does not list seeds")
+
+
+def test_a_table_whose_columns_have_one_name_is_not_guessed_at(generate: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "prompts.csv").write_text("Prompt,prompt\na red bird,a blue bird\n")
+    done = generate("--from", tmp_path / "prompts.csv")
+    assert done.code == 3
+    assert done.says("two columns called 'prompt'")

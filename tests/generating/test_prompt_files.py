@@ -125,7 +125,7 @@ def test_a_cell_of_several_lines_is_one_prompt(write: Callable[..., Path]) -> No
         ('{"prompt": "a", "seed": true}', "seed is not a whole number"),
         ('{"prompt": "a", "seed": 1.5}', "seed is not a whole number"),
         ('{"prompt": "a", "seed": 9223372036854775808}', "not between"),
-        ('{"prompt": "a", "seed": 9223372036854775807, "count": 2}', "not between"),
+        ('{"prompt": "a", "seed": 9223372036854775807, "count": 2}', "reach beyond"),
         ('{"prompt": "a", "count": 0}', "no picture"),
         ('{"prompt": "a", "seeds": "red"}', "does not list seeds"),
         ('{"prompt": "a", "seeds": [true]}', "no list of numbers"),
