@@ -133,7 +133,7 @@ class PromptFile:
             _, written = next(rows, (1, []))
             names = [] if isinstance(written, BadRow) else _names(written)
             if twice := sorted({name for name in names if name in _KNOWN and names.count(name) > 1}):
-                raise DataError(f"{self.name} has two columns called {twice[0]!r}.", hint="one of them under another name")
+                raise DataError(f"{self.name} has two columns called {twice[0]!r}.", hint="another name for one")
             if not set(names) & set(_PROMPT_COLUMNS):
                 raise DataError(
                     f"{self.name} has the columns {enumerated(name.strip() for name in names)}.",

@@ -90,7 +90,7 @@ def _trained(
 
 
 def _lacking(stage1: TrainingRun) -> int | None:
-    """The usual resolution of a Stage-II above a Stage-I whose data has no larger pictures; a stream's are not known."""
+    """The usual resolution of a Stage-II where the data has no larger pictures; those of a stream are not known."""
     from stackgan_cli.training.settling import ENLARGED
 
     side = stage1.settings.resolution
