@@ -33,7 +33,7 @@ def picture_facts(path: Path, written: Mapping[str, Any]) -> dict[str, Any]:
 
 def show_picture(path: Path, written: Mapping[str, Any]) -> None:
     """Print the page of a picture."""
-    from stackgan_cli.console import out, page
+    from stackgan_cli.console import out, page, warn
     from stackgan_cli.pictures.picture_files import stage_in
 
     facts, stage = picture_facts(path, written), stage_in(written)
@@ -58,6 +58,8 @@ def show_picture(path: Path, written: Mapping[str, Any]) -> None:
     if facts["again"] is not None:
         # On a line of its own, to be copied as it stands.
         out.out(f"To draw it again: {facts['again']}", highlight=False)
+        if facts["fingerprint"] is not None and _model_here(written) is None:
+            warn("No model here has this fingerprint; --model with the folder of the one that drew it finds it.")
 
 
 def _again(written: Mapping[str, Any]) -> str | None:
@@ -106,11 +108,23 @@ def _is_stop(stop: Any) -> bool:
 def _command(prompts: list[str], options: list[Any], written: Mapping[str, Any]) -> str:
     from stackgan_cli.pictures.picture_files import stage_in
 
+    told = {**written, "stage": stage_in(written), "model": _model_here(written) or written.get("model")}
     for key in ("model", "stage", "checkpoint", "condition", "truncation", "upscale"):
-        value = stage_in(written) if key == "stage" else written.get(key)
+        value = told.get(key)
         if value is not None:
             options = [*options, f"--{key}", value]
     if any(prompt.startswith("-") for prompt in prompts):
         # Behind two dashes, a prompt that begins with one is no option.
         return shlex.join(["stackgan", "generate", *map(str, options), "--", *prompts])
     return shlex.join(["stackgan", "generate", *prompts, *map(str, options)])
+
+
+def _model_here(written: Mapping[str, Any]) -> str | None:
+    """What the model that drew a picture is called here; None where the picture does not tell it, or it is not here."""
+    from stackgan_cli.models.finding import model_that_drew
+
+    name, fingerprint = written.get("model"), written.get("fingerprint")
+    if not isinstance(name, str) or not isinstance(fingerprint, str):
+        return None
+    model = model_that_drew(name, fingerprint)
+    return None if model is None else model.name

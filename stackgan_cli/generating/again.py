@@ -12,6 +12,11 @@ from stackgan_cli.errors import DataError, ModelError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stackgan_cli.models.folder import ModelFolder
+    from stackgan_cli.progress import Progress
+
+_WITH_FOLDER = "--model with the folder of the one that drew it"
+
 
 @dataclass(frozen=True, slots=True)
 class Again:
@@ -69,18 +74,36 @@ class Again:
             upscale=upscale if type(upscale) is int and upscale > 0 else None,
         )
 
-    def refuse_other(self, fingerprint: str) -> None:
-        """Refuse a model of the same name that is another one.
+    def find(self, given: str | None, progress: Progress) -> ModelFolder:
+        """Find the model that drew the picture.
+
+        Args:
+            given: name or path of it, where somebody gave one.
+            progress: told what is fetched of the Hub.
 
         Raises:
-            ModelError: it has another fingerprint than the one that drew the picture.
+            ModelError: it is not here, or what is called so has another fingerprint than the one that drew the picture.
         """
-        if self.fingerprint not in (None, fingerprint):
+        from stackgan_cli.models.finding import find_model, model_that_drew
+
+        if given is None and self.fingerprint is not None and (same := model_that_drew(self.model, self.fingerprint)):
+            return same
+        try:
+            model = find_model(given or self.model, progress)
+        except ModelError as error:
+            if given is not None or ":" in self.model:
+                raise
             raise ModelError(
-                f"{self.picture} was drawn by another model called {self.model!r}: its fingerprint is"
-                f" {self.fingerprint}, and that of the one here is {fingerprint}.",
-                hint="--model with the folder of the one that drew it",
+                f"{self.picture} was drawn by the model {self.model!r}, which is not here.", hint=_WITH_FOLDER
+            ) from error
+        if self.fingerprint is not None and self.fingerprint != model.fingerprint:
+            other = model_that_drew(self.model, self.fingerprint)
+            raise ModelError(
+                f"{self.picture} was drawn by another model than {model.name!r}: its fingerprint is"
+                f" {self.fingerprint}, and that of the one here is {model.fingerprint}.",
+                hint=_WITH_FOLDER if other is None else f"--model {other.shell_name}",
             )
+        return model
 
 
 def _text(value: Any) -> str | None:

@@ -88,7 +88,6 @@ class GenerateRequest:
             checkpoint=past.checkpoint,
             condition=past.condition,
             truncation=past.truncation,
-            model=self.model or past.model,
             upscale=self.upscale or past.upscale,
         )
         return found, past

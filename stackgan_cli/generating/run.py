@@ -185,8 +185,6 @@ class Generation:
 
     def _check(self, pipeline: Pipeline) -> None:
         """Leave out lines that the model cannot read, and say what it will not read or does not know of the others."""
-        if self._past is not None:
-            self._past.refuse_other(pipeline.model.fingerprint)
         self._prompts.keep(pipeline.check_prompt)
         left_out = self.left_out
         for note in [*self._prompts.notes, *map(self._prompts.told, left_out[:_LINES_NAMED])]:
@@ -208,9 +206,9 @@ class Generation:
     def _loaded(self) -> Pipeline:
         from stackgan_cli.models.finding import find_model
 
-        request, ranks = self._request, self._ranks
+        request, ranks, find = self._request, self._ranks, self._past.find if self._past else find_model
         # One of the Hub is fetched by the main rank alone.
-        folder = ranks.in_turn(lambda: find_model(request.model, ConsoleProgress()))
+        folder = ranks.in_turn(lambda: find(request.model, ConsoleProgress()))
         stages = " and ".join("I" * each for each in folder.stages if request.stage is None or each <= request.stage)
         say(f"Drawing with the model {folder.name} ({folder.folder}), Stage-{stages}.")
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,6 +135,30 @@ def list_models() -> tuple[list[ModelFolder], list[UnusableModel]]:
         except StackganError as error:
             unusable.append(UnusableModel(name, error.message))
     return models, unusable
+
+
+def model_that_drew(name: str, fingerprint: str) -> ModelFolder | None:
+    """Find the model here that drew a picture; none is fetched.
+
+    Args:
+        name: that the picture has of it, which is its folder's where it was given by path: a picture that is passed on
+            tells no paths.
+        fingerprint: that the picture has of it.
+
+    Returns:
+        The model of this name, unless its fingerprint is another one, else whichever has the fingerprint; None where
+        there is none.
+    """
+    named: list[ModelFolder] = []
+    if not is_hub_name(name) or name in hub_names():
+        with suppress(StackganError):
+            named.append(place_of_model(name).open())
+    for model in chain(named, list_models()[0]):
+        # One that cannot be read has drawn nothing lately.
+        with suppress(OSError):
+            if model.fingerprint == fingerprint:
+                return model
+    return None
 
 
 def folder_to_write(name_or_path: str) -> Path:

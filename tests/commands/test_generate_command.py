@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -411,11 +412,29 @@ def test_drawing_again_says_what_is_missing(
     weights.write_bytes(content)
     other = generate("--again", first)
     assert other.code == 5
-    assert other.says("was drawn by another model called 'birds'")
+    assert other.says("was drawn by another model than 'birds'", "--model with the folder of the one that drew it")
     model.rename(model.with_name("renamed"))
     gone = stackgan("generate", "--again", first, "--output", tmp_path / "out")
     assert gone.code == 5
-    assert gone.says("birds")
+    assert gone.says("was drawn by the model 'birds', which is not here", "--model with the folder")
+
+
+def test_a_picture_is_drawn_again_by_its_model_wherever_that_lies_and_tells_nobody_where(
+    generate: Callable[..., Any], stackgan: Callable[..., Any], model: Path, tmp_path: Path
+) -> None:
+    """The picture has the name of a folder; by its fingerprint the model is found under any name that it has here."""
+    elsewhere = model.rename(tmp_path / "mine")
+    first = generate("a small red bird", "--seed", 9, "--model", elsewhere).out.strip()
+    assert str(tmp_path).encode() not in Path(first).read_bytes()
+    assert stackgan("info", first).says("No model here has this fingerprint; --model with the folder")
+    assert generate("--again", first).says("was drawn by the model 'mine', which is not here")
+    by_path = generate("--again", first, "--model", elsewhere).out.strip()
+    elsewhere.rename(model.with_name("another-name"))
+    assert generate("--again", first, "--model", "bundled").says("another model than", "Try: --model another-name")
+    found = generate("--again", first).out.strip()
+    command = stackgan("info", first, "--json").json["picture"]["again"]
+    typed = generate(*shlex.split(command)[2:]).out.strip()
+    assert all(np.array_equal(pixels(path), pixels(first)) for path in (by_path, found, typed))
 
 
 def frames_of(path: str | Path) -> list[Any]:
