@@ -8,7 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackgan_cli.components.protocols import METRIC_NEEDS, Generated, Judgement, TextFeatures
+from stackgan_cli.components.protocols import (
+    METRIC_NEEDS,
+    AttributeProbabilities,
+    Generated,
+    Judgement,
+    TextFeatures,
+)
 from stackgan_cli.errors import ComponentError
 
 if TYPE_CHECKING:
@@ -115,6 +121,15 @@ def attributes_fault(found: object, count: int) -> str | None:
         if not all(isinstance(each, str) for each in values):
             return f"gives values of the attribute {name!r} that are no text"
     return None
+
+
+def probabilities_fault(found: object, count: int) -> str | None:
+    """Say what is wrong with the probabilities that a feature extractor tells of ``count`` pictures."""
+    if not isinstance(found, AttributeProbabilities):
+        return f"gives {type(found).__name__} for probabilities, not AttributeProbabilities"
+    if fault := table_fault(found.logarithms, "logarithms of probabilities", count, len(found.columns)):
+        return fault
+    return "gives probabilities above one" if bool((found.logarithms > _ROUNDING).any()) else None
 
 
 def metric_fault(metric: object) -> str | None:

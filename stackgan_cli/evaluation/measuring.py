@@ -58,7 +58,7 @@ class ChosenMetric:
         Raises:
             ComponentError: the metric was named and fails, or gives something else than a measurement.
         """
-        if not self.metric.needs <= _there(drawn, real, texts):
+        if not self.metric.needs <= filled(drawn, real, texts):
             return None
         try:
             found = self._measured(drawn, real, texts, seed)
@@ -108,7 +108,9 @@ def given_by(observer: Observer, data: PreparedData, split: Split) -> frozenset[
     given = observer.fills | {"texts"}
     if not data.manifest.captioned:
         given -= {"caption_features"}
-    return given | ({"stated"} if split.attributes is not None and split.stated is not None else set())
+    if split.attributes is not None and split.stated is not None:
+        given |= {"stated"}
+    return given | _likeness(given)
 
 
 def applicable(metrics: Sequence[ChosenMetric], there: frozenset[str]) -> tuple[list[ChosenMetric], dict[str, str]]:
@@ -137,18 +139,26 @@ def applicable(metrics: Sequence[ChosenMetric], there: frozenset[str]) -> tuple[
     return [each for each in metrics if each.name not in left_out], left_out
 
 
+def filled(drawn: Observation, real: Observation | None, texts: Texts | None) -> frozenset[str]:
+    """What metrics need and these fill, in the words of ``METRIC_NEEDS``."""
+    told: dict[str, Any] = {"texts": texts, "statistics": real}
+    if real is not None:
+        told |= {"real": real if len(real.features) else None, "training": real.training}
+    told |= {name: getattr(drawn, name) for name in ("logits", "attributes", "probabilities", "repeats")}
+    if texts is not None:
+        told["caption_features"] = texts.features
+        told["stated"] = None if texts.truth is None else texts.stated
+    there = frozenset(need for need, value in told.items() if value is not None)
+    return there | _likeness(there)
+
+
+def _likeness(there: frozenset[str]) -> frozenset[str]:
+    """What can be told of pictures and captions where these needs of metrics are filled."""
+    reads, weighs = "caption_features" in there, {"probabilities", "stated"} <= there
+    return frozenset({"likeness"} if reads or weighs else ())
+
+
 def _built(component: Component) -> Metric:
     metric: Metric = component.bind().build()
     refuse(component.described, metric_fault(metric))
     return metric
-
-
-def _there(drawn: Observation, real: Observation | None, texts: Texts | None) -> frozenset[str]:
-    filled: dict[str, Any] = {"texts": texts, "statistics": real}
-    if real is not None:
-        filled |= {"real": real if len(real.features) else None, "training": real.training}
-    filled |= {name: getattr(drawn, name) for name in ("logits", "attributes", "repeats")}
-    if texts is not None:
-        filled["caption_features"] = texts.features
-        filled["stated"] = None if texts.truth is None else texts.stated
-    return frozenset(need for need, value in filled.items() if value is not None)

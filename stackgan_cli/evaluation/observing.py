@@ -17,8 +17,9 @@ from stackgan_cli.components.protocols import (
     Observes,
     ReadsAttributes,
     ReadsCaptions,
+    WeighsAttributes,
 )
-from stackgan_cli.components.results import attributes_fault, refuse, table_fault
+from stackgan_cli.components.results import attributes_fault, probabilities_fault, refuse, table_fault
 from stackgan_cli.evaluation.samples import AT_ONCE, batched, texts_of
 
 if TYPE_CHECKING:
@@ -51,7 +52,12 @@ class Observer:
     @property
     def fills(self) -> frozenset[str]:
         """What metrics need and this extractor gives, in the words of ``METRIC_NEEDS``."""
-        abilities = {"logits": Classifies, "attributes": ReadsAttributes, "caption_features": ReadsCaptions}
+        abilities = {
+            "logits": Classifies,
+            "attributes": ReadsAttributes,
+            "probabilities": WeighsAttributes,
+            "caption_features": ReadsCaptions,
+        }
         return frozenset(need for need, ability in abilities.items() if isinstance(self._extractor, ability))
 
     @property
@@ -97,7 +103,7 @@ class Observer:
             parts.append(self._look(pictures))
             report(len(pictures))
         with self._asked("describing pictures"):
-            return replace(_joined(parts), temperature=self.temperature)
+            return replace(joined(parts), temperature=self.temperature)
 
     def read(self, captions: Sequence[str]) -> Tensor | None:
         """Describe captions: (captions, width) float32; None where the extractor reads none.
@@ -133,11 +139,14 @@ class Observer:
             )
         if found.attributes is not None:
             refuse(self._described, attributes_fault(found.attributes, AT_ONCE))
-        attributes = found.attributes
+        if found.probabilities is not None:
+            refuse(self._described, probabilities_fault(found.probabilities, AT_ONCE))
+        attributes, weighed = found.attributes, found.probabilities
         return Observation(
             self._table(found.features, "features", AT_ONCE, width)[:count],
             None if found.logits is None else self._table(found.logits, "logits", AT_ONCE)[:count],
             None if attributes is None else {name: values[:count] for name, values in attributes.items()},
+            None if weighed is None else replace(weighed, logarithms=weighed.logarithms.float().cpu()[:count]),
         )
 
     def _seen(self, pictures: Tensor) -> Observation:
@@ -149,6 +158,7 @@ class Observer:
             extractor.features(pictures),
             extractor.logits(pictures) if isinstance(extractor, Classifies) else None,
             extractor.attributes(pictures) if isinstance(extractor, ReadsAttributes) else None,
+            extractor.probabilities(pictures) if isinstance(extractor, WeighsAttributes) else None,
         )
 
     @contextmanager
@@ -189,13 +199,15 @@ def _cut_alike(batches: Iterable[Tensor]) -> Iterator[Tensor]:
         yield torch.cat(waiting)
 
 
-def _joined(parts: Sequence[Observation]) -> Observation:
+def joined(parts: Sequence[Observation]) -> Observation:
     """Put batches together, which are all described alike."""
     logits = [part.logits for part in parts if part.logits is not None]
     attributes = [part.attributes for part in parts if part.attributes is not None]
+    weighed = [part.probabilities for part in parts if part.probabilities is not None]
     names = attributes[0] if attributes else ()
     return Observation(
         torch.cat([part.features for part in parts]),
         torch.cat(logits) if logits else None,
         {name: [value for part in attributes for value in part[name]] for name in names} if attributes else None,
+        replace(weighed[0], logarithms=torch.cat([part.logarithms for part in weighed])) if weighed else None,
     )

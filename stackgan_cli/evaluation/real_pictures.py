@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from stackgan_cli.components.protocols import Observation
+from stackgan_cli.components.protocols import AttributeProbabilities, Observation
 from stackgan_cli.errors import StackganError
+from stackgan_cli.evaluation.observing import joined
 from stackgan_cli.evaluation.samples import real_pictures
 from stackgan_cli.files import atomic_file
 
@@ -59,6 +60,7 @@ class RealPictures:
             "split": split.name,
             "resolution": self._resolution,
             "extractor": self._observer.spec(),
+            "tells": sorted(self._observer.fills),
         }
         key = json.dumps(depends, sort_keys=True)
         name = f"{split.name}-{self._resolution}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
@@ -70,7 +72,7 @@ class RealPictures:
             report(known_before)
         if missing:
             seen = self._observer.observe(real_pictures(split, missing, self._resolution), report)
-            known = (missing, seen) if known is None else ([*known[0], *missing], _one_after_another(known[1], seen))
+            known = (missing, seen) if known is None else ([*known[0], *missing], joined([known[1], seen]))
             # A disk that is full or read only costs nothing but the time to look again.
             with suppress(StackganError, OSError):
                 _write(path, key, *known)
@@ -86,18 +88,11 @@ def picked(observed: Observation, places: Sequence[int]) -> Observation:
     attributes = observed.attributes
     if attributes is not None:
         attributes = {name: [values[at] for at in places] for name, values in attributes.items()}
-    logits = None if observed.logits is None else observed.logits[rows]
-    return replace(observed, features=observed.features[rows], logits=logits, attributes=attributes)
-
-
-def _one_after_another(one: Observation, other: Observation) -> Observation:
-    attributes = None
-    if one.attributes is not None and other.attributes is not None:
-        attributes = {name: [*values, *other.attributes[name]] for name, values in one.attributes.items()}
-    logits = None
-    if one.logits is not None and other.logits is not None:
-        logits = torch.cat([one.logits, other.logits])
-    return Observation(torch.cat([one.features, other.features]), logits, attributes)
+    logits, weighed = None if observed.logits is None else observed.logits[rows], observed.probabilities
+    if weighed is not None:
+        weighed = replace(weighed, logarithms=weighed.logarithms[rows])
+    features = observed.features[rows]
+    return replace(observed, features=features, logits=logits, attributes=attributes, probabilities=weighed)
 
 
 def _read(path: Path, key: str) -> tuple[list[int], Observation] | None:
@@ -112,15 +107,20 @@ def _read(path: Path, key: str) -> tuple[list[int], Observation] | None:
             tensors = {name: file.get_tensor(name) for name in names}
         if told["key"] != key or told["sha256"] != _digest(tensors, told["attributes"]):
             return None
+        words = json.loads(told["attributes"])
         attributes = None
         if "attributes" in tensors:
-            values = json.loads(told["attributes"])
             columns = tensors["attributes"].unbind(1)
             attributes = {
-                name: [words[at] for at in column.tolist()]
-                for (name, words), column in zip(values, columns, strict=True)
+                name: [values[at] for at in column.tolist()]
+                for (name, values), column in zip(words["values"], columns, strict=True)
             }
-        return tensors["pictures"].tolist(), Observation(tensors["features"], tensors.get("logits"), attributes)
+        weighed = None
+        if "probabilities" in tensors:
+            pairs = [(name, value) for name, value in words["weighed"]]
+            weighed = AttributeProbabilities(pairs, tensors["probabilities"])
+        seen = Observation(tensors["features"], tensors.get("logits"), attributes, weighed)
+        return tensors["pictures"].tolist(), seen
     except Exception:
         # Whatever is wrong with the file, the pictures are there to be looked at again.
         return None
@@ -132,10 +132,13 @@ def _write(path: Path, key: str, pictures: Sequence[int], seen: Observation) -> 
     tensors: dict[str, Tensor] = {"pictures": torch.tensor(list(pictures)), "features": seen.features.contiguous()}
     if seen.logits is not None:
         tensors["logits"] = seen.logits.contiguous()
-    words: list[Any] = []
+    words: dict[str, Any] = {}
+    if seen.probabilities is not None:
+        words["weighed"] = list(seen.probabilities.columns)
+        tensors["probabilities"] = seen.probabilities.logarithms.contiguous()
     if seen.attributes:
-        words = [[name, sorted(set(values))] for name, values in seen.attributes.items()]
-        numbers = [{word: at for at, word in enumerate(each)} for _, each in words]
+        words["values"] = [[name, sorted(set(values))] for name, values in seen.attributes.items()]
+        numbers = [{word: at for at, word in enumerate(each)} for _, each in words["values"]]
         columns = zip(seen.attributes.values(), numbers, strict=True)
         tensors["attributes"] = torch.tensor([[number[word] for word in values] for values, number in columns]).T
         tensors["attributes"] = tensors["attributes"].contiguous()

@@ -93,9 +93,10 @@ class RunEvaluation:
             if measured is None:
                 continue
             found[each.name] = measured
-            if measured.reason and not self._reasons_said:
-                why = measured.reason.rstrip(".")
-                self._progress.warn(f"While this trains, {each.name!r} says nothing: {why}.")
+            why = measured.reason or measured.doubt
+            if why and not self._reasons_said:
+                how = "nothing" if measured.reason else "little"
+                self._progress.warn(f"While this trains, {each.name!r} says {how}: {why.rstrip('.')}.")
         self._reasons_said = True
         score, by = _score(found, self._real)
         basis = json.dumps({**self._depends, "score": by}, sort_keys=True)
@@ -125,13 +126,16 @@ def _fitted(data: PreparedData, progress: Progress) -> FittedExtractor:
 
 
 def _score(found: Mapping[str, Measurement], real: Observation) -> tuple[float | None, list[str]]:
-    """What tells the best checkpoint, as :attr:`RunNumbers.score` has it, and the metrics that it is made of."""
+    """What tells the best checkpoint, as :attr:`RunNumbers.score` has it, and the metrics that it is made of.
+
+    A share that says little, as one of few captions does, is no part of it.
+    """
     numbers = {name: each.value for name, each in found.items() if each.value is not None}
     distance = numbers.get(_DISTANCE)
     if distance is None:
         return None, []
     for name in _SHARES:
-        if name in numbers:
+        if name in numbers and not found[name].doubt:
             apart = 2 * float(real.features.double().var(dim=0).sum())
             return distance + (1 - numbers[name]) * apart, [_DISTANCE, name]
     return distance, [_DISTANCE]

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from stackgan_cli.components.protocols import Observation
+from stackgan_cli.components.protocols import AttributeProbabilities, Observation
 from stackgan_cli.errors import DataError
 from stackgan_cli.randomness import generator_for, seed_of
 from stackgan_cli.text_encoders.hashed_words import HashedWords
@@ -60,6 +60,8 @@ class DomainClassifier(nn.Module):
     """There only where it has heads: (batch, values) logits of the one with the most values."""
     attributes: Callable[[Tensor], Mapping[str, Sequence[str]] | None]
     """There only where it has heads: for each, the likeliest value of each of uint8 pictures."""
+    probabilities: Callable[[Tensor], AttributeProbabilities | None]
+    """There only where it has heads: of all of their values on each of uint8 pictures."""
     caption_features: Callable[[Sequence[str]], Tensor]
     """There only where it reads captions: (captions, width) float32."""
 
@@ -110,7 +112,7 @@ class DomainClassifier(nn.Module):
 
     @torch.no_grad()
     def observe(self, pictures: Tensor) -> Observation:
-        """Features, and where it has heads logits and attributes, of uint8 pictures (batch, 3, side, side)."""
+        """Features, and where it has heads what they tell, of uint8 pictures (batch, 3, side, side)."""
         features, logits = self(pictures)
         if not self.labels:
             return Observation(features.float())
@@ -118,7 +120,11 @@ class DomainClassifier(nn.Module):
             name: [values[index] for index in scores.argmax(dim=1).tolist()]
             for (name, values), scores in zip(self.labels.items(), logits, strict=True)
         }
-        return Observation(features.float(), logits[self._widest()].float(), attributes)
+        weighed = AttributeProbabilities(
+            [(name, value) for name, values in self.labels.items() for value in values],
+            torch.cat([scores.float().log_softmax(1) for scores in logits], 1),
+        )
+        return Observation(features.float(), logits[self._widest()].float(), attributes, weighed)
 
     def features(self, pictures: Tensor) -> Tensor:
         """(batch, width) float32 features of uint8 pictures (batch, 3, side, side)."""
@@ -129,6 +135,9 @@ class DomainClassifier(nn.Module):
 
     def _attributes(self, pictures: Tensor) -> Mapping[str, Sequence[str]] | None:
         return self.observe(pictures).attributes
+
+    def _probabilities(self, pictures: Tensor) -> AttributeProbabilities | None:
+        return self.observe(pictures).probabilities
 
     @torch.no_grad()
     def _caption_features(self, captions: Sequence[str]) -> Tensor:
@@ -212,7 +221,7 @@ class DomainClassifier(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(self.width, len(values)) for values in self.labels.values())
         self.captions: nn.Module | None = None
         if self.labels:
-            self.logits, self.attributes = self._logits, self._attributes
+            self.logits, self.attributes, self.probabilities = self._logits, self._attributes, self._probabilities
         if captions:
             self.captions = nn.Sequential(
                 nn.Linear(_TERMS, 4 * self.width), nn.ReLU(), nn.Linear(4 * self.width, self.width)

@@ -135,7 +135,7 @@ def test_what_cannot_be_measured_is_left_out_with_a_word_or_refused_where_it_is_
         "diversity": "it needs several drawings of one caption",
         "inception-score": "it needs an extractor that classifies pictures",
         "novelty": "it needs the training pictures",
-        "r-precision": "it needs an extractor that reads captions",
+        "r-precision": f"it needs {METRIC_NEEDS['likeness']}",
     }
     assert applicable(choose_metrics()[0], frozenset(METRIC_NEEDS))[1] == {}
     with pytest.raises(UsageError, match=r"'r-precision' cannot be measured: it needs an extractor that reads"):

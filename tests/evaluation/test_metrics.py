@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from stackgan_cli.components.protocols import Observation, Texts
+from stackgan_cli.components.protocols import AttributeProbabilities, Observation, Texts
 from stackgan_cli.evaluation.metrics.attribute_accuracy import AttributeAccuracy
 from stackgan_cli.evaluation.metrics.coverage import Coverage
 from stackgan_cli.evaluation.metrics.diversity import Diversity
@@ -313,9 +313,58 @@ def test_the_mismatched_captions_belong_to_the_seed() -> None:
     assert ranked(pictures, captions, seed=2) != first
 
 
-def test_r_precision_among_too_few_captions_is_no_number() -> None:
-    assert ranked(torch.eye(99), torch.eye(99)).keys() == {"reason"}
-    assert ranked(torch.eye(100), torch.eye(100))["value"] == 1.0
+def test_among_few_captions_all_there_are_are_ranked_and_their_number_is_said() -> None:
+    few = ranked(torch.ones(40, 4), torch.ones(40, 4))
+    assert (few["value"], few["candidates"]) == (pytest.approx(1 / 40), 40)
+    assert "ranked among 40 and not 100" in few["doubt"]
+    assert "chance comes to 2.5%" in few["doubt"]
+    # The picture with the fewest decides, so that chance is the same for all: 30 of one class, and 10 of another.
+    assert ranked(torch.eye(40), torch.eye(40), classes=[0] * 30 + [1] * 10)["candidates"] == 11
+    assert "doubt" not in ranked(torch.eye(100), torch.eye(100))
+    assert ranked(torch.eye(40), torch.eye(40), classes=[0] * 40).keys() == {"reason"}
+
+
+def weighed(right: Sequence[Sequence[float]], stated: Sequence[Sequence[str]], **options: Any) -> dict[str, Any]:
+    """R-precision of three captions, whose own pictures are small and red, large and red, small and blue.
+
+    Args:
+        right: for each picture the probabilities that it is red, and that it is small.
+        stated: by each caption.
+        options: of the metric.
+    """
+    columns = [("colour", "red"), ("colour", "blue"), ("size", "small"), ("size", "large")]
+    logarithms = torch.tensor([[red, 1 - red, small, 1 - small] for red, small in right]).log()
+    truth = [
+        {"colour": "red", "size": "small"},
+        {"colour": "red", "size": "large"},
+        {"colour": "blue", "size": "small"},
+    ]
+    seen = Observation(torch.zeros(3, 1), probabilities=AttributeProbabilities(columns, logarithms))
+    texts = Texts([str(at) for at in range(3)], None, truth, stated)
+    return RPrecision(**options).measure(seen, None, texts, 0)
+
+
+BOTH = [["colour", "size"]] * 3
+
+
+def test_an_extractor_that_reads_no_captions_ranks_them_by_how_probable_is_what_they_state() -> None:
+    sure = [(0.99, 0.99), (0.99, 0.01), (0.01, 0.99)]
+    assert (weighed(sure, BOTH)["value"], weighed(sure, BOTH)["candidates"]) == (1.0, 3)
+    # The first is rather large and the last rather red; that the second is large outweighs that it is rather blue.
+    assert weighed([(0.9, 0.4), (0.4, 0.1), (0.6, 0.9)], BOTH)["right"] == 1
+    # What tells nothing is right by chance.
+    assert weighed([(0.5, 0.5)] * 3, BOTH)["value"] == pytest.approx(1 / 3)
+    # Of a caption that states nothing, nothing can be right or wrong.
+    silent = weighed(sure, [["colour", "size"], [], ["colour"]], candidates=2)
+    assert (silent["right"], silent["of"]) == (2, 2)
+    assert weighed(sure, [[], [], []]).keys() == {"reason"}
+
+
+def test_a_value_that_the_extractor_has_never_met_is_on_no_picture() -> None:
+    seen = AttributeProbabilities([("colour", "red")], torch.zeros(2, 1))
+    truth = [{"colour": "red"}, {"colour": "mauve"}]
+    texts = Texts(["red", "mauve"], None, truth, [["colour"]] * 2)
+    assert RPrecision().measure(Observation(torch.zeros(2, 1), probabilities=seen), None, texts, 0)["right"] == 1
 
 
 def test_the_calibrated_score_does_not_depend_on_how_sure_a_classifier_happens_to_be() -> None:

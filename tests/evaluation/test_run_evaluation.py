@@ -139,11 +139,11 @@ def test_what_cannot_be_measured_is_said_once_in_words(world: SimpleNamespace, o
     (before,) = told
     assert before.startswith("While this trains, 'attribute-accuracy' is not measured: it needs data that says")
     numbers = evaluation.measure(painter(world, too_red))
-    assert set(numbers.values) == {"frechet-distance", "kernel-distance"}
-    # Nothing tells whether they fit.
+    assert set(numbers.values) == {"frechet-distance", "kernel-distance", "r-precision"}
+    # What tells whether they fit says too little to decide by.
     assert numbers.score == pytest.approx(numbers.values["frechet-distance"], abs=1e-5)
     (_, reason) = told
-    assert reason.startswith("While this trains, 'r-precision' says nothing: 100 captions")
+    assert reason.startswith("While this trains, 'r-precision' says little: each caption is ranked among")
     evaluation.measure(painter(world, always_grey))
     assert len(told) == 2
 

@@ -11,8 +11,16 @@ from torch import Tensor, nn
 from stackgan_cli.components.conformance.modules import check_weights, fit, same
 from stackgan_cli.components.conformance.samples import CAPTIONS
 from stackgan_cli.components.conformance.subject import Notebook, Subject, accept, require, whole_number
-from stackgan_cli.components.protocols import Classifies, Fits, Observation, Observes, ReadsAttributes, ReadsCaptions
-from stackgan_cli.components.results import attributes_fault, table_fault
+from stackgan_cli.components.protocols import (
+    Classifies,
+    Fits,
+    Observation,
+    Observes,
+    ReadsAttributes,
+    ReadsCaptions,
+    WeighsAttributes,
+)
+from stackgan_cli.components.results import attributes_fault, probabilities_fault, table_fault
 
 BATCH = 3
 
@@ -77,6 +85,12 @@ class _ExtractorRun:
         return ", ".join(found)
 
     @torch.no_grad()
+    def probabilities(self) -> str:
+        found = self.extractor.probabilities(_pictures(64))
+        accept(probabilities_fault(found, BATCH))
+        return f"{len(found.columns)} values"
+
+    @torch.no_grad()
     def observation(self) -> None:
         pictures = _pictures(64)
         found = self.extractor.observe(pictures)
@@ -89,6 +103,10 @@ class _ExtractorRun:
                 same(alone, seen, fault, 1e-6)
             else:
                 require(alone == seen, fault)
+        if isinstance(self.extractor, WeighsAttributes):
+            require(found.probabilities is not None, "observe() gives no probabilities, and there is a method for them")
+            alone, seen = self.extractor.probabilities(pictures).logarithms, found.probabilities.logarithms
+            same(alone, seen, "observe() gives other probabilities than the method of that name", 1e-6)
 
     @torch.no_grad()
     def caption_features(self) -> None:
@@ -107,6 +125,7 @@ def check_extractor(notebook: Notebook, subject: Subject) -> None:
     for ability, name, check in (
         (Classifies, "names classes", run.logits),
         (ReadsAttributes, "tells attributes", run.attributes),
+        (WeighsAttributes, "tells how probable they are", run.probabilities),
         (Observes, "one look tells the same", run.observation),
         (ReadsCaptions, "describes captions", run.caption_features),
     ):

@@ -13,11 +13,11 @@ import torch
 from stackgan_cli.components.conformance.modules import run_twice
 from stackgan_cli.components.conformance.samples import drawn
 from stackgan_cli.components.conformance.subject import Notebook, Subject, accept, require
-from stackgan_cli.components.protocols import CAPTION_NEEDS, Observation, Texts
+from stackgan_cli.components.protocols import CAPTION_NEEDS, AttributeProbabilities, Observation, Texts
 from stackgan_cli.components.results import metric_fault
 
 _PICTURES, _WIDTH, _CLASSES = 128, 8, 4
-_MEMBERS = ("logits", "attributes", "repeats", "training")
+_MEMBERS = ("logits", "attributes", "probabilities", "repeats", "training")
 _COLOURS = ("red", "blue", "yellow", "white")
 
 
@@ -29,10 +29,12 @@ def _observed(*, fitting: bool) -> Observation:
     kinds = torch.arange(_PICTURES) % _CLASSES
     seen = kinds if fitting else (kinds + 1) % _CLASSES
     features = drawn(21, _PICTURES, _WIDTH)
+    logits = drawn(23, _PICTURES, _CLASSES) + 8 * torch.eye(_CLASSES)[seen]
     return Observation(
         features if fitting else drawn(22, _PICTURES, _WIDTH) + 5,
-        logits=drawn(23, _PICTURES, _CLASSES) + 8 * torch.eye(_CLASSES)[seen],
+        logits=logits,
         attributes={"colour": [_COLOURS[kind] for kind in seen.tolist()]},
+        probabilities=AttributeProbabilities([("colour", name) for name in _COLOURS], logits.log_softmax(1)),
         repeats=drawn(24, _PICTURES // 8, 4, _WIDTH) * (1.0 if fitting else 0.01)
         + drawn(25, _PICTURES // 8, 1, _WIDTH),
         training=drawn(26, _PICTURES, _WIDTH),
@@ -119,7 +121,7 @@ def check_metric(notebook: Notebook, subject: Subject) -> None:
     if not notebook.run("title, better and needs", run.members) or not notebook.run("a finite value", run.numbers):
         return
     notebook.run("one seed, one result", run.repeats)
-    if "texts" in run.metric.needs and not run.metric.needs & {"stated", "caption_features"}:
+    if "texts" in run.metric.needs and not run.metric.needs & {"stated", "caption_features", "likeness"}:
         notebook.run("texts without features", run.bare_texts)
     if run.metric.needs & {"real", "statistics", "repeats", *CAPTION_NEEDS}:
         notebook.run("better is better", run.better)

@@ -9,6 +9,7 @@ from stackgan_cli.components.protocols.learning import CaptionedData, Fits, Fitt
 from stackgan_cli.components.protocols.measuring import (
     CAPTION_NEEDS,
     METRIC_NEEDS,
+    AttributeProbabilities,
     Classifies,
     FeatureExtractor,
     FeatureStatistics,
@@ -20,6 +21,7 @@ from stackgan_cli.components.protocols.measuring import (
     ReadsAttributes,
     ReadsCaptions,
     Texts,
+    WeighsAttributes,
 )
 from stackgan_cli.components.protocols.networks import (
     Discriminator,
@@ -60,6 +62,7 @@ from stackgan_cli.components.protocols.texts import CoversCaptions, StandsForFea
 __all__ = [
     "CAPTION_NEEDS",
     "METRIC_NEEDS",
+    "AttributeProbabilities",
     "Augments",
     "CaptionedData",
     "Classifies",
@@ -108,4 +111,5 @@ __all__ = [
     "Texts",
     "Update",
     "WantsInputGradients",
+    "WeighsAttributes",
 ]

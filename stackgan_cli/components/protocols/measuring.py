@@ -15,8 +15,8 @@ class FeatureExtractor(Protocol):
     """Turns pictures into features that metrics compare.
 
     It may be one that :class:`Fits` and :class:`LearnsOptions`, :class:`Classifies`, :class:`IsCalibrated`,
-    :class:`ReadsAttributes`, :class:`ReadsCaptions`, :class:`HasFeatureMaps`, or that :class:`Observes` all of it at
-    once.
+    :class:`ReadsAttributes`, :class:`WeighsAttributes`, :class:`ReadsCaptions`, :class:`HasFeatureMaps`, or that
+    :class:`Observes` all of it at once.
     """
 
     width: int
@@ -48,6 +48,14 @@ class ReadsAttributes(Protocol):
 
 
 @runtime_checkable
+class WeighsAttributes(Protocol):
+    """A feature extractor that also tells how probable every value of the attributes is."""
+
+    def probabilities(self, pictures: Tensor) -> AttributeProbabilities:
+        """Of uint8 pictures (batch, 3, size, size)."""
+
+
+@runtime_checkable
 class IsCalibrated(Protocol):
     """A feature extractor that knows how sure its logits should be."""
 
@@ -60,7 +68,7 @@ class Observes(Protocol):
     """A feature extractor that tells everything it can of pictures from one pass of its network."""
 
     def observe(self, pictures: Tensor) -> Observation:
-        """Features, logits and attributes, each as the method of that name gives it; None for what it has no method."""
+        """All that it has methods for, each as the method of that name gives it, and None for the rest."""
 
 
 @runtime_checkable
@@ -99,6 +107,16 @@ class FeatureStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class AttributeProbabilities:
+    """How probable values of attributes are on pictures."""
+
+    columns: Sequence[tuple[str, str]]
+    """An attribute and a value of it."""
+    logarithms: Tensor
+    """(pictures, columns) float32: natural logarithms of probabilities, which come to one over each attribute."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What an extractor makes of a set of pictures."""
 
@@ -108,6 +126,7 @@ class Observation:
     """(pictures, values) float32."""
     attributes: Mapping[str, Sequence[str]] | None = None
     """For each attribute, its value on each picture."""
+    probabilities: AttributeProbabilities | None = None
     repeats: Tensor | None = None
     """(captions, drawings, width) float32: several drawings of each of some captions, with other noise."""
     training: Tensor | None = None
@@ -145,15 +164,18 @@ METRIC_NEEDS: Mapping[str, str] = {
     "texts": "the captions of the pictures",
     "stated": "data that says which attributes each caption states",
     "caption_features": "an extractor that reads captions",
+    "probabilities": "an extractor that tells how probable attributes are",
+    "likeness": "an extractor that reads captions, or that tells how probable the attributes are that captions state",
     "training": "the training pictures",
     "repeats": "several drawings of one caption",
 }
 """What a metric may need, each with a few words for whoever does not have it. They name what they fill: ``real``,
-``texts``, and members of the :class:`Observation` of what was drawn, but for four: ``training`` is a member of that of
+``texts``, and members of the :class:`Observation` of what was drawn, but for five: ``training`` is a member of that of
 the real pictures, ``statistics`` likewise or else to be computed from their features, ``caption_features`` fills
-``Texts.features``, and ``stated`` both ``Texts.truth`` and ``Texts.stated``."""
+``Texts.features``, ``stated`` both ``Texts.truth`` and ``Texts.stated``, and ``likeness`` is there where
+``caption_features`` are, or else ``probabilities`` and what is ``stated``."""
 
-CAPTION_NEEDS = frozenset({"texts", "stated", "caption_features"})
+CAPTION_NEEDS = frozenset({"texts", "stated", "caption_features", "likeness"})
 """Those of them that have to do with captions."""
 
 

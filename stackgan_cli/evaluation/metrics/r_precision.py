@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.nn.functional import normalize
 
+from stackgan_cli.evaluation.likeness import Likeness
 from stackgan_cli.evaluation.metrics.shares import share
 from stackgan_cli.randomness import generator_for
 
@@ -16,24 +16,27 @@ if TYPE_CHECKING:
     from stackgan_cli.components.protocols import Observation, Texts
 
 _TIE = 1e-7
-"""Cosine similarities no farther apart are equal: the features are float32."""
+"""Likenesses no farther apart are equal: the features are float32."""
 
 
 class RPrecision:
-    """R-precision (Xu et al. 2018, section 4): share of pictures whose caption is the closest of many by cosine.
+    """R-precision (Xu et al. 2018, section 4): share of pictures whose own caption fits them best of many.
 
+    :class:`~stackgan_cli.evaluation.likeness.Likeness` says what fits: the cosine, as in the source, where the
+    extractor reads captions, else a probability, and then captions that state nothing which can be seen do not count.
     Each picture's caption is ranked among captions of other classes that read differently and, where the data knows
     what captions state, are not true of the picture's too: drawn at random from those that are measured with it and, as
     the part ``similar``, those that are the closest to it. A caption that shares the first place with others counts as
     their part of one, so that an extractor which tells nothing apart scores by chance.
 
     Args:
-        candidates: captions to rank for each picture, its own among them.
+        candidates: captions to rank for each picture, its own among them; fewer, and said so, where any picture has
+            fewer.
     """
 
     title = "R-precision"
     better = "higher"
-    needs = frozenset({"caption_features"})
+    needs = frozenset({"likeness"})
 
     def __init__(self, *, candidates: int = 100) -> None:
         self.candidates = candidates
@@ -41,22 +44,30 @@ class RPrecision:
     def measure(self, drawn: Observation, real: Observation | None, texts: Texts | None, seed: int) -> dict[str, Any]:
         """Rank; the seed draws the mismatched captions."""
         assert texts is not None
-        assert texts.features is not None
-        pictures, captions = (normalize(each.double(), dim=1) for each in (drawn.features, texts.features))
-        mismatched = _Mismatched(texts)
+        likeness, mismatched = Likeness(drawn, texts), _Mismatched(texts)
+        counted = likeness.telling
+        if not counted:
+            return {"reason": "no caption states an attribute that the extractor reads"}
+        ranked = min(self.candidates, 1 + min(len(mismatched.of(at)) for at in counted))
+        if ranked < 2:
+            return {"reason": "it ranks captions of different classes, and a picture has none but its own"}
         draw = generator_for(seed, "mismatched captions")
         among_random = among_similar = 0.0
-        for at, picture in enumerate(pictures):
+        for at in counted:
             others = mismatched.of(at)
-            if len(others) < self.candidates - 1:
-                return {"reason": f"{self.candidates} captions of different classes are ranked, and there are too few"}
-            own = captions[at] @ picture
-            chosen = others[torch.randperm(len(others), generator=draw)[: self.candidates - 1]]
-            among_random += _first_place(own, captions[chosen] @ picture)
-            similar = others[(captions[others] @ captions[at]).topk(self.candidates - 1).indices]
-            among_similar += _first_place(own, captions[similar] @ picture)
-        parts = {"similar": share(among_similar, len(pictures))}
-        return {**share(among_random, len(pictures)), "parts": parts, "candidates": self.candidates}
+            own = likeness.of(at, torch.tensor([at]))
+            chosen = others[torch.randperm(len(others), generator=draw)[: ranked - 1]]
+            among_random += _first_place(own, likeness.of(at, chosen))
+            similar = others[likeness.between(at, others).topk(ranked - 1).indices]
+            among_similar += _first_place(own, likeness.of(at, similar))
+        parts = {"similar": share(among_similar, len(counted))}
+        found = {**share(among_random, len(counted)), "parts": parts, "candidates": ranked}
+        if ranked < self.candidates:
+            found["doubt"] = (
+                f"each caption is ranked among {ranked} and not {self.candidates}, because there are no more of"
+                f" different classes, and chance comes to {1 / ranked:.1%}"
+            )
+        return found
 
 
 class _Mismatched:

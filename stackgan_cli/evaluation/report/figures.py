@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn.functional import normalize
 
 from stackgan_cli.components.protocols import TextFeatures
+from stackgan_cli.evaluation.likeness import Likeness
+from stackgan_cli.evaluation.measuring import filled
 from stackgan_cli.evaluation.metrics.distances import blocks
 from stackgan_cli.evaluation.samples import drawn_pictures, repeated
 from stackgan_cli.pictures.pixels import to_pictures
@@ -152,11 +153,12 @@ def _nearest(scene: Scene) -> Figure | None:
 
 def _best_and_worst(scene: Scene) -> list[Figure | None]:
     """The drawings that the extractor finds to fit their captions best, and worst."""
-    words = scene.measured.texts.features
-    if words is None:
+    drawn, texts = scene.measured.drawn, scene.measured.texts
+    if "likeness" not in filled(drawn, None, texts):
         return []
-    likeness = (normalize(scene.measured.drawn.features, dim=1) * normalize(words, dim=1)).sum(1)
-    order = likeness.argsort(descending=True).tolist()
+    likeness = Likeness(drawn, texts)
+    fits = likeness.own().tolist()
+    order = sorted(likeness.telling, key=lambda at: fits[at], reverse=True)
     count = min(_ENDS, len(order) // 2)
     return [
         _picked(scene, "best", "Best", "The drawings that fit their captions best", order[:count]),
