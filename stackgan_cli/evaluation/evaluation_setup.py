@@ -112,7 +112,11 @@ class EvaluationSetup:
         Raises:
             DataError: it reads captions, and the data has features of its captions alone.
         """
-        pipeline = Pipeline(model, choose_machine(self.request.device, self.request.precision))
+        precision, protocol = self.request.precision, self.protocol
+        if protocol is not None and precision == "auto":
+            precision = protocol.precision
+        condition = None if protocol is None else protocol.condition
+        pipeline = Pipeline(model, choose_machine(self.request.device, precision), condition=condition)
         if pipeline.reads_captions and not self.data.manifest.captioned:
             raise DataError(
                 f"The model {model.name!r} reads captions, and {self.data.name!r} has features of its captions alone.",
@@ -202,7 +206,13 @@ def _protocol(
         "resolution": pipeline.resolution,
         "real_pictures": "centre crop, no flip",
         "precision": pipeline.machine.precision,
+        "condition": " and ".join(sorted({_condition(pipeline, stage) for stage in pipeline.stages})),
         "rounding": "to the nearest of 256 levels",
         "seed": seed,
         "extractor": observer.spec(),
     }
+
+
+def _condition(pipeline: Pipeline, stage: int) -> str:
+    """What a stage draws with, a sample of the conditioning distribution or its mean."""
+    return "mean" if pipeline.draws_mean(stage) else "sample"

@@ -18,6 +18,8 @@ WHOLE: dict[str, Any] = {
     "generated": 30000,
     "resolution": 256,
     "rounding": "to the nearest of 256 levels",
+    "precision": "float32",
+    "condition": "sample",
     "extractor": {"name": "inception-fid", "resize": "TensorFlow 1 bilinear", "public": True},
 }
 
@@ -32,6 +34,9 @@ def test_a_number_is_comparable_where_nothing_is_missing() -> None:
         ("data.test_pictures", 400, "data: test pictures: the published number had 40,504, and this one has 400."),
         ("data.split", "train", "data: split: the published number had test"),
         ("data.reader", "folder", "data: reader"),
+        ("data.crop", "pad", "data: crop: the published number had center, and this one has pad."),
+        ("precision", "bfloat16", "precision: the published number had float32, and this one has bfloat16."),
+        ("condition", "mean", "condition: the published number had sample, and this one has mean."),
         ("generated", 500, "generated: the published number had 30,000, and this one has 500."),
         ("resolution", 64, "resolution: the published number had 256, and this one has 64."),
         ("captions", "one at random for each picture of the split, in turn", "captions: "),
@@ -59,7 +64,7 @@ def test_what_is_not_known_or_not_measured_is_missing_too() -> None:
 def test_every_protocol_depends_on_data_extractor_pictures_and_captions(name: str) -> None:
     protocol = find_protocol(name)
     assert {"resolution", "noise", "rounding", "data", "extractor"} <= protocol.requires.keys()
-    assert {"reader", "split", "test_pictures"} <= protocol.requires["data"].keys()
+    assert {"reader", "split", "crop", "test_pictures"} <= protocol.requires["data"].keys()
     # The whole of somebody else's data is not the whole of this one.
     assert len(protocol.missing({**WHOLE, "data": {}}, {protocol.metric})) >= 3
 

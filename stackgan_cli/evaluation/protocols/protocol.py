@@ -38,6 +38,11 @@ class Protocol(Manifest):
     generated: Annotated[int, Field(ge=1)]
     captions: CaptionChoice
     compared_with: Reference
+    precision: Literal["float32", "bfloat16"]
+    """That is drawn in, unless another one is asked for."""
+    condition: Literal["sample", "mean"] | None = None
+    """What is drawn with, a draw from the conditioning distribution or its mean; None where there was no such
+    distribution, so that each model draws as it was made to."""
     requires: dict[str, Any]
     """Everything else that the number depended on, as it stands in the protocol of results."""
 
@@ -52,6 +57,8 @@ class Protocol(Manifest):
             "generated": self.generated,
             "captions": self.captions,
             "compared_with": self.compared_with,
+            "precision": self.precision,
+            **({} if self.condition is None else {"condition": self.condition}),
             **self.requires,
         }
         missing = list(_differences(wanted, facts))
