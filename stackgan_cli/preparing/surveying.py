@@ -45,7 +45,7 @@ class Survey:
     count: int
     """Pictures that will be taken."""
     classes: tuple[str, ...]
-    """Names of the classes, in order; none where some picture has no class."""
+    """Names of the classes, in order; none where some picture has no class, or each of several has one of its own."""
     attributes: tuple[str, ...]
     """Names of the attributes that are known of every picture."""
     stated: bool
@@ -91,10 +91,12 @@ def survey(plan: Plan, report: Report) -> Survey:
     only_testing = not notes.codes.strip(bytes([_TEST]))
     codes = notes.codes.replace(bytes([_TEST]), bytes([_OPEN])) if only_testing else notes.codes
     fates = _fates(codes, plan)
+    # A folder, or a name, for each picture sorts nothing.
+    classed = notes.classed and not 1 < len(codes) == len(notes.classes)
     return Survey(
         fingerprint=notes.digest.hexdigest(),
         count=len(fates) - fates.count(_LEFT_OUT),
-        classes=tuple(sorted(notes.classes)) if notes.classed else (),
+        classes=tuple(sorted(notes.classes)) if classed else (),
         attributes=tuple(sorted(notes.attributes)),
         stated=notes.stated,
         captioned=notes.captioned,
