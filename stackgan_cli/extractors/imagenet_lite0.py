@@ -183,8 +183,8 @@ class _StridedDepthwise(torch.autograd.Function):
         (weight,), (gradient,) = ctx.saved_tensors, gradients
         reach = weight.shape[-1] - 1
         rows, columns = (side + reach for side in ctx.sides)
-        spread = gradient.new_zeros(*gradient.shape[:2], rows, columns)
-        spread = spread.contiguous(memory_format=torch.channels_last)
+        size = (*gradient.shape[:2], rows, columns)
+        spread = torch.empty(size, dtype=gradient.dtype, memory_format=torch.channels_last).zero_()
         last = [reach + (side - 1) * ctx.stride + 1 for side in gradient.shape[-2:]]
         spread[:, :, reach : last[0] : ctx.stride, reach : last[1] : ctx.stride] = gradient
         # Under autocast, which ends before gradients are taken, what comes back is in half precision.
