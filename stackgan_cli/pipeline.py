@@ -14,7 +14,15 @@ from stackgan_cli.components.protocols import CoversCaptions, DrawsCondition, St
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.results import pictures_fault, range_fault, text_fault
 from stackgan_cli.components.storage import blame_version, load_weights, read_weights, version_note
-from stackgan_cli.drawing.pictures import PipelineOutput, Request, seeds_of, whole_number
+from stackgan_cli.drawing.pictures import (
+    PipelineOutput,
+    Request,
+    folder_given,
+    prompts_given,
+    refuse_no_text,
+    seeds_of,
+    whole_number,
+)
 from stackgan_cli.drawing.rows import Drawing
 from stackgan_cli.errors import ComponentError, ModelError, UsageError
 from stackgan_cli.models.check import refuse_other_width
@@ -201,10 +209,10 @@ class Pipeline:
         What was kept for training alone is left behind: discriminators, checkpoints, logs.
 
         Raises:
-            UsageError: there is something at the folder already.
+            UsageError: there is something at the folder already, or that is no folder.
             StackganError: a file cannot be written.
         """
-        return copy_model(self.model, Path(folder))
+        return copy_model(self.model, folder_given(folder))
 
     @property
     def stages(self) -> list[int]:
@@ -308,11 +316,7 @@ class Pipeline:
             >>> pipe(["a blue bird", "a gray bird"], stage=1, output_type="np").images.shape
             (2, 64, 64, 3)
         """
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt) if isinstance(prompt, Iterable) else [prompt]
-        if not all(isinstance(text, str) for text in prompts):
-            raise UsageError(
-                "A prompt is a sentence, and something else was given for one.", hint="text, or a list of it"
-            )
+        prompts = prompts_given(prompt)
         if not prompts or whole_number("num_images_per_prompt", num_images_per_prompt) < 1:
             raise UsageError("No picture was asked for.", hint="one prompt or more, and one picture or more of each")
         check_output_type(output_type)
@@ -417,17 +421,20 @@ class Pipeline:
             UsageError: the prompt is empty or unreadable, or the seed is out of range.
         """
         if not 0 <= whole_number("The seed", request.seed) <= LARGEST_SEED:
-            raise UsageError(f"The seed {request.seed} is not between 0 and {LARGEST_SEED}.", hint="--seed 7")
+            raise UsageError(
+                f"The seed {request.seed} is not between 0 and {LARGEST_SEED}.", hint="one between, such as 7"
+            )
         self.check_prompt(request.prompt)
 
     def check_prompt(self, prompt: str) -> None:
-        """Refuse a prompt that is empty or unreadable.
+        """Refuse a prompt that is empty, unreadable, or far longer than a sentence.
 
         Raises:
             UsageError: it is.
         """
+        refuse_no_text(prompt)
         if not prompt.strip():
-            raise UsageError("The prompt is empty.", hint='stackgan generate "a small red bird"')
+            raise UsageError("The prompt is empty.", hint='a sentence, such as "a small red bird"')
         if self.coverage(prompt) == 0.0:
             raise UsageError(
                 f"Nothing in the prompt {prompt[:40]!r} can be read by the model's text encoder.",
@@ -479,5 +486,6 @@ class Pipeline:
 def _refuse_ways(condition: str | None, truncation: float | None) -> None:
     if condition not in (None, "sample", "mean"):
         raise UsageError(f"Nothing is drawn with the condition {condition!r}.", hint='"sample" or "mean"')
-    if truncation is not None and not (isinstance(truncation, int | float) and 0 < truncation <= _MOST_TRUNCATION):
-        raise UsageError(f"Noise cannot be truncated at {truncation!r}.", hint="--truncation 1.5")
+    number = isinstance(truncation, int | float) and not isinstance(truncation, bool)
+    if truncation is not None and not (number and 0 < truncation <= _MOST_TRUNCATION):
+        raise UsageError(f"Noise cannot be truncated at {truncation!r}.", hint="a number above 0, such as 1.5")

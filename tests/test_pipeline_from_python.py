@@ -52,11 +52,26 @@ def test_a_call_draws_what_the_command_draws(
         ("A prompt is a sentence", {"prompt": None}),
         ("A prompt is a sentence", {"prompt": ["a bird", 1]}),
         ("A prompt is a sentence", {"prompt": b"a bird"}),
+        ("A prompt is a sentence", {"prompt": {"a bird": 7}}),
+        ("A prompt is a sentence", {"prompt": {"a bird", "a fish"}}),
+        ("The prompt is not UTF-8", {"prompt": "a \ud800 bird"}),
+        ("A prompt of 50,000 characters is too long", {"prompt": "a bird" + " " * 49_994}),
+        ("The seed is a whole number, not True", {"seed": True}),
+        ("The stage is a whole number, not True", {"stage": True}),
+        ("num_images_per_prompt is a whole number, not True", {"num_images_per_prompt": True}),
     ],
 )
 def test_what_cannot_be_meant_is_a_sentence(pipe: Pipeline, told: str, given: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=told):
         pipe(**{"prompt": "a red bird", **given})
+
+
+@pytest.mark.parametrize("folder", [None, 7, "\ud800", "birds\0"])
+def test_what_is_no_folder_is_a_sentence(pipe: Pipeline, folder: Any) -> None:
+    for save in (pipe.save_pretrained, pipe("a red bird", seed=1).save):
+        with pytest.raises(UsageError, match="path") as refused:
+            save(folder)
+        assert refused.value.hint
 
 
 def test_whole_numbers_of_any_type_are_taken_as_such(pipe: Pipeline) -> None:
@@ -78,6 +93,8 @@ def test_devices_conditions_and_truncations_are_taken_or_refused(pipe: Pipeline,
         pipe.drawing_with("median")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="truncated at '1'"):
         pipe.drawing_with(truncation="1")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="truncated at True"):
+        pipe.drawing_with(truncation=True)
 
 
 def test_sketches_lie_beside_their_pictures(pipe: Pipeline) -> None:

@@ -48,14 +48,14 @@ def frames(pipeline: Pipeline, stops: Sequence[Stop], count: int, *, stage: int)
         SettingsError: the sentences differ, and the model reads words one by one.
     """
     if not 2 <= count <= MOST_FRAMES:
-        raise UsageError(f"There are 2 to {MOST_FRAMES:,} pictures on a way, not {count:,}.", hint="--frames 16")
+        raise UsageError(f"There are 2 to {MOST_FRAMES:,} pictures on a way, not {count:,}.", hint="such as 16")
     for stop in stops:
         pipeline.check_prompt(stop.prompt)
     texts = on_one_thread(pipeline, lambda: [pipeline.encode([stop.prompt]) for stop in stops])
     if len({stop.prompt for stop in stops}) > 1 and any(text.words is not None for text in texts):
         raise SettingsError(
             f"{pipeline.model.name} reads words one by one, and there is no way from one word to another.",
-            hint="one sentence with --seeds 1,2",
+            hint="one sentence and two seeds (--seeds 1,2)",
         )
     noises = [pipeline.noises([stop.seed], stage=stage) for stop in stops]
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import operator
+import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.errors import UsageError
+from stackgan_cli.files import at_home, given_path
 from stackgan_cli.pictures.picture_files import picture_stem, save_new_picture
 from stackgan_cli.randomness import LARGEST_SEED
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_STOPS = 100
 """Pictures that a way may lead through."""
+_LONGEST_PROMPT = 10_000
+"""Characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +98,10 @@ class PipelineOutput:
         """Write every picture as a PNG that says how it was drawn, under names that are free.
 
         Raises:
+            UsageError: that is no folder.
             StackganError: a file cannot be written.
         """
-        place = Path(folder)
+        place = folder_given(folder)
         return [
             save_new_picture(each.picture, place, picture_stem(each.prompt, each.seed), each.facts)
             for each in self.drawn
@@ -117,12 +123,62 @@ def whole_number(what: str, value: Any) -> int:
     """A whole number that somebody gave from Python, of whatever type, as one of Python.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is none, or is true or false, which Python takes for 1 and 0.
     """
     try:
-        return operator.index(value)
-    except TypeError as error:
-        raise UsageError(f"{what} is a whole number, not {value!r}.", hint="such as 1") from error
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None:
+        raise UsageError(f"{what} is a whole number, not {value!r}.", hint="such as 1")
+    return number
+
+
+def folder_given(folder: Any) -> Path:
+    """The path of a folder that somebody gave from Python.
+
+    Raises:
+        UsageError: it is none, or cannot be one here.
+    """
+    if not isinstance(folder, str | PathLike):
+        raise UsageError(f"A folder is a path, not {folder!r}.", hint='such as "birds"')
+    path = os.fsdecode(folder)
+    given_path(path)
+    return at_home(path)
+
+
+def prompts_given(prompt: Any) -> list[str]:
+    """The sentences that somebody gave from Python.
+
+    Args:
+        prompt: one, or several in their order.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if isinstance(prompt, str):
+        return [prompt]
+    # A set has no order, and what a mapping has beside its keys would be lost.
+    several = list(prompt) if isinstance(prompt, Iterable) and not isinstance(prompt, Set | Mapping) else [prompt]
+    if not all(isinstance(text, str) for text in several):
+        raise UsageError("A prompt is a sentence, and something else was given for one.", hint="text, or a list of it")
+    return several
+
+
+def refuse_no_text(prompt: str) -> None:
+    """Refuse what no file can hold as text, and what is far longer than a sentence.
+
+    Raises:
+        UsageError: the prompt is one of them.
+    """
+    try:
+        prompt.encode()
+    except UnicodeEncodeError:
+        raise UsageError("The prompt is not UTF-8.", hint="Type it anew; a terminal is to be set to UTF-8.") from None
+    if len(prompt) > _LONGEST_PROMPT:
+        raise UsageError(
+            f"A prompt of {len(prompt):,} characters is too long; a sentence is meant.", hint="one or two sentences"
+        )
 
 
 def seeds_of(
@@ -173,7 +229,7 @@ def stops_of(prompts: Sequence[str], seeds: Sequence[int]) -> list[Stop]:
     """
     count = max(len(prompts), len(seeds))
     if count < 2:
-        raise UsageError("A way needs two ends.", hint="two sentences, or one with --seeds 1,2")
+        raise UsageError("A way needs two ends.", hint="two sentences, or one and two seeds (--seeds 1,2)")
     if {len(prompts), len(seeds)} - {1, count}:
         raise UsageError(
             f"{len(prompts)} sentences and {len(seeds)} seeds do not fit together.",

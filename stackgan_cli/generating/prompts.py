@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stackgan_cli.drawing.pictures import MOST_STOPS, Request, Stop, stops_of
+from stackgan_cli.drawing.pictures import MOST_STOPS, Request, Stop, refuse_no_text, stops_of
 from stackgan_cli.errors import UsageError
 from stackgan_cli.generating.prompt_files import PromptFile
 from stackgan_cli.interrupts import this_command
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from stackgan_cli.generating.seeds import Seeds
-
-_LONGEST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class Prompts:
         """How many there are to draw."""
         self.by_lot: int | None = None
         """The first seed of prompts that have none of their own, where it was drawn by lot and there are such."""
-        self.keep(_refuse_unreadable)
+        self.keep(refuse_no_text)
         if not self.pictures:
             raise UsageError("There is no prompt.", hint='stackgan generate "a small red bird"')
 
@@ -150,14 +148,3 @@ def words_typed_apart(given: Sequence[str]) -> str | None:
         return None
     whole = this_command(given, [" ".join(given)])
     return f"Each of the {len(given)} words is drawn by itself. In quotation marks they are one prompt: {whole}"
-
-
-def _refuse_unreadable(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise UsageError("The prompt is not UTF-8.", hint="Type it anew, or set the terminal to UTF-8.") from None
-    if len(text) > _LONGEST:
-        raise UsageError(
-            f"A prompt of {len(text):,} characters is too long; a sentence is meant.", hint="one or two sentences"
-        )

@@ -35,8 +35,9 @@ def _readable(text: str) -> str:
 
 Sentence = Annotated[
     str,
-    AfterValidator(_readable),
+    # Before anything else looks at it, because only so the text itself is measured.
     Field(max_length=MOST_CHARACTERS, description="What to draw, in one line.", examples=["a small red bird"]),
+    AfterValidator(_readable),
 ]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 Stage = Annotated[

@@ -149,12 +149,13 @@ def _write(pipeline: Pipeline, whole: WholeModel, file: Path, form: str, stage: 
     """Write the graph, load it again, and return its largest difference from the pipeline."""
     examples = [_example(pipeline, count, stage) for count in _CHECKED]
     try:
-        program = _program(whole, examples[-1])
-        if form == "torch":
-            torch.export.save(program, file)
-        else:
-            _save_onnx(program, file)
-        drawn = [_run(file, form, example) for example in examples]
+        with _Quiet():
+            program = _program(whole, examples[-1])
+            if form == "torch":
+                torch.export.save(program, file)
+            else:
+                _save_onnx(program, file)
+            drawn = [_run(file, form, example) for example in examples]
     except (StackganError, OSError, MemoryError):
         raise
     except Exception as error:
@@ -185,19 +186,17 @@ def _example(pipeline: Pipeline, count: int, stage: int) -> tuple[Tensor, Tensor
 def _program(whole: WholeModel, example: tuple[Tensor, Tensor]) -> torch.export.ExportedProgram:
     batch = torch.export.Dim("batch")
     shapes = {"sentence": {0: batch}, "noise": {0: batch}}
-    with _Quiet():
-        program: torch.export.ExportedProgram = torch.export.export(whole, example, dynamic_shapes=shapes)
-        erfinv: Any = torch.ops.aten.erfinv.default
-        simpler: torch.export.ExportedProgram = program.run_decompositions({erfinv: inverse_error_function})
+    program: torch.export.ExportedProgram = torch.export.export(whole, example, dynamic_shapes=shapes)
+    erfinv: Any = torch.ops.aten.erfinv.default
+    simpler: torch.export.ExportedProgram = program.run_decompositions({erfinv: inverse_error_function})
     return simpler
 
 
 def _save_onnx(program: torch.export.ExportedProgram, file: Path) -> None:
     names = {"input_names": ["sentence", "noise"], "output_names": ["images"]}
-    with _Quiet():
-        exported = torch.onnx.export(program, (), dynamo=True, verbose=False, **names)  # type: ignore[arg-type]
-        assert exported is not None
-        exported.save(file)
+    exported = torch.onnx.export(program, (), dynamo=True, verbose=False, **names)  # type: ignore[arg-type]
+    assert exported is not None
+    exported.save(file)
 
 
 def _run(file: Path, form: str, example: tuple[Tensor, Tensor]) -> Tensor:

@@ -18,6 +18,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from stackgan_cli.pictures.picture_files import read_facts
+from stackgan_cli.randomness import LARGEST_SEED
 from stackgan_cli.serving.worker import Worker
 
 
@@ -212,6 +213,23 @@ def test_what_cannot_be_meant_is_one_sentence_and_does_nothing(
     out, err = capfd.readouterr()
     assert not out + err
     assert generate(client, prompt="a bird", seed=1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"prompt": "x" * 1001}, "at most 1000 characters"),
+        ({"prompt": "a bird", "seed": LARGEST_SEED, "count": 2}, "is not between 0 and"),
+        ({"frames": 4, "prompts": ["a bird"], "seeds": [1]}, "A way needs two ends"),
+    ],
+)
+def test_what_is_beyond_a_limit_is_told_without_the_options_of_a_command(
+    client: TestClient, asked: dict[str, Any], words: str
+) -> None:
+    answer = client.post(f"/api/{'interpolate' if 'frames' in asked else 'generate'}", json=asked)
+    assert answer.status_code == 422
+    assert words in told(answer)
+    assert not answer.json()["hint"].startswith("--")
 
 
 def test_markup_is_a_sentence_like_any_other(client: TestClient) -> None:

@@ -50,9 +50,11 @@ def test_onnxruntime_draws_the_pipelines_pictures_from_the_description_alone(
     assert facts["inputs"]["noise"][1] == noise.shape[1]
 
 
-def test_a_program_of_torch_draws_them_too(model: Path, tmp_path: Path) -> None:
+def test_a_program_of_torch_draws_them_too(model: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     pipeline = Pipeline.from_pretrained(model, precision="float32")
+    recwarn.clear()
     folder = export(pipeline, tmp_path / "graph", form="torch", stage=2).folder
+    assert [str(each.message) for each in recwarn] == []
     noise = torch.cat([pipeline.noise(stage, [1, 2, 3, 4]) for stage in (1, 2)], dim=1)
     text = pipeline.encode(["a red bird"] * 4)
     images = torch.export.load(folder / "model.pt2").module()(text.sentence.clone(), noise)
