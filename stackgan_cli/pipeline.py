@@ -26,7 +26,7 @@ from stackgan_cli.drawing.pictures import (
 from stackgan_cli.drawing.rows import Drawing
 from stackgan_cli.errors import ComponentError, ModelError, UsageError
 from stackgan_cli.models.check import refuse_other_width
-from stackgan_cli.models.finding import find_model
+from stackgan_cli.models.finding import find_model, find_saved_model
 from stackgan_cli.models.folder import STAGES, copy_model
 from stackgan_cli.models.vocabulary import read_vocabulary, unknown_words
 from stackgan_cli.pictures.pixels import OutputType, as_output, check_output_type, to_bytes
@@ -158,7 +158,8 @@ class Pipeline:
         """Load a model; without one, that of ``$STACKGAN_MODEL``, the newest that draws sentences, or the bundled one.
 
         Args:
-            model: name, ``package:name``, ``hf:owner/name`` of the Hugging Face Hub, or path.
+            model: name, ``package:name``, ``hf:owner/name`` of the Hugging Face Hub, or path, which needs no slash
+                where nothing else is called so.
             device: ``cpu``, ``cuda``, ``mps``, the number of a GPU, or ``auto`` for the quickest one here, as
                 ``generate`` takes; or one of torch's.
             precision: ``float32``, ``bfloat16``, or ``auto`` for the quicker one on that device.
@@ -172,7 +173,7 @@ class Pipeline:
         """
         from stackgan_cli.machine import choose_machine
 
-        folder = find_model(None if model is None else str(model))
+        folder = find_model(None) if model is None else find_saved_model(model)
         return cls(folder, choose_machine(str(device), precision), condition=condition, truncation=truncation)
 
     def to(self, device: str | int | torch.device, precision: str = "auto") -> Self:

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from stackgan_cli import ModelFolder, Pipeline, pipeline
-from stackgan_cli.errors import UsageError
+from stackgan_cli.errors import ModelError, UsageError
 from stackgan_cli.pictures.picture_files import read_facts
 
 
@@ -163,6 +164,29 @@ def test_saved_pictures_say_how_they_were_drawn(model: Path, tmp_path: Path) -> 
     }
 
 
+def test_a_picture_in_memory_says_how_it_was_drawn_and_can_be_kept_so(pipe: Pipeline, tmp_path: Path) -> None:
+    drawn = pipe("ein roter Vögel", seed=3)
+    [saved] = drawn.save(tmp_path)
+    info, sketch = drawn.images[0].info, drawn.stage1_images[0].info
+    assert {key: info[key] for key in ("prompt", "seed", "model", "fingerprint", "stage", "size")} == {
+        "prompt": "ein roter Vögel",
+        "seed": 3,
+        "model": "birds",
+        "fingerprint": pipe.model.fingerprint,
+        "stage": 2,
+        "size": 64,
+    }
+    assert (sketch["prompt"], sketch["seed"], sketch["stage"], sketch["size"]) == ("ein roter Vögel", 3, 1, 16)
+    assert info["parameters"].splitlines()[0] == "ein roter Vögel"
+    chunks = PngInfo()
+    for key, value in info.items():
+        chunks.add_text(key, str(value))
+    drawn.images[0].save(tmp_path / "kept.png", pnginfo=chunks)
+    assert read_facts(tmp_path / "kept.png") == read_facts(saved)
+    for form in ("png", "jpg", "webp", "gif"):
+        drawn.images[0].save(tmp_path / f"bare.{form}")
+
+
 def test_a_pipeline_moves_and_draws_the_same_in_float32(pipe: Pipeline) -> None:
     before = pipe.to("cpu", "float32").draw("a red bird", seed=3)
     assert pipe.to("cpu", "bfloat16").machine.precision == "bfloat16"
@@ -184,6 +208,20 @@ def test_a_saved_copy_draws_the_same_and_holds_nothing_of_the_training(pipe: Pip
     )
     with pytest.raises(UsageError, match="already"):
         pipe.save_pretrained(copy)
+
+
+def test_a_copy_is_loaded_by_what_it_was_saved_under(
+    pipe: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    copy = pipe.save_pretrained("my copy")
+    for called in ("my copy", copy):
+        assert Pipeline.from_pretrained(called).model.folder == tmp_path / "my copy"
+    pipe.save_pretrained("birds")
+    assert Pipeline.from_pretrained("birds").model.folder == pipe.model.folder
+    assert Pipeline.from_pretrained(Path("birds")).model.folder == tmp_path / "birds"
+    with pytest.raises(ModelError, match="no model called 'brids'"):
+        Pipeline.from_pretrained("brids")
 
 
 def test_the_examples_of_the_documentation_hold() -> None:

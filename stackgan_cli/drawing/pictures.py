@@ -79,8 +79,9 @@ class Drawn:
 class PipelineOutput:
     """Pictures of one call of a :class:`Pipeline`.
 
-    ``images`` and ``stage1_images`` are PIL pictures (``pil``), a float32 tensor (pictures, 3, side, side) in [0, 1]
-    on the processor (``pt``), or a float32 array (pictures, side, side, 3) in [0, 1] (``np``).
+    ``images`` and ``stage1_images`` are PIL pictures (``pil``), whose ``info`` says how they were drawn, a float32
+    tensor (pictures, 3, side, side) in [0, 1] on the processor (``pt``), or a float32 array (pictures, side, side, 3)
+    in [0, 1] (``np``).
     """
 
     images: Any

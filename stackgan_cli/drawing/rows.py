@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from stackgan_cli.components.protocols import TextFeatures
 from stackgan_cli.drawing.pictures import Drawn
 from stackgan_cli.drawing.single_threads import in_order
+from stackgan_cli.pictures.picture_files import info_of
 from stackgan_cli.pictures.pixels import to_pictures
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Drawing:
         """Draw pictures in their order, and keep nothing of those that were given."""
         for request, pixels in draw_rows(self._pipeline, (partial(self._row, request) for request in requests)):
             *before, last = pixels
-            yield Drawn(
+            drawn = Drawn(
                 to_pictures(last)[0],
                 request.prompt,
                 request.seed,
@@ -121,6 +122,9 @@ class Drawing:
                 chosen=self._pipeline.chosen,
                 sketch=to_pictures(before[0])[0] if before else None,
             )
+            for each in filter(None, (drawn, drawn.of_sketch)):
+                each.picture.info.update(info_of(each.facts))
+            yield drawn
 
     def _row(self, request: Request) -> Row[Request]:
         return Row(request, self._text(request), self._pipeline.noises([request.seed], stage=self._stage))

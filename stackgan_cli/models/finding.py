@@ -73,6 +73,23 @@ def find_model(name_or_path: str | None, progress: Progress = SILENT) -> ModelFo
     return model
 
 
+def find_saved_model(model: str | Path, progress: Progress = SILENT) -> ModelFolder:
+    """Open a model as Python calls it: text is a name before it is the path of a folder, and a path is a path.
+
+    On the command line a path has a slash in it; ``save_pretrained("birds")`` has written into a folder all the same.
+
+    Arguments and errors are those of :func:`find_model`.
+    """
+    text = str(model)
+    if is_path(text) or not (Path(text) / MANIFEST).is_file():
+        return find_model(text, progress)
+    named = False
+    if not isinstance(model, Path):
+        with suppress(ModelError, UsageError):
+            named = bool(place_of_model(text, progress))
+    return find_model(text if named else f".{os.sep}{text}", progress)
+
+
 def place_of_model(name_or_path: str | None, progress: Progress = SILENT) -> ModelPlace:
     """Find the model to use, reading nothing of it; one of the Hub is fetched where it is not there.
 

@@ -148,9 +148,8 @@ def encoded(picture: Image.Image, facts: dict[str, Any] | None, form: str = "png
     content = io.BytesIO()
     if form == "png":
         chunks = PngImagePlugin.PngInfo()
-        if facts is not None:
-            chunks.add_itxt("parameters", _line(facts))
-            chunks.add_itxt(_KEY, json.dumps(facts, ensure_ascii=False))
+        for key, text in ({} if facts is None else _texts(facts)).items():
+            chunks.add_itxt(key, text)
         picture.save(content, "PNG", pnginfo=chunks)
     else:
         exif = b"" if facts is None else exif_of(facts)
@@ -159,6 +158,20 @@ def encoded(picture: Image.Image, facts: dict[str, Any] | None, form: str = "png
             exif = alone if len(alone) <= _MOST_EXIF_OF_JPEG else b""
         picture.save(content, form.upper(), exif=exif, **_HOW[form])
     return content.getvalue()
+
+
+def info_of(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``info`` of a picture in memory holds: facts, each by its name, and the texts that its PNG has.
+
+    Pillow writes none of it by itself. A ``PngInfo`` to which each is added as text makes a PNG that says how it was
+    drawn, as :func:`save_picture` does.
+    """
+    return {**facts, **_texts(facts)}
+
+
+def _texts(facts: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of a PNG, by their keys."""
+    return {"parameters": _line(facts), _KEY: json.dumps(facts, ensure_ascii=False)}
 
 
 def exif_of(facts: dict[str, Any], *, line: bool = True) -> bytes:
@@ -171,7 +184,7 @@ def exif_of(facts: dict[str, Any], *, line: bool = True) -> bytes:
     return exif.tobytes()
 
 
-def _line(facts: dict[str, Any]) -> str:
+def _line(facts: Mapping[str, Any]) -> str:
     """What other tools show of a picture."""
     details = ", ".join(f"{key}: {value}" for key, value in facts.items() if key != "prompt")
     return f"{facts.get('prompt', '')}\n{details}"
