@@ -10,6 +10,7 @@ from pydantic import Field
 
 from stackgan_cli.errors import UsageError
 from stackgan_cli.evaluation.evaluation_setup import EvaluationSetup
+from stackgan_cli.evaluation.halves import halves
 from stackgan_cli.evaluation.real_pictures import picked
 from stackgan_cli.evaluation.results import Measurement, MetricFacts
 from stackgan_cli.evaluation.samples import drawn_pictures, reordered
@@ -153,9 +154,8 @@ def _keep(
 class PairedBootstrap:
     """Numbers of the first model on captions that are drawn anew, again and again, to hold those of others against.
 
-    Captions are drawn with replacement (Efron and Tibshirani 1993), but for metrics of a set of pictures, to which a
-    drawing that is there twice is two that are alike: of these, half are drawn each time and none of them twice, which
-    tells as much of a mean (Politis and Romano 1994). What half of the pictures shift a distance by is taken off again.
+    Captions are drawn with replacement (Efron and Tibshirani 1993), but for metrics of a set of pictures by
+    :func:`~stackgan_cli.evaluation.halves.halves`. What half of the pictures shift a distance by is taken off again.
 
     Args:
         metrics: that can be asked of some captions alone.
@@ -168,7 +168,7 @@ class PairedBootstrap:
         self._seed, count = seed, len(first.drawn.features)
         draw = generator_for(seed, "bootstrap")
         self._drawn = [torch.randint(count, (count,), generator=draw).tolist() for _ in range(_REPLICATES)]
-        self._halves = [torch.randperm(count, generator=draw)[: (count + 1) // 2].tolist() for _ in range(_REPLICATES)]
+        self._halves = halves(count, _REPLICATES, draw)
         self._first = self._values(first)
 
     def differences(self, other: Measured) -> dict[str, Difference]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from stackgan_cli.components.protocols import Observation
+from stackgan_cli.evaluation.halves import deviation_by_halves
 from stackgan_cli.evaluation.observing import adding_up
 from stackgan_cli.evaluation.real_pictures import RealPictures
 from stackgan_cli.evaluation.results import Row
@@ -137,9 +138,19 @@ def _row(
     metrics: Sequence[ChosenMetric],
     seed: int,
 ) -> Row:
-    """What metrics say of one set of pictures; those that do not concern it are missing."""
-    found = {each.name: each.measure(drawn, real, texts, seed) for each in metrics}
-    said = {name: measured for name, measured in found.items() if measured is not None}
+    """What metrics say of one set of pictures; those that do not concern it are missing.
+
+    A number of means and covariances, which are of no single picture, has no deviation of its own: halves tell it.
+    """
+    said = {}
+    for each in metrics:
+        measured = each.measure(drawn, real, texts, seed)
+        if measured is None:
+            continue
+        bare = measured.value is not None and measured.deviation is None and measured.interval is None
+        if bare and "statistics" in each.metric.needs:
+            measured = measured.model_copy(update={"deviation": deviation_by_halves(each, drawn, real, texts, seed)})
+        said[each.name] = measured
     return Row(pictures=name, count=len(drawn.features), metrics=said)
 
 

@@ -48,6 +48,9 @@ def test_every_number_comes_with_its_protocol_floor_and_ceiling(evaluate: Callab
     }
     assert all(row["metrics"].get("frechet-distance", {"value": 0})["value"] >= -1e-6 for row in rows)
     assert all(row["metrics"].get("inception-score", {"value": 1})["value"] >= 1 for row in rows)
+    # No number without its error, where pictures are enough for one.
+    told = rows[3]["metrics"]
+    assert all(each.keys() & {"deviation", "interval"} for name, each in told.items() if name != "coverage"), told
     for whole in (row["metrics"].get("attribute-accuracy", {"parts": {}}) for row in rows):
         for share in whole["parts"].values():
             low, high = share["interval"]

@@ -139,6 +139,18 @@ def test_coverage_tells_few_things_drawn_well_from_many() -> None:
     assert "reason" in Coverage().measure(Observation(real[:5]), Observation(again), None, 0)
 
 
+def test_the_deviation_of_density_is_how_far_it_strays() -> None:
+    torch.manual_seed(12)
+    found = [
+        Coverage().measure(Observation(torch.randn(150, 8) + 0.2), Observation(torch.randn(250, 8)), None, 0)
+        for _ in range(100)
+    ]
+    parts = [each["parts"]["density"] for each in found]
+    strays = torch.tensor([each["value"] for each in parts]).std()
+    told = torch.tensor([each["deviation"] for each in parts]).square().mean().sqrt()
+    assert float(told) == pytest.approx(float(strays), rel=0.25)
+
+
 def novelty(drawn: Tensor, real: Tensor, training: Tensor) -> dict[str, Any]:
     return Novelty().measure(Observation(drawn), Observation(real, training=training), None, 0)
 
@@ -156,6 +168,14 @@ def test_what_is_learnt_by_heart_is_not_new() -> None:
     assert half["parts"]["close"]["value"] == pytest.approx(0.5, abs=0.03)
     assert novelty(training[:500] + 0.01 * torch.randn(500, 6), test, training)["value"] < 0.1
     assert "reason" in novelty(fresh, training[:300], training)
+
+
+def test_the_deviation_of_novelty_is_how_far_it_strays() -> None:
+    torch.manual_seed(13)
+    found = [novelty(torch.randn(150, 8), torch.randn(100, 8), torch.randn(400, 8)) for _ in range(100)]
+    strays = torch.tensor([each["value"] for each in found]).std()
+    told = torch.tensor([each["deviation"] for each in found]).square().mean().sqrt()
+    assert float(told) == pytest.approx(float(strays), rel=0.25)
 
 
 def diversity(repeats: Tensor) -> dict[str, Any]:

@@ -20,10 +20,12 @@ class Coverage:
 
     Around every picture lies a ball that reaches to its k-th nearest neighbour in its own set. Coverage is the share of
     real pictures in whose ball something is drawn; recall, the share of real pictures that lie in the ball of a
-    drawing; precision, the share of drawings that lie in the ball of a real picture; density counts for each drawing
-    in how many of these it lies, divided by k, and may exceed one. A generator that draws few things well has precision
-    and no coverage. Of two sets of one distribution coverage comes to 1 - 2^-k and density to 1, and precision and
-    recall do not come to 1. Distances are taken in float64: in float32 those between near pictures are lost.
+    drawing; precision, the share of drawings that lie in the ball of a real picture; density counts for each drawing in
+    how many of these it lies, divided by k, and may exceed one. A generator that draws few things well has precision
+    and no coverage. The deviation of density is that of the mean of what each drawing, and each real picture, adds to
+    it, their balls being what they are. Of two sets of one distribution coverage comes to 1 - 2^-k and density to 1,
+    and precision and recall do not come to 1. Distances are taken in float64: in float32 those between near pictures
+    are lost.
 
     Args:
         neighbours: k, as the source of coverage and density has it.
@@ -45,14 +47,21 @@ class Coverage:
         ours, theirs = drawn.features.double() - middle, real.features.double() - middle
         reach, reach_real = _reach(ours, self.neighbours), _reach(theirs, self.neighbours)
         precise = torch.zeros(len(ours), dtype=torch.long)
-        covered, recalled = [], []
+        covered, recalled, held = [], [], []
         for distances, radius in zip(blocks(theirs, ours), torch.split(reach_real, ROWS), strict=True):
-            precise += (distances < radius[:, None]).sum(0)
+            inside = distances < radius[:, None]
+            precise += inside.sum(0)
+            held.append(inside.sum(1))
             covered.append(distances.amin(1) < radius)
             recalled.append((distances < reach).any(1))
         shares = {"coverage": torch.cat(covered), "precision": precise > 0, "recall": torch.cat(recalled)}
         parts = {name: share(int(hits.sum()), len(hits)) for name, hits in shares.items()}
-        density = {"value": float(precise.double().mean()) / self.neighbours}
+        added = (precise.double(), torch.cat(held).double() * (len(theirs) / len(ours)))
+        deviation = sum(float(each.var()) / len(each) for each in added) ** 0.5
+        density = {
+            "value": float(precise.double().mean()) / self.neighbours,
+            "deviation": deviation / self.neighbours,
+        }
         return {**parts["coverage"], "parts": {**parts, "density": density}, "neighbours": self.neighbours}
 
 
