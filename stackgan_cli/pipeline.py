@@ -27,7 +27,7 @@ from stackgan_cli.drawing.rows import Drawing
 from stackgan_cli.errors import ComponentError, ModelError, UsageError
 from stackgan_cli.models.check import refuse_other_width
 from stackgan_cli.models.finding import find_model, find_saved_model
-from stackgan_cli.models.folder import STAGES, copy_model
+from stackgan_cli.models.folder import STAGES, copy_model, has_another_stage1
 from stackgan_cli.models.vocabulary import read_vocabulary, unknown_words
 from stackgan_cli.pictures.pixels import OutputType, as_output, check_output_type, to_bytes
 from stackgan_cli.randomness import LARGEST_SEED
@@ -121,7 +121,7 @@ class Pipeline:
         self.truncation, self._checkpoint_stage = truncation, checkpoint_stage
         self.at_once = machine.pictures_at_once
         """Pictures that go through the networks together."""
-        self._version_notes: list[str] = []
+        self._notes_on_model: list[str] = []
         self._vocabulary = read_vocabulary(model.folder)
         self._encoder = self._part(Kind.TEXT_ENCODER)
         refuse_other_width(model.folder, model.manifest, int(self._encoder.component.width))
@@ -132,6 +132,11 @@ class Pipeline:
             of = checkpoint_stage or stages[-1]
             model.stage_folder(of)
             self._generators[of - 1].take(model.checkpoint(of, checkpoint) / "averaged.safetensors")
+        if (checkpoint_stage or stages[-1]) == 2 and has_another_stage1(model.folder):
+            self._notes_on_model.append(
+                f"The Stage-II of {model.name} was trained on another Stage-I than the one that is here now, so it may"
+                " draw worse than it could; train-stage2 --restart trains one anew."
+            )
         for part in self._generators:
             with part.blamed("being made ready"):
                 fold(part.component.requires_grad_(False), machine.half)
@@ -143,7 +148,7 @@ class Pipeline:
         note = version_note(kind, entry)
         # What this package offers computes the same in every version; others have promised nothing.
         if note is not None and entry.package != BUILT_IN_PACKAGE:
-            self._version_notes.append(note)
+            self._notes_on_model.append(note)
         return _Part(component, entry, kind, find(kind, entry.name).described)
 
     @classmethod
@@ -227,8 +232,11 @@ class Pipeline:
 
     @property
     def notes(self) -> list[str]:
-        """What may make the model draw otherwise than is expected: changed components, and :attr:`condition_notes`."""
-        return [*self._version_notes, *self.condition_notes]
+        """What may make the model draw otherwise than is expected.
+
+        That is a component of another version, another Stage-I than Stage-II learnt from, and :attr:`condition_notes`.
+        """
+        return [*self._notes_on_model, *self.condition_notes]
 
     @property
     def condition_notes(self) -> list[str]:

@@ -182,10 +182,25 @@ def test_what_rounding_adds_to_white_is_forgiven(changed: Callable[..., Pipeline
     assert changed(Kind.STAGE1_GENERATOR).draw("a bird", stage=1).getextrema() == ((255, 255),) * 3
 
 
+def test_a_stage1_that_stage2_did_not_learn_from_is_noted_where_stage2_draws(
+    stackgan: Callable[..., Any], model: Path, tmp_path: Path
+) -> None:
+    assert Pipeline.from_pretrained(model).notes == []
+    weights = load_file(model / "stage1" / "model.safetensors")
+    save_file({name: 0 * weight for name, weight in weights.items()}, model / "stage1" / "model.safetensors")
+    [note] = Pipeline.from_pretrained(model).notes
+    assert "The Stage-II of birds was trained on another Stage-I than the one that is here now" in note
+    asked = ("generate", "a bird", "-o", tmp_path / "out")
+    done = stackgan(*asked)
+    assert done.code == 0
+    assert done.err.count("another Stage-I") == 1
+    assert "another Stage-I" not in stackgan(*asked, "--stage", 1).err
+
+
 def test_a_component_of_another_version_is_noted_and_named_where_it_fails(
     changed: Callable[..., Pipeline], install: Callable[..., Path], model: Path, stackgan: Callable[..., Any]
 ) -> None:
-    assert changed(Kind.STAGE1_GENERATOR).notes == []
+    assert not any("was saved with" in note for note in changed(Kind.STAGE1_GENERATOR).notes)
     install("strange-parts", SITE, CODE, version="2.0")
     note = "The stage-one generator 'painter' was saved with strange-parts 1.5, and 2.0 is installed"
     assert note in Pipeline.from_pretrained(model).notes[0]

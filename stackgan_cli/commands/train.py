@@ -290,6 +290,7 @@ def _tell(request: TrainRequest, trained: TrainResult, json: bool) -> None:
 def _next(request: TrainRequest, trained: TrainResult) -> list[str]:
     """The command that follows on a stage that is trained."""
     from stackgan_cli.console import say
+    from stackgan_cli.models.folder import has_another_stage1
 
     name = request.name or trained.folder.name
     if trained.stage == 1:
@@ -297,21 +298,13 @@ def _next(request: TrainRequest, trained: TrainResult) -> list[str]:
             say(f"For a Stage-II the data lacks pictures of {side} px; they are added to those that it has.")
             return ["prepare", "--data", request.data, "--resolution", str(side)]
         named = ["--name", request.name] if request.name else []
-        anew = ["--restart"] if _is_outdated(trained.folder) else []
+        anew = ["--restart"] if has_another_stage1(trained.folder) else []
         return ["train-stage2", "--data", request.data, *named, *anew]
     if not trained.reads_captions:
         return ["evaluate", "--data", request.data, "--model", name]
     # Behind two dashes, a caption that begins with one is no option.
     sentence = ["--", trained.caption] if trained.caption.startswith("-") else [trained.caption]
     return ["generate", "--model", name, *sentence]
-
-
-def _is_outdated(model: Path) -> bool:
-    """Whether the Stage-II of a model was trained on another Stage-I than it has now."""
-    from stackgan_cli.models.folder import hash_of, stage_record
-
-    record = stage_record(model, 2)
-    return record is not None and record.stage1 != hash_of(model / "stage1")
 
 
 class _StopRequests:

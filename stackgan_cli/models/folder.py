@@ -236,6 +236,12 @@ def stage_record(folder: Path, stage: int) -> StageRecord | None:
     return read_model_manifest(folder).stages.get("1" if stage == 1 else "2")
 
 
+def has_another_stage1(folder: Path) -> bool:
+    """Whether a model's Stage-II was trained on another Stage-I than it has now, as far as the manifest tells."""
+    record = stage_record(folder, 2)
+    return record is not None and record.stage1 not in (None, hash_of(folder / "stage1"))
+
+
 def hash_of(folder: Path) -> str:
     """Hash of a component's entry and weights, wherever its folder lies."""
     digest = hashlib.sha256()

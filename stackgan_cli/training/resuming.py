@@ -16,6 +16,7 @@ from stackgan_cli.models.folder import (
     TEXT_ENCODER,
     ModelFolder,
     checkpoints_of,
+    has_another_stage1,
     hash_of,
     set_aside,
     stage_record,
@@ -275,9 +276,7 @@ def refuse_other_stage1(folder: Path) -> None:
     Raises:
         ModelError: it was.
     """
-    now = hash_of(folder / "stage1")
-    record = stage_record(folder, 2)
-    if record is not None and record.stage1 not in (None, now):
+    if has_another_stage1(folder):
         raise ModelError(
             f"The Stage-II of {folder.name!r} was trained on another Stage-I than the model has now.",
             hint="--restart to train Stage-II anew (the old one is kept beside it)",
