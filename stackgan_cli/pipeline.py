@@ -18,6 +18,7 @@ from stackgan_cli.drawing.pictures import (
     PipelineOutput,
     Request,
     folder_given,
+    own_version,
     prompts_given,
     refuse_no_text,
     seeds_of,
@@ -252,6 +253,16 @@ class Pipeline:
         """What it draws otherwise than the model was made for: ``condition``, ``checkpoint``, ``truncation``."""
         chosen = {"condition": self.condition, "checkpoint": self.checkpoint, "truncation": self.truncation}
         return {key: value for key, value in chosen.items() if value is not None}
+
+    def facts(self, stage: int) -> dict[str, Any]:
+        """What the files of everything that it draws with a stage say of it, plain values."""
+        return {
+            "model": self.model.name,
+            "fingerprint": self.model.fingerprint,
+            "stage": stage,
+            "stackgan": own_version(),
+            **self.chosen,
+        }
 
     @property
     def text_width(self) -> int:

@@ -87,10 +87,7 @@ def facts_of(pipeline: Pipeline, stops: Sequence[Stop], count: int, *, stage: in
         "prompt": " -> ".join(dict.fromkeys(stop.prompt for stop in stops)),
         "way": [[stop.prompt, stop.seed] for stop in stops],
         "frames": count,
-        "model": pipeline.model.name,
-        "fingerprint": pipeline.model.fingerprint,
-        "stage": stage,
-        **pipeline.chosen,
+        **pipeline.facts(stage),
     }
 
 

@@ -70,7 +70,7 @@ class Drawn:
             "fingerprint": self.fingerprint,
             "stage": self.stage,
             "size": self.picture.width,
-            "stackgan": _version(),
+            "stackgan": own_version(),
             **self.chosen,
         }
 
@@ -110,8 +110,8 @@ class PipelineOutput:
 
 
 @cache
-def _version() -> str:
-    """Of this package; every picture says it, and to look it up takes as long as to draw a small one."""
+def own_version() -> str:
+    """Version of this package; every picture says it, and to look it up takes as long as to draw a small one."""
     return version("stackgan-cli")
 
 

@@ -193,7 +193,6 @@ class PictureWriter:
         if self.there == prompts.pictures and (options.output / f"{stem}{FORMATS[options.form]}").exists():
             return []
         whole, facts = sheet.laid_out(prompts)
-        facts |= {"model": pipeline.model.name, "stage": stage, **pipeline.chosen}
-        facts |= {"sketches": True} if options.sketches else {}
+        facts |= pipeline.facts(stage) | ({"sketches": True} if options.sketches else {})
         path = self._save(whole, stem, options.facts(facts))
         return [Written(path, [whole] if options.grid_only else [], facts["prompts"][0], {"sheet": True})]

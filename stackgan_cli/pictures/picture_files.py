@@ -185,9 +185,10 @@ def exif_of(facts: dict[str, Any], *, line: bool = True) -> bytes:
 
 
 def _line(facts: Mapping[str, Any]) -> str:
-    """What other tools show of a picture."""
-    details = ", ".join(f"{key}: {value}" for key, value in facts.items() if key != "prompt")
-    return f"{facts.get('prompt', '')}\n{details}"
+    """What other tools show of a picture: its prompts, each on a line, and everything else on another."""
+    prompts = [facts["prompt"]] if "prompt" in facts else facts.get("prompts", [])
+    details = ", ".join(f"{key}: {value}" for key, value in facts.items() if key not in ("prompt", "prompts"))
+    return "\n".join(map(str, [*prompts, details]))
 
 
 def _taken(path: Path) -> UsageError:

@@ -12,6 +12,10 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from stackgan_cli.pictures.picture_files import read_facts
+
+COMMON = ("model", "fingerprint", "stage", "stackgan")
+"""What is said of everything that is drawn."""
 SIDE = 64
 """Of the pictures of the test's model; its sketches have 16."""
 
@@ -120,6 +124,19 @@ def test_the_seed_stands_under_each_picture(generate: Callable[..., Any], tmp_pa
     ones = [under_first(seed) for seed in (1, 11, 2**63 - 1)]
     assert all((each < 200).any() for each in ones)
     assert not np.array_equal(ones[0], ones[1])
+
+
+def test_sheets_and_ways_say_of_their_model_what_a_picture_says(generate: Callable[..., Any], tmp_path: Path) -> None:
+    [one] = generate("a bird", "--seed", 1, "--json").json["pictures"]
+    generate("a bird", "a fish", "--seed", 1, "--grid-only", "-o", tmp_path / "sheet.png")
+    for name in ("way.png", "way.gif", "way.webp"):
+        generate("a bird", "a fish", "--seed", 1, "--interpolate", "--frames", 2, "-o", tmp_path / name)
+    for name in ("sheet.png", "way.png", "way.gif", "way.webp"):
+        facts = read_facts(tmp_path / name)
+        assert {key: facts[key] for key in COMMON} == {key: one[key] for key in COMMON}, name
+    told = Image.open(tmp_path / "sheet.png").info["parameters"]
+    assert told.splitlines()[:2] == ["a bird", "a fish"]
+    assert told.splitlines()[2].startswith("seeds: [1, 1], model: birds, fingerprint: ")
 
 
 def test_prompts_may_have_different_numbers_of_pictures_on_a_sheet(
