@@ -78,7 +78,9 @@ Interpolate = Annotated[
         " (--output way.gif, way.webp) or a strip (way.png).",
     ),
 ]
-Frames = Annotated[int, typer.Option("--frames", min=2, max=1000, help="Pictures on the way.")]
+Frames = Annotated[
+    int | None, typer.Option("--frames", min=2, max=1000, help="Pictures on the way.", show_default="16")
+]
 Checkpoint = Annotated[
     str | None,
     typer.Option(
@@ -89,8 +91,13 @@ Checkpoint = Annotated[
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the pictures, or a file for a single one.")]
 Format = Annotated[
-    str,
-    typer.Option("--format", help="png, jpeg, webp or avif, in a folder.", autocompletion=complete_format),
+    str | None,
+    typer.Option(
+        "--format",
+        help="png, jpeg, webp or avif, in a folder.",
+        autocompletion=complete_format,
+        show_default="png, or that of --again",
+    ),
 ]
 Grid = Annotated[bool, typer.Option("--grid", help="Also write all pictures on one sheet with captions and seeds.")]
 Stage = Annotated[
@@ -137,10 +144,10 @@ def generate(
     seeds: SeedList = None,
     again: AgainOption = None,
     interpolate: Interpolate = False,
-    frames: Frames = 16,
+    frames: Frames = None,
     checkpoint: Checkpoint = None,
     output: Output = Path(),
-    format: Format = "png",  # noqa: A002
+    format: Format = None,  # noqa: A002
     grid: Grid = False,
     grid_only: GridOnly = False,
     sketches: Sketches = False,

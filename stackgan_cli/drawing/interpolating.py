@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from bisect import bisect_right
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ MOST_FRAMES = 1000
 
 
 def frames(pipeline: Pipeline, stops: Sequence[Stop], count: int, *, stage: int) -> Iterator[Image.Image]:
-    """Draw pictures at equal distances on the way through all stops, the first and the last of them included.
+    """Draw pictures on the way through all stops, each of which is one of them, at equal distances between every two.
 
     Sentence vectors change along straight lines, as in the paper (section 4.3); noise along the great circle between
     two draws, whose length is that of a draw everywhere.
@@ -44,11 +45,16 @@ def frames(pipeline: Pipeline, stops: Sequence[Stop], count: int, *, stage: int)
         stage: 1 or 2.
 
     Raises:
-        UsageError: a prompt cannot be read, or the number is out of range.
+        UsageError: a prompt cannot be read, or the number is out of range, or less than that of the stops.
         SettingsError: the sentences differ, and the model reads words one by one.
     """
     if not 2 <= count <= MOST_FRAMES:
         raise UsageError(f"There are 2 to {MOST_FRAMES:,} pictures on a way, not {count:,}.", hint="such as 16")
+    if count < len(stops):
+        raise UsageError(
+            f"A way through {len(stops):,} pictures has as many or more, not {count:,}.",
+            hint=f"{len(stops)} or more (--frames {len(stops)})",
+        )
     for stop in stops:
         pipeline.check_prompt(stop.prompt)
     texts = on_one_thread(pipeline, lambda: [pipeline.encode([stop.prompt]) for stop in stops])
@@ -59,10 +65,11 @@ def frames(pipeline: Pipeline, stops: Sequence[Stop], count: int, *, stage: int)
         )
     noises = [pipeline.noises([stop.seed], stage=stage) for stop in stops]
 
+    at = [round(number * (count - 1) / (len(stops) - 1)) for number in range(len(stops))]
+
     def row(frame: int) -> Row[int]:
-        at = frame * (len(stops) - 1) / (count - 1)
-        before = min(int(at), len(stops) - 2)
-        share = at - before
+        before = min(bisect_right(at, frame), len(stops) - 1) - 1
+        share = (frame - at[before]) / (at[before + 1] - at[before])
         text, after = texts[before], texts[before + 1]
         sentence = torch.lerp(text.sentence, after.sentence, share)
         between = [_on_circle(*ends, share) for ends in zip(noises[before], noises[before + 1], strict=True)]

@@ -29,8 +29,8 @@ class GenerateRequest:
     """A picture that is to be drawn once more."""
     interpolate: bool = False
     """Whether the way from each prompt or seed to the next is drawn."""
-    frames: int = 16
-    """Pictures on a way."""
+    frames: int | None = None
+    """Pictures on a way; 16 where it is None."""
     model: str | None = None
     checkpoint: str | None = None
     stage: int | None = None
@@ -40,8 +40,8 @@ class GenerateRequest:
     precision: str = "auto"
     output: Path = Path()
     """A folder, or a file for a single picture."""
-    form: str = "png"
-    """Of the files in a folder."""
+    form: str | None = None
+    """Of the files in a folder: where it is None, that of the picture of ``again``, or png."""
     metadata: bool = True
     """Whether files say how they were drawn."""
     grid: bool = False

@@ -17,7 +17,7 @@ from stackgan_cli.generating.seeds import Seeds
 from stackgan_cli.generating.ways import check_way
 from stackgan_cli.generating.writing import PictureWriter
 from stackgan_cli.interrupts import this_command
-from stackgan_cli.pictures.picture_files import check_format, check_target
+from stackgan_cli.pictures.picture_files import check_format, check_target, form_of, refuse_other_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Each = TypeVar("Each")
 
+_FRAMES = 16
+"""Pictures on a way, where nobody says how many."""
 _LINES_NAMED = 1000
 """Lines that cannot be drawn that are named one by one."""
 _PROMPTS_NOTED = 20
@@ -60,16 +62,21 @@ class Generation:
         """Look at everything that can be told without the model; see the class."""
         self._request, self._past = request.remembered()
         request = self._request
+        before = None if self._past is None else form_of(self._past.picture)
         options = FileOptions(
             output=request.output,
-            form=request.form,
+            form=request.form or before or "png",
             metadata=request.metadata,
             grid=request.grid,
             grid_only=request.grid_only,
             sketches=request.sketches,
             upscale=request.upscale or 1,
         )
-        check_format(request.form)
+        check_format(options.form)
+        if request.form is not None and not options.in_folder:
+            refuse_other_format(request.output, request.form)
+        if request.frames is not None and not request.interpolate:
+            raise UsageError("--frames counts the pictures on a way.", hint="--interpolate with it, or -n for pictures")
         if request.resume and request.grid_only:
             raise UsageError("A sheet alone leaves no pictures to go on with.", hint="--grid with --resume")
         if request.resume and (request.interpolate or not options.in_folder):
@@ -179,7 +186,7 @@ class Generation:
         """Draw the way through all prompts or seeds, and write it as one file."""
         from stackgan_cli.drawing import interpolating
 
-        stops, count = self._prompts.stops(), self._request.frames
+        stops, count = self._prompts.stops(), self._request.frames or _FRAMES
         frames = interpolating.frames(pipeline, stops, count, stage=stage)
         return self._writer.write_way(pipeline, stops, _with_progress(frames, lambda: count), stage)
 

@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 _MOST_ACROSS = 8
 
 
-def check_way(output: Path, format: str) -> None:  # noqa: A002
+def check_way(output: Path, format: str | None) -> None:  # noqa: A002
     """Refuse an ``--output`` that cannot hold an animation or a strip.
 
     Raises:
-        UsageError: there is a file of this name, it is of no known format, or ``--format`` stands beside it.
+        UsageError: there is a file of this name, it is of no known format, or a ``--format`` was given that its name
+            does not end in.
     """
     from stackgan_cli.drawing.interpolating import ANIMATIONS
-    from stackgan_cli.pictures.picture_files import check_target
+    from stackgan_cli.pictures.picture_files import check_target, form_of
 
-    if format != "png":
+    if format not in (None, form_of(output)):
         raise UsageError("--format is for single pictures.", hint="--output way.gif, way.webp or way.png")
     if output.suffix.lower() not in ANIMATIONS:
         check_target(output, 1)

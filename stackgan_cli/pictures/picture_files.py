@@ -135,6 +135,24 @@ def check_format(form: str) -> None:
         raise UsageError(f"Pillow was built without {form}.", hint="--format png")
 
 
+def form_of(path: Path) -> str | None:
+    """The format that a file's name ends in; None where pictures are not written in it."""
+    return _BY_SUFFIX.get(path.suffix.lower())
+
+
+def refuse_other_format(path: Path, form: str) -> None:
+    """Refuse a format for a file whose name ends in another one.
+
+    Raises:
+        UsageError: it does.
+    """
+    if form_of(path) not in (None, form):
+        raise UsageError(
+            f"The name {path.name} ends in another format than {form}.",
+            hint=f"--output {shlex.quote(str(path.with_suffix(FORMATS[form])))}, or no --format",
+        )
+
+
 def _names(folder: Path, stem: str, suffix: str) -> Iterator[Path]:
     """Give the names that are free, without end."""
     for number in itertools.count(1):

@@ -471,6 +471,57 @@ def test_a_way_between_noises_keeps_the_sentence(generate: Callable[..., Any], t
     assert np.array_equal(strip[:64, 2 * 68 : 2 * 68 + 64], pixels(generate("a red bird", "--seed", 2).out.strip()))
 
 
+@pytest.mark.parametrize("frames", [3, 4, 6])
+def test_a_way_leads_through_every_stop(generate: Callable[..., Any], tmp_path: Path, frames: int) -> None:
+    stops = ("a red bird", "a blue bird", "a green bird")
+    way = ("--interpolate", *stops, "--seed", 3, "--frames", frames, "-o", tmp_path / "way.png")
+    drawn = pixels(generate(*way).out.strip())
+    parts = [drawn[:, left : left + 64] for left in range(0, drawn.shape[1], 68)]
+    assert len(parts) == frames
+    alone = [pixels(path) for path in generate(*stops, "--seed", 3).out.splitlines()]
+    places = [[np.array_equal(part, picture) for part in parts].index(True) for picture in alone]
+    assert (places[0], places[-1]) == (0, frames - 1)
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--interpolate", "a bird", "a fish", "a bird", "--frames", 2), ("as many or more, not 2", "--frames 3")),
+        (("a bird", "--frames", 4), ("--frames counts the pictures on a way", "--interpolate")),
+        (("a bird", "--format", "avif", "-o", "x.jpg"), ("ends in another format than avif", "--output x.avif")),
+        (("a bird", "-n", 2, "--grid-only", "--format", "png", "-o", "x.webp"), ("another format than png",)),
+        (
+            ("--interpolate", "a bird", "a fish", "--format", "webp", "-o", "x.gif"),
+            ("--format is for single pictures",),
+        ),
+    ],
+)
+def test_what_would_be_passed_over_is_refused(
+    generate: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[Any, ...],
+    words: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = generate(*arguments)
+    assert done.code == 2
+    assert done.says(*words)
+    assert not list(tmp_path.glob("x.*"))
+
+
+def test_a_format_that_agrees_with_the_name_is_taken_and_a_picture_is_drawn_again_in_its_own(
+    generate: Callable[..., Any], tmp_path: Path
+) -> None:
+    jpeg = tmp_path / "one.jpg"
+    assert generate("a bird", "--seed", 1, "--format", "jpeg", "-o", jpeg).code == 0
+    again = generate("--again", jpeg).out.strip()
+    assert Path(again).name == "a-bird-1.jpg"
+    assert Path(again).read_bytes() == jpeg.read_bytes()
+    assert Path(generate("--again", jpeg, "--format", "png").out.strip()).name == "a-bird-1.png"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
