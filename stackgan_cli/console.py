@@ -138,17 +138,52 @@ def _on_one_line(text: str) -> str:
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Print a table of results on stdout; cells are turned into strings, numbers are aligned to the right."""
+    """Print a table of results on stdout; cells are turned into strings, numbers are aligned to the right.
+
+    Where there is no room for it, words go to the next line; only a word that no line holds is broken, and none is cut.
+    """
     from rich.table import Table
 
-    cells = [list(row) for row in rows]
+    heads, cells = list(columns), [list(row) for row in rows]
+    written = [[harmless(str(cell)) for cell in line] for line in (heads, *cells)]
+    widths = _widths([[line[position] for line in written] for position in range(len(heads))], out.width)
+    if widths is not None:
+        written = [[_wrapped(cell, width) for cell, width in zip(line, widths, strict=True)] for line in written]
     shown = Table(title=escape(title), title_justify="left", title_style="bold")
-    for position, column in enumerate(columns):
+    for position, head in enumerate(written[0]):
         numeric = bool(cells) and all(isinstance(row[position], int | float) for row in cells)
-        shown.add_column(escape(column), justify="right" if numeric else "left")
-    for row in cells:
-        shown.add_row(*(escape(str(cell)) for cell in row))
+        width = None if widths is None else widths[position]
+        shown.add_column(escape(head), justify="right" if numeric else "left", width=width, overflow="fold")
+    for line in written[1:]:
+        shown.add_row(*map(escape, line))
     out.print(shown)
+
+
+def _widths(columns: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """Widths of columns that hold their longest words and together the room; None where these words have none."""
+    from rich.cells import cell_len
+
+    room -= 3 * len(columns) + 1
+    lines = [[cell_len(line) for cell in column for line in cell.split("\n")] for column in columns]
+    natural = [max(lengths, default=1) for lengths in lines]
+    if sum(natural) <= room:
+        return natural
+    widths = [
+        max((cell_len(word) for cell in column for word in _wrapped(cell, 1).split("\n")), default=1)
+        for column in columns
+    ]
+    if sum(widths) > room:
+        return None
+    for _ in range(room - sum(widths)):
+        narrowest = max(range(len(widths)), key=lambda at: natural[at] - widths[at])
+        widths[narrowest] += 1
+    return widths
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Lines no longer than a width but for single words; those of two parts may go to the next line at their hyphen."""
+    lines = [textwrap.wrap(line, width, break_long_words=False) or [""] for line in text.split("\n")]
+    return "\n".join(part for wrapped in lines for part in wrapped)
 
 
 def page(title: str, facts: Iterable[Sequence[Any]]) -> None:

@@ -33,6 +33,16 @@ def test_words_are_shown_as_they_are(capsys: pytest.CaptureFixture[str], words: 
     assert words[:40] in seen.out
 
 
+def test_a_table_that_has_no_room_cuts_no_word(capsys: pytest.CaptureFixture[str]) -> None:
+    console.table("", ["metric", *"abcde"], [["Inception-style R-precision", *["1.2345e-05 ± 3.2109e-06"] * 5]])
+    seen = capsys.readouterr().out
+    assert max(map(len, seen.splitlines())) <= 80
+    assert {"Inception-", "R-precision", "1.2345e-05", "3.2109e-06"} <= set(seen.replace("│", " ").split())
+    # What no line holds is broken, and still whole.
+    console.table("", ["name"], [["x" * 200]])
+    assert capsys.readouterr().out.count("x") == 200
+
+
 def test_long_lines_are_not_broken_for_pipes(capsys: pytest.CaptureFixture[str]) -> None:
     console.say("word " * 100)
     console.print_json({"path": "/a folder/" * 40})

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from stackgan_cli.evaluation.measuring import ChosenMetric
     from stackgan_cli.evaluation.request import EvaluateRequest
+    from stackgan_cli.evaluation.results import Results
     from stackgan_cli.evaluation.rows import Measured
     from stackgan_cli.progress import Progress
 
@@ -79,6 +80,10 @@ class Comparison(Manifest):
     extractor: dict[str, Any]
     metrics: dict[str, MetricFacts]
     models: list[ComparedModel]
+    comparable_to: list[str]
+    """What the numbers of all models may be set beside, as one model's results have it."""
+    not_comparable_because: list[str] = Field(default_factory=list)
+    """What keeps those of any model from being set beside the published ones, a sentence each."""
 
 
 def compare(request: EvaluateRequest, models: Sequence[str], progress: Progress = SILENT) -> tuple[Comparison, Path]:
@@ -107,7 +112,8 @@ def compare(request: EvaluateRequest, models: Sequence[str], progress: Progress 
     pictures: list[tuple[str, list[Image.Image]]] = []
     bootstrap: PairedBootstrap | None = None
     protocol: dict[str, Any] = {}
-    said, keys = set[str](), list[str]()
+    said: set[str] = set()
+    whole: list[Results] = []
     for folder in folders:
         progress.say(f"Measuring the model {folder.name} ({folder.folder}).")
         pipeline = setup.pipeline(folder)
@@ -117,7 +123,7 @@ def compare(request: EvaluateRequest, models: Sequence[str], progress: Progress 
             if remark not in said:
                 progress.warn(remark)
             said.add(remark)
-        keys.append(results.key)
+        whole.append(results)
         row = next(each for each in results.rows if each.pictures == f"Stage-{'I' * pipeline.stages[-1]}")
         against = {} if bootstrap is None else bootstrap.differences(measured)
         own = {key: results.protocol[key] for key in _OF_A_MODEL}
@@ -132,9 +138,11 @@ def compare(request: EvaluateRequest, models: Sequence[str], progress: Progress 
         extractor=dict(setup.fitted.card),
         metrics={each.name: each.facts for each in setup.metrics},
         models=compared,
+        comparable_to=[each for each in whole[0].comparable_to if all(each in other.comparable_to for other in whole)],
+        not_comparable_because=list(dict.fromkeys(why for each in whole for why in each.not_comparable_because)),
     )
     # As results have, so that no numbers take the place of others.
-    key = hashlib.sha256(" ".join(keys).encode()).hexdigest()[:12]
+    key = hashlib.sha256(" ".join(each.key for each in whole).encode()).hexdigest()[:12]
     names = "-".join(slug(name) for name, _ in pictures)
     target = home() / "evaluation" / "comparisons" / setup.data.name / f"{names}-{key}"
     _keep(comparison, setup, pictures, target)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from stackgan_cli.evaluation.results import Measurement, MetricFacts, Results
 
 _ARROWS = {"lower": "↓", "higher": "↑"}
+_SMALL = 0.01
+"""Numbers below it are written by their digits, wherever these stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,20 @@ def shown(measured: Measurement | None) -> str:
     """A number with its deviation beside and its interval under it; empty where there is none."""
     if measured is None or measured.value is None:
         return ""
-    form = "{:.1%}" if measured.of is not None else "{:.2f}" if abs(measured.value) >= 1 else "{:.4f}"
-    text = form.format(measured.value)
+    if measured.of is not None:
+        form = "{:.1%}"
+    else:
+        size = abs(measured.value)
+        form = "{:.2f}" if size >= 1 else "{:.4f}" if size >= _SMALL else "{:.3g}"
+    text = _number(measured.value, form)
     if measured.deviation is not None:
-        text += f" ± {form.format(measured.deviation)}"
+        text += f" ± {_number(measured.deviation, form)}"
     if measured.interval is not None:
         text += "\n{}-{}".format(*(form.format(end).rstrip("%") for end in measured.interval))
     return text
+
+
+def _number(number: float, form: str) -> str:
+    """A number in a form, or by its first digits where that form has none of them."""
+    text = form.format(number)
+    return text if number == 0 or "%" in text or any(digit in "123456789" for digit in text) else f"{number:.2g}"

@@ -41,6 +41,9 @@ def test_models_are_compared_on_the_same_captions_and_noise(compare: Callable[..
     assert {stage for stage in "12" if other["generators"][stage] != first["generators"][stage]} == {"2"}
     assert (first["stages"], first["resolution"]) == ({"1": 6, "2": 6}, 64)
     assert not done.json["protocol"].keys() & first.keys()
+    assert done.json["comparable_to"] == [
+        "models measured with this extractor's sha256 and this number of pictures, and nothing else"
+    ]
     # A model does not differ from itself, and surely not by chance.
     assert same["against_first"].keys() >= {"frechet-distance", "attribute-accuracy"}
     assert all(each["value"] == 0 and each["interval"] == [0, 0] for each in same["against_first"].values())
@@ -61,12 +64,24 @@ def test_models_are_compared_on_the_same_captions_and_noise(compare: Callable[..
         assert figure.height > 3 * 128
 
 
+def test_a_protocol_that_is_not_met_says_so_of_a_comparison_too(compare: Callable[..., Any]) -> None:
+    done = compare("birds", "birds", "--protocol", "stackgan-cub", "--extractor", "drawn-birds-judge", "--json")
+    assert done.code == 0, done.err
+    assert done.json["comparable_to"] == []
+    why = "generated: the published number had 30,000, and this one has 24."
+    assert done.json["not_comparable_because"].count(why) == 1
+
+
 def test_the_table_has_a_column_for_each_model_and_names_need_the_option(
     compare: Callable[..., Any], stackgan: Callable[..., Any], model: Path
 ) -> None:
     done = compare("birds", "birds")
     assert done.code == 0, done.err
     assert "+0 (+0 to +0)" in " ".join(done.out.replace("│", " ").split())
+    # At 80 columns, every word whole.
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert "…" not in done.out
+    assert "R-precision ↑" in done.out
     # Another measurement does not take the place of the first.
     assert compare("birds", "birds", "--seed", 1).code == 0
     assert len(list((model.parent.parent / "evaluation" / "comparisons" / "birds").iterdir())) == 2
