@@ -196,7 +196,7 @@ def _show(results: Results) -> None:
     from stackgan_cli.evaluation.tables import headline, single_things
 
     protocol = results.protocol
-    extractor = str(protocol["extractor"].get("sha256", ""))[:12]
+    extractor = f"{protocol['extractor'].get('name', '')} {str(protocol['extractor'].get('sha256', ''))[:12]}".strip()
     title = f"{protocol['generated']:,} pictures, seed {protocol['seed']}, extractor {extractor}".rstrip()
     whole = headline(results)
     table(title, [_METRIC, *whole.columns], [[name, *cells] for name, cells in whole.lines])

@@ -136,7 +136,7 @@ def compare(request: EvaluateRequest, models: Sequence[str], progress: Progress 
     comparison = Comparison(
         protocol=protocol,
         extractor=dict(setup.fitted.card),
-        metrics={each.name: each.facts for each in setup.metrics},
+        metrics={each.name: each.facts(setup.fitted.short_name) for each in setup.metrics},
         models=compared,
         comparable_to=[each for each in whole[0].comparable_to if all(each in other.comparable_to for other in whole)],
         not_comparable_because=list(dict.fromkeys(why for each in whole for why in each.not_comparable_because)),

@@ -178,7 +178,7 @@ class EvaluationSetup:
             comparable_to=comparable,
             not_comparable_because=missing,
             extractor=dict(fitted.card),
-            metrics={each.name: each.facts for each in self.metrics},
+            metrics={each.name: each.facts(fitted.short_name) for each in self.metrics},
             rows=measured.rows,
             left_out=self.left_out,
             notes=[note for note in notes if note],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stackgan_cli.components.binding import Component, options_of
 from stackgan_cli.components.component import Kind
 from stackgan_cli.components.fitting import fitted_once
+from stackgan_cli.components.protocols import HasShortName
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import version_note
 from stackgan_cli.randomness import seed_of
@@ -41,6 +42,11 @@ class FittedExtractor:
     """That another version of its package fitted it, where that is so."""
     name: str = ""
     """``package:name``."""
+
+    @property
+    def short_name(self) -> str:
+        """What numbers that are measured by it are called after."""
+        return self.extractor.short_name if isinstance(self.extractor, HasShortName) else self.name.rpartition(":")[2]
 
     @property
     def doubts(self) -> list[str]:

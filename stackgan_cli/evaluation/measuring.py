@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.component import Kind, blaming, join, talk_on_stderr
-from stackgan_cli.components.protocols import CAPTION_NEEDS, METRIC_NEEDS
+from stackgan_cli.components.protocols import CAPTION_NEEDS, METRIC_NEEDS, HasShortName
 from stackgan_cli.components.registry import available, find
 from stackgan_cli.components.results import metric_fault, refuse
 from stackgan_cli.errors import ComponentError, StackganError, UsageError
@@ -40,14 +40,19 @@ class ChosenMetric:
         """Whether what it says depends on the captions."""
         return bool(self.metric.needs & CAPTION_NEEDS)
 
-    @property
-    def facts(self) -> MetricFacts:
-        """What the results say of it."""
+    def facts(self, extractor: str) -> MetricFacts:
+        """What the results say of it.
+
+        Args:
+            extractor: short name of what describes the pictures.
+        """
+        short = f"{self.metric.short_name}-{extractor}" if isinstance(self.metric, HasShortName) else ""
         return MetricFacts(
             component=self.component.full_name,
             version=self.component.version,
             title=self.metric.title,
             better="lower" if self.metric.better == "lower" else "higher",
+            short_name=short,
         )
 
     def measure(

@@ -55,6 +55,9 @@ class MetricFacts(Manifest):
     version: str
     title: str
     better: Literal["lower", "higher"]
+    short_name: str = ""
+    """What its numbers are called, by the extractor that they are of, as ``fd-effnet-lite0``; empty for a metric that
+    has no short name."""
 
 
 class Results(Manifest):

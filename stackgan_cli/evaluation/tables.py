@@ -47,8 +47,8 @@ def single_things(results: Results) -> list[Table]:
 
 
 def metric_name(facts: MetricFacts) -> str:
-    """The title of a metric, with an arrow that points to what is better."""
-    return f"{facts.title} {_ARROWS[facts.better]}"
+    """The title of a metric, with an arrow that points to what is better, and under it its short name if it has one."""
+    return f"{facts.title} {_ARROWS[facts.better]}\n{facts.short_name}".rstrip()
 
 
 def shown(measured: Measurement | None) -> str:

@@ -79,6 +79,7 @@ class ImagenetLite0(nn.Module):
     strides = (4, 8, 16, 32)
     """Pixels of the picture for each place of a map."""
     width = 1280
+    short_name = "effnet-lite0"
 
     def __init__(self, *, input_side: int = 224) -> None:
         super().__init__()

@@ -114,6 +114,18 @@ def test_a_generator_of_another_version_is_noted_and_spoilt_weights_are_refused(
     assert spoilt.says("The model was saved with strange-parts 1.5; 2.0 is installed.")
 
 
+def test_distances_are_called_after_the_extractor_that_they_are_by(stackgan: Callable[..., Any], model: Path) -> None:
+    measure = ("evaluate", "--data", "birds", "-n", 10, "--device", "cpu", "--extractor", "imagenet-lite0")
+    measure += ("--metric", "frechet-distance", "--metric", "kernel-distance")
+    done = stackgan(*measure, "--json")
+    assert done.code == 0, done.err
+    assert [each["short_name"] for each in done.json["metrics"].values()] == ["fd-effnet-lite0", "kd-effnet-lite0"]
+    shown = stackgan(*measure)
+    assert "fd-effnet-" in shown.out
+    assert "extractor imagenet-lite0" in shown.out
+    assert not {"FID", "KID"} & set(shown.out.split())
+
+
 def test_the_table_shows_what_the_json_holds(evaluate: Callable[..., Any]) -> None:
     done = evaluate()
     assert done.code == 0

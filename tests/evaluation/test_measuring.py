@@ -57,9 +57,11 @@ def test_all_that_are_installed_are_asked_unless_some_are_named(brightness: Call
     assert [each.name for each in choose_metrics()[0]] == [*built_in, "brightness"]
     named = choose_metrics(["brightness", "frechet-distance", "light-meter:brightness"])[0]
     assert [each.name for each in named] == ["brightness", "frechet-distance"]
-    facts = named[0].facts
+    facts, of_distance = (each.facts("effnet-lite0") for each in named)
     assert (facts.component, facts.version) == ("light-meter:brightness", "3.1")
-    assert (facts.title, facts.better) == ("brightness", "higher")
+    assert (facts.title, facts.better, facts.short_name) == ("brightness", "higher", "")
+    # It is called after what it is by, and never FID.
+    assert of_distance.short_name == "fd-effnet-lite0"
 
 
 def test_two_metrics_of_one_name_have_their_full_names(install: Callable[..., Path]) -> None:

@@ -72,6 +72,14 @@ class Observes(Protocol):
 
 
 @runtime_checkable
+class HasShortName(Protocol):
+    """A feature extractor or a metric with a short name, of which those of numbers are made: ``fd-effnet-lite0``."""
+
+    short_name: str
+    """``effnet-lite0`` of an extractor, where that is another name than it is found by, and ``fd`` of a metric."""
+
+
+@runtime_checkable
 class ReadsCaptions(Protocol):
     """A feature extractor that also describes captions, so that a picture's text can be told from others'."""
 

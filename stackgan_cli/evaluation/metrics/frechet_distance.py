@@ -22,6 +22,7 @@ class FrechetDistance:
     """
 
     title = "Fréchet distance"
+    short_name = "fd"
     better = "lower"
     needs = frozenset({"statistics"})
 

@@ -25,6 +25,7 @@ class KernelDistance:
     """
 
     title = "kernel distance"
+    short_name = "kd"
     better = "lower"
     needs = frozenset({"real"})
 
