@@ -69,10 +69,10 @@ class PromptFile:
                 self._file.write(content)
                 self._file.flush()
             _refuse_large(source, os.fstat(self._file.fileno()).st_size)
-        from stackgan_cli.readers.encodings import file_encoding
+            from stackgan_cli.readers.encodings import file_encoding
 
-        self._encoding, self.guessed = file_encoding(self._again())
-        """Encoding, where that is not UTF-8 and was only guessed."""
+            self._encoding, self.guessed = file_encoding(self._again())
+            """Encoding, where that is not UTF-8 and was only guessed."""
         named = _SUFFIXES.get(Path(source).suffix.lower(), "text")
         self._form = named if content is None else _form_of(next(self._lines(), ""))
 

@@ -217,3 +217,9 @@ def test_any_number_of_prompts_takes_little_memory(write: Callable[..., Path]) -
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < path.stat().st_size / 4
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="Linux has a file that opens and cannot be read")
+def test_a_file_that_opens_and_cannot_be_read_is_named() -> None:
+    with pytest.raises(DataError, match="/proc/self/mem cannot be read"):
+        Prompts([], "/proc/self/mem", None, Seeds.of(1, 1, None, 0))
