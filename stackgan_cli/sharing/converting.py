@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.component import Kind
-from stackgan_cli.components.protocols import TakesPublished
+from stackgan_cli.components.protocols import StandsForFeatures, TakesPublished
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import load_weights, save_component
 from stackgan_cli.errors import ComponentError, ModelError, SettingsError, UsageError
@@ -155,11 +155,17 @@ def _save_encoder(folder: Path, request: ConvertRequest, recipe: Recipe, width: 
     """Put the text encoder into the model's folder.
 
     Raises:
-        ModelError: its sentence vectors are of another width than the generator reads.
+        ModelError: it reads no sentences, or its sentence vectors are of another width than the generator reads.
     """
     if request.encoder_from is not None:
         model = find_model(request.encoder_from)
-        _refuse_width(model.load(Kind.TEXT_ENCODER)[0].width, width, model.name)
+        encoder = model.text_encoder()
+        if isinstance(encoder, StandsForFeatures):
+            raise ModelError(
+                f"The model {model.name!r} cannot read sentences either: it has no text encoder.",
+                hint="--encoder-from with a model that can, or --encoder with the file of one",
+            )
+        _refuse_width(encoder.width, width, model.name)
         save_text_encoder(folder, model.encoder_folder)
         return
     network: Any

@@ -167,6 +167,9 @@ def test_from_a_published_file_to_a_picture(
     without = stackgan("convert", "netG_epoch_600.pth", "--name", "mute")
     assert without.says("cannot read sentences")
     assert stackgan("generate", "a red bird", "--model", "mute").code == 3
+    mute = stackgan("convert", "netG_epoch_600.pth", "--name", "mute-too", "--encoder-from", "mute")
+    assert mute.code == 5
+    assert mute.says("The model 'mute' cannot read sentences either", "--encoder with the file")
     by_default = stackgan("generate", "a red bird", "--json").json
     assert by_default["pictures"][0]["model"] == "netG_epoch_600"
 
