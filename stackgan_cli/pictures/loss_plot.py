@@ -52,14 +52,14 @@ def draw_losses(log: Path, target: Path, title: str) -> None:
     curves = _curves(log)
     if not curves:
         return
-    with _plain_matplotlib(), atomic_file(target) as temporary:
+    with plain_matplotlib(), atomic_file(target) as temporary:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
 
         height = _ABOVE + _PANEL * len(curves) + _BELOW
         figure = Figure(figsize=(_WIDTH, height), dpi=120)
-        figure.suptitle(_printable(title), x=0.01, y=1 - 0.06 / height, ha="left", fontsize=13)
+        figure.suptitle(printable(title), x=0.01, y=1 - 0.06 / height, ha="left", fontsize=13)
         # Every panel is placed here: matplotlib's own layouts take longer than all the drawing.
         panels = figure.subplots(len(curves), sharex=True, squeeze=False)[:, 0]
         for at, (axes, (name, points)) in enumerate(zip(panels, curves.items(), strict=True)):
@@ -73,7 +73,7 @@ def draw_losses(log: Path, target: Path, title: str) -> None:
 
 
 @contextmanager
-def _plain_matplotlib() -> Iterator[None]:
+def plain_matplotlib() -> Iterator[None]:
     """Matplotlib in its own defaults, whatever a person's ``matplotlibrc`` says, and silent about caches and fonts."""
     logger = logging.getLogger("matplotlib")
     level = logger.level
@@ -83,7 +83,7 @@ def _plain_matplotlib() -> Iterator[None]:
             import matplotlib.style
         except Exception as error:
             raise StackganError(
-                f"The losses cannot be plotted, because matplotlib does not start: {error}.",
+                f"Nothing can be plotted, because matplotlib does not start: {error}.",
                 hint="Check the variable MPLBACKEND and the file matplotlibrc, or reinstall matplotlib.",
             ) from error
         with warnings.catch_warnings(action="ignore"), matplotlib.style.context(["default", _LOOKS]):
@@ -100,7 +100,7 @@ def _draw_curve(axes: Axes, name: str, points: dict[float, float], colour: str) 
     axes.plot(steps, smooth, color=colour, linewidth=1.6)
     axes.plot(steps[-1], smooth[-1], "o", color=colour, markersize=4)
     axes.spines[["right", "top"]].set_visible(False)
-    axes.set_title(_printable(name), loc="left", fontsize=10)
+    axes.set_title(printable(name), loc="left", fontsize=10)
     axes.set_title(f"latest {values[-1]:,.4g}", loc="right", fontsize=9)
 
 
@@ -145,5 +145,6 @@ def _average(values: list[float]) -> list[float]:
     return averages
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """As much of a text as a title holds, without what no font has."""
     return "".join(letter if letter.isprintable() else " " for letter in text[:90])

@@ -64,16 +64,33 @@ def test_the_page_needs_nothing_else_and_holds_what_the_results_hold(folder: Pat
     for row in results["rows"]:
         assert row["pictures"] in words
     value = results["rows"][-2]["metrics"]["frechet-distance"]["value"]
-    assert re.search(rf"\b{value:.2f}\b", words)
+    assert re.search(rf"\b{value:.3g}\b", words)
     assert "3 pictures are few" in words
     assert str(results["protocol"]["data"]["fingerprint"]) in words
 
 
 def test_every_figure_is_a_picture_of_its_own(folder: Path) -> None:
     figures = {path.stem: path for path in (folder / "figures").iterdir()}
-    assert figures.keys() == {"stages", "same-text", "between-sentences", "nearest", "best", "worst"}
+    curves = {"training-stage1", "training-stage2"}
+    assert figures.keys() == {"stages", "same-text", "between-sentences", "nearest", "best", "worst"} | curves
     for path in figures.values():
         with Image.open(path) as picture:
             picture.load()
             assert min(picture.size) > 128
             assert len(picture.getcolors(1 << 24) or ()) > 10
+
+
+def test_what_was_asked_for_and_what_is_seen_is_a_figure_where_attributes_are_known(
+    stackgan: Callable[..., Any], model: Path
+) -> None:
+    small = {"width": 8, "channels": 4, "input_side": 32, "epochs": 1, "count": 40}
+    options = [part for name, value in small.items() for part in ("--extractor-option", f"{name}={value}")]
+    done = stackgan("evaluate", "--data", "birds", "--num-images", 12, "--device", "cpu", *options, "--report")
+    assert done.code == 0, done.err
+    (page,) = model.rglob("report.html")
+    # The judge of drawn birds reads no captions, and tells the best and the worst drawings all the same.
+    assert {path.stem for path in (page.parent / "figures").iterdir()} >= {"confusion", "best", "worst"}
+    with Image.open(page.parent / "figures" / "confusion.png") as picture:
+        picture.load()
+        # More than six attributes, three beside each other.
+        assert min(picture.size) > 900

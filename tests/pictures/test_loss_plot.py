@@ -178,4 +178,4 @@ def test_neither_a_home_that_cannot_be_written_nor_settings_of_matplotlib_change
         done = draw(target, HOME=place, MPLCONFIGDIR=place)
         assert (done.returncode, done.stderr) == (0, "")
     assert without.read_bytes() == strange.read_bytes()
-    assert "StackganError: The losses cannot be plotted" in draw(strange, MPLBACKEND="nonsense").stderr
+    assert "StackganError: Nothing can be plotted" in draw(strange, MPLBACKEND="nonsense").stderr

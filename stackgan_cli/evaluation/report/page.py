@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from stackgan_cli.evaluation.report.figures import all_figures
 from stackgan_cli.evaluation.tables import Table, headline, single_things
 from stackgan_cli.files import atomic_file, write_text
+from stackgan_cli.pictures.confusion_plot import draw_confusion
 from stackgan_cli.pictures.sheets import sheet
 
 if TYPE_CHECKING:
@@ -48,14 +49,21 @@ def write_report(folder: Path, results: Results, scene: Scene) -> Path:
             sheet([(row.caption, row.pictures) for row in figure.rows], side=_SIDE, across=_across(figure)).save(
                 temporary, "PNG"
             )
+    confusions, curves = _confusions(scene.measured), _curves(scene)
+    if confusions:
+        told = {each.title: (each.columns, _counts(each)) for each in confusions}
+        draw_confusion(told, folder / FIGURES / "confusion.png")
+    for stage, curve in curves.items():
+        with atomic_file(folder / FIGURES / f"training-stage{stage}.png") as temporary:
+            temporary.write_bytes(curve)
     pages = Environment(loader=PackageLoader("stackgan_cli.evaluation.report", "."), autoescape=True)
     pages.filters["data"] = _data
     page = pages.get_template("page.html.j2").render(
         results=results,
         tables=[headline(results), *single_things(results)],
-        confusions=_confusions(scene.measured),
+        confusions=confusions,
         figures=figures,
-        curves=_curves(scene),
+        curves={f"Stage-{'I' * stage}": _embedded("png", curve) for stage, curve in curves.items()},
     )
     write_text(folder / PAGE, page)
     return folder / PAGE
@@ -85,18 +93,23 @@ def _confusions(measured: Measured) -> list[Table]:
     return tables
 
 
-def _curves(scene: Scene) -> Mapping[str, str]:
+def _counts(confusion: Table) -> list[list[int]]:
+    return [[int(cell or 0) for cell in cells] for _, cells in confusion.lines]
+
+
+def _curves(scene: Scene) -> Mapping[int, bytes]:
     """By stage, the plot of its losses where the model's folder has one."""
-    found = {}
-    for stage in scene.pipeline.stages:
-        path = scene.pipeline.model.folder / "training" / f"stage{stage}" / "losses.png"
-        if path.is_file():
-            found[f"Stage-{'I' * stage}"] = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
-    return found
+    training = scene.pipeline.model.folder / "training"
+    paths = {stage: training / f"stage{stage}" / "losses.png" for stage in scene.pipeline.stages}
+    return {stage: path.read_bytes() for stage, path in paths.items() if path.is_file()}
 
 
 def _data(picture: Image.Image) -> str:
     """The picture within a page."""
     file = io.BytesIO()
     picture.save(file, "WEBP", quality=_QUALITY)
-    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
+    return _embedded("webp", file.getvalue())
+
+
+def _embedded(form: str, content: bytes) -> str:
+    return f"data:image/{form};base64,{base64.b64encode(content).decode()}"
