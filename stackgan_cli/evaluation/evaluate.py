@@ -47,7 +47,11 @@ def evaluate(request: EvaluateRequest, progress: Progress = SILENT) -> Results:
     write_json(path, results.as_json())
     progress.say(f"The whole protocol is in {path}.")
     if request.export_statistics is not None:
-        real = (measured.real if request.statistics else measured.reference).features
+        real = measured.reference.features
+        if request.statistics:
+            # A picture whose captions are drawn several times is there once.
+            places = {each.picture: at for at, each in enumerate(setup.samples)}
+            real = measured.real.features[list(places.values())]
         write_statistics(request.export_statistics, statistics_of(real))
         progress.say(f"Mean and covariance of {len(real):,} real pictures are in {request.export_statistics}.")
     if request.report:

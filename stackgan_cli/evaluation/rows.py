@@ -39,10 +39,12 @@ class Measured:
     reference: Observation
     """What drawings were compared with: the test pictures, or what statistics tell of others."""
     texts: Texts
+    learnt: Sequence[int] = ()
+    """Numbers of the training pictures that drawings were compared with, in the order of ``real.training``."""
 
 
 _MOST_TRAINING = 20_000
-"""Training pictures that drawings are compared with, at most."""
+"""Training pictures that drawings are compared with, at most: of more, some from all over the split."""
 _REPEATED, _DRAWINGS = 100, 4
 """Captions that are drawn several times, and how often."""
 
@@ -80,7 +82,7 @@ def measured_rows(
     texts = observer.texts(data, split, samples)
     draw = generator_for(seed, "floor")
     needs = frozenset(need for each in metrics for need in each.metric.needs)
-    learnt = range(min(len(data.train), _MOST_TRAINING)) if "training" in needs else ()
+    learnt = _learnt(len(data.train)) if "training" in needs else []
     again = repeated(samples[:_REPEATED], _DRAWINGS, seed) if "repeats" in needs else ()
     total = (
         len(samples) * (len(pipeline.stages) + 1)
@@ -115,7 +117,13 @@ def measured_rows(
     if readers:
         shuffled = reordered(texts, torch.randperm(len(samples), generator=draw).tolist())
         rows.append(row(f"{rows[-1].pictures}, captions shuffled", drawn, reference, shuffled, metrics=readers))
-    return Measured(rows, drawn, real, reference, texts)
+    return Measured(rows, drawn, real, reference, texts, learnt)
+
+
+def _learnt(count: int) -> list[int]:
+    """Which training pictures drawings are compared with: always the same, so that they are looked at once."""
+    order = torch.randperm(count, generator=generator_for(0, "training pictures"))
+    return sorted(order[:_MOST_TRAINING].tolist())
 
 
 def _reference(

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -249,6 +250,10 @@ def test_statistics_that_were_written_are_compared_with_as_the_pictures_were(
         for done in (first, again)
     ]
     assert distances[1] == pytest.approx(distances[0], rel=1e-9)
+    # The data's own are exported beside them, no picture of them twice though each is drawn four times.
+    assert evaluate("--statistics", path, "--export-statistics", tmp_path / "again.npz").says("of 3 real pictures are")
+    with np.load(path) as one, np.load(tmp_path / "again.npz") as other:
+        assert np.allclose(one["sigma"], other["sigma"], rtol=1e-6)
     # Of how many pictures the statistics are, they do not say.
     assert (first.json["protocol"]["real"], again.json["protocol"].get("real")) == (3, None)
     assert "real pictures to compare with" in again.json["left_out"]["kernel-distance"]

@@ -159,6 +159,33 @@ def test_no_real_picture_is_compared_with_twice(colours: SimpleNamespace) -> Non
         assert len(drawn.features) == count
 
 
+def test_of_many_training_pictures_those_that_are_compared_with_come_from_all_over(
+    colours: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colours.data.train = type(colours.split)("train", [(level, 0, 0) for level in range(200)])
+
+    def compared(seed: int) -> tuple[list[int], list[float]]:
+        samples = choose_samples(colours.split, 20, seed)
+        observer, metrics = Observer(colours.extractor, "The extractor"), [chosen(Spy("real", "training"))]
+        found = measured_rows(
+            colours.pipeline, colours.data, colours.split, samples, observer=observer, metrics=metrics, seed=seed,
+            report=lambda done, total: None,
+        )  # fmt: skip
+        assert found.real.training is not None
+        return list(found.learnt), found.real.training[:, 0].tolist()
+
+    numbers, levels = compared(0)
+    assert numbers == levels == list(range(200))
+    monkeypatch.setattr("stackgan_cli.evaluation.rows._MOST_TRAINING", 40)
+    numbers, levels = compared(0)
+    # A training picture is as red as its number says.
+    assert numbers == levels
+    assert len(set(numbers)) == 40
+    assert min(numbers) < 50 < 150 < max(numbers)
+    # Always the same: looking at others would take long, and novelty would be another.
+    assert compared(1) == (numbers, levels)
+
+
 def test_a_model_of_one_stage_ends_with_it(colours: SimpleNamespace) -> None:
     colours.pipeline.stages = (1,)
     rows = rows_of(colours, [chosen(Spy("texts"))])

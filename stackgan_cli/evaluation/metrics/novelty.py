@@ -45,7 +45,8 @@ class Novelty:
         close = int((found < usual.quantile(_CLOSE)).sum())
         draw = generator_for(seed, "novelty")
         again = _medians(found, draw) / _medians(usual, draw)
-        told = {"value": float(found.median() / usual.median()), "parts": {"close": share(close, len(found))}}
+        told: dict[str, Any] = {"value": float(found.median() / usual.median()), "training": len(real.training)}
+        told["parts"] = {"close": share(close, len(found))}
         # Where training pictures are among the test pictures, a draw may be of nothing but these.
         return told | ({"deviation": float(again.std())} if bool(again.isfinite().all()) else {})
 

@@ -132,6 +132,7 @@ def _between(scene: Scene) -> Figure | None:
 def _nearest(scene: Scene) -> Figure | None:
     """The drawings that lie closest to a training picture, each beside the closest ones (the paper's figure 6)."""
     drawn, training = scene.measured.drawn.features.double(), scene.measured.real.training
+    learnt = scene.measured.learnt
     if training is None:
         return None
     known = training.double()
@@ -141,7 +142,10 @@ def _nearest(scene: Scene) -> Figure | None:
     closest = distances[:, 0].argsort()[:_ROWS].tolist()
     pictures = scene.drawn([scene.samples[at] for at in closest])
     rows = [
-        FigureRow(scene.caption(scene.samples[at]), [picture, *scene.real(scene.data.train, places[at].tolist())])
+        FigureRow(
+            scene.caption(scene.samples[at]),
+            [picture, *scene.real(scene.data.train, [learnt[place] for place in places[at].tolist()])],
+        )
         for at, picture in zip(closest, pictures, strict=True)
     ]
     note = (
