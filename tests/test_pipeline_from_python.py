@@ -67,6 +67,12 @@ def test_what_cannot_be_meant_is_a_sentence(pipe: Pipeline, told: str, given: di
         pipe(**{"prompt": "a red bird", **given})
 
 
+def test_one_picture_is_drawn_of_one_sentence(pipe: Pipeline) -> None:
+    for prompt in (None, ["a red bird"]):
+        with pytest.raises(UsageError, match="A prompt is a sentence"):
+            pipe.draw(prompt)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("folder", [None, 7, "\ud800", "birds\0"])
 def test_what_is_no_folder_is_a_sentence(pipe: Pipeline, folder: Any) -> None:
     for save in (pipe.save_pretrained, pipe("a red bird", seed=1).save):

@@ -155,23 +155,24 @@ def prompts_given(prompt: Any) -> list[str]:
         prompt: one, or several in their order.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: it is something else, or one cannot be meant as a sentence.
     """
-    if isinstance(prompt, str):
-        return [prompt]
     # A set has no order, and what a mapping has beside its keys would be lost.
-    several = list(prompt) if isinstance(prompt, Iterable) and not isinstance(prompt, Set | Mapping) else [prompt]
-    if not all(isinstance(text, str) for text in several):
-        raise UsageError("A prompt is a sentence, and something else was given for one.", hint="text, or a list of it")
+    one = isinstance(prompt, str | Set | Mapping) or not isinstance(prompt, Iterable)
+    several = [prompt] if one else list(prompt)
+    for text in several:
+        refuse_no_text(text)
     return several
 
 
-def refuse_no_text(prompt: str) -> None:
-    """Refuse what no file can hold as text, and what is far longer than a sentence.
+def refuse_no_text(prompt: Any) -> None:
+    """Refuse what is no text, what no file can hold as text, and what is far longer than a sentence.
 
     Raises:
         UsageError: the prompt is one of them.
     """
+    if not isinstance(prompt, str):
+        raise UsageError("A prompt is a sentence, and something else was given for one.", hint="text, or a list of it")
     try:
         prompt.encode()
     except UnicodeEncodeError:
