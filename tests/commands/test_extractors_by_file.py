@@ -45,7 +45,7 @@ def test_what_is_said_without_the_weights_works_with_them(
     extractor = done.json["protocol"]["extractor"]
     assert (extractor["name"], extractor["width"], extractor["public"]) == ("inception-fid", 2048, False)
     assert done.json["rows"][2]["metrics"]["frechet-distance"]["value"] > 0
-    assert done.says("10 pictures are few for features 2048 wide")
+    assert done.says("3 pictures are few for features 2048 wide")
 
 
 def test_a_protocol_that_would_use_it_goes_on_with_another_and_says_so(

@@ -129,7 +129,7 @@ def test_numbers_of_evaluate_are_logged_drawn_and_shown_and_the_best_by_them_is_
     assert (run / "losses.png").is_file()
     best = record(run / "best")
     assert best["step"] == min(evaluated, key=lambda line: line["frechet-distance"])["step"]
-    assert set(best["evaluation"]["values"]) == set(DISTANCES)
+    assert set(best["evaluation"]["values"]) == {*DISTANCES, "r-precision"}
     assert stackgan("generate", "a plain picture", "--checkpoint", "best", "--model", "boxes", "-o", boxes).code == 0
     shutil.copytree(boxes / "data" / "boxes" / "extractors", shelf, dirs_exist_ok=True)
 
