@@ -131,12 +131,13 @@ class PromptFile:
         try:
             rows = fields_of_rows(self._lines(), mark)
             _, written = next(rows, (1, []))
-            names = [] if isinstance(written, BadRow) else _names(written)
+            written = [] if isinstance(written, BadRow) else written
+            names = _names(written)
             if twice := sorted({name for name in names if name in _KNOWN and names.count(name) > 1}):
                 raise DataError(f"{self.name} has two columns called {twice[0]!r}.", hint="another name for one")
             if not set(names) & set(_PROMPT_COLUMNS):
                 raise DataError(
-                    f"{self.name} has the columns {enumerated(name.strip() for name in names)}.",
+                    f"{self.name} has the columns {enumerated(name.strip() for name in written)}.",
                     hint="a first line that names the columns: prompt, and if need be seed, seeds and count",
                 )
             for line, fields in rows:

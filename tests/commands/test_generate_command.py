@@ -577,3 +577,5 @@ def test_a_table_whose_columns_have_one_name_is_not_guessed_at(generate: Callabl
     done = generate("--from", tmp_path / "prompts.csv")
     assert done.code == 3
     assert done.says("two columns called 'prompt'")
+    (tmp_path / "prompts.csv").write_text("A red_bird,Blue Wings\na,b\n")
+    assert generate("--from", tmp_path / "prompts.csv").says("has the columns A red_bird, Blue Wings.")
