@@ -1,11 +1,12 @@
 """How well a fitted matching objective sees: it can teach a generator nothing that it does not see itself.
 
-For every attribute: how often it is read right off real test pictures, and how often off pictures that a model draws,
-by the objective and by the judge of drawn birds. Where the objective sees more right than the judge, the generator has
-learnt to please it.
+For every attribute: how often it is read right off real test pictures, off those of them that show two values which no
+training picture shows together, and off pictures that a model draws, by the objective and by the judge of drawn birds.
+Where the objective sees more right than the judge, the generator has learnt to please it.
 """
 
 import argparse
+from itertools import combinations
 from pathlib import Path
 
 import torch
@@ -27,14 +28,15 @@ parser.add_argument("--count", type=int, default=400, help="test pictures, and a
 parser.add_argument("--judge-option", action="append", default=[], metavar="KEY=NUMBER")
 options = parser.parse_args()
 
-test = PreparedData(existing_data(options.data)).test
+data = PreparedData(existing_data(options.data))
+test = data.test
 places = range(min(options.count, len(test)))
-attributes, stated = test.attributes, test.stated
+attributes, stated, learnt = test.attributes, test.stated, data.train.attributes
 assert attributes is not None, "the data knows no attributes"
+assert learnt is not None, "the data knows no attributes"
 assert stated is not None, "the data does not know what its captions state"
 objective = load_component(Kind.OBJECTIVE, options.objective)[0]
 judge_options = {key: int(value) for key, value in (option.split("=") for option in options.judge_option)}
-data = PreparedData(existing_data(options.data))
 judge = fitted_extractor(data, "drawn-birds-judge", judge_options, seed=0, report=IGNORED).extractor
 pipeline = Pipeline.from_pretrained(options.model)
 
@@ -55,13 +57,16 @@ def share(seen: dict[str, list[str]], name: str, asked: list[int]) -> str:
     return f"{right / max(1, len(asked)):.0%}"
 
 
+together = {pair for row in learnt for pair in combinations(sorted(row.items()), 2)}
+new = [place for place in places if not together.issuperset(combinations(sorted(attributes[place].items()), 2))]
 real = read(test.pictures(list(places), objective.side))
 # A picture's last caption, because the first says least in many of these data.
 texts = [pipeline.encode([test.captions[place][-1]]) for place in places]
 drawn = torch.cat([pipeline.pixels(text, [seed], stage=options.stage) for seed, text in enumerate(texts)])
 by_objective, by_judge = read(drawn), judge.attributes(drawn)
-print(f"{'attribute':14}{'real':>8}{'drawn':>8}{'by the judge':>14}")
+print(f"{'attribute':14}{'real':>8}{'of ' + str(len(new)) + ' new':>12}{'drawn':>8}{'by the judge':>14}")
 for name in objective.labels.values:
     asked = [place for place in places if name in stated[place][-1]]
-    row = [share(real, name, list(places)), share(by_objective, name, asked), share(by_judge, name, asked)]
-    print(f"{name:14}{row[0]:>8}{row[1]:>8}{row[2]:>14}")
+    off_real = [share(real, name, list(places)), share(real, name, new)]
+    off_drawn = [share(by_objective, name, asked), share(by_judge, name, asked)]
+    print(f"{name:14}{off_real[0]:>8}{off_real[1]:>12}{off_drawn[0]:>8}{off_drawn[1]:>14}")

@@ -13,7 +13,14 @@ from torch.nn import functional as F
 
 from stackgan_cli.errors import DataError, SettingsError
 from stackgan_cli.machine import fast_half_type
-from stackgan_cli.objectives.matching_networks import UNSTATED, Labels, PictureSide, TextSide, disturbed
+from stackgan_cli.objectives.matching_networks import (
+    UNSTATED,
+    Labels,
+    LearntPictures,
+    SeenPictures,
+    TextSide,
+    disturbed,
+)
 from stackgan_cli.objectives.recombined import RecombinedCaptions
 from stackgan_cli.randomness import generator_for
 
@@ -92,7 +99,11 @@ class PictureTextMatching(nn.Module):
                 "recombined from 0",
             )
         self._fit_steps, self._fit_batch, self._attributes = fit_steps, fit_batch, attributes
-        self._picture_side = partial(PictureSide, self.side, width, channels, features)
+        self._picture_side: Callable[[Labels], LearntPictures | SeenPictures] = partial(
+            LearntPictures, self.side, width, channels
+        )
+        if features:
+            self._picture_side = partial(SeenPictures, features, width)
         self._text_side = partial(TextSide, text_width, width)
         known = Labels({names[0]: tuple(names[1:]) for names in labels or ()})
         self._wanted = recombined
@@ -158,7 +169,8 @@ class PictureTextMatching(nn.Module):
         pictures = torch.cat([data.pictures(part.tolist(), self.side) for part in torch.split(order, _AT_ONCE)])
         pool = _Pool(data, order, pictures, targets, stated)
         self.requires_grad_(True)
-        self.picture.freeze_features()
+        # An extractor does not learn, and this asks the picture side itself.
+        self.picture.requires_grad_(True)
         places = range(held, len(order))
         steps = min(self._fit_steps, _MOST_PASSES * math.ceil(len(places) / self._fit_batch))
         if self._wanted:
@@ -200,19 +212,20 @@ class PictureTextMatching(nn.Module):
     ) -> None:
         self.train()
         half = fast_half_type(torch.device("cpu"))
-        looks = 0 if self.picture.features is None else _VIEWS * math.ceil(len(pool) / _LOOKED_AT)
-        views = self._views(pool, seed, lambda done: report(done, looks + steps, "looking")) if looks else []
+        views, looks = [], 0
+        if isinstance(self.picture, SeenPictures):
+            looks = _VIEWS * math.ceil(len(pool) / _LOOKED_AT)
+            views = self._views(self.picture, pool, seed, lambda done: report(done, looks + steps, "looking"))
         weights = [weight for weight in self.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(weights, lr=2e-3, weight_decay=0.02, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.1)
         for step, drawn in enumerate(draws):
             text, targets, stated = pool.said(drawn, generator_for(seed, "captions", step))
             with torch.autocast("cpu", half, enabled=half is not None):
-                if views:
-                    seen = views[step % len(views)][drawn]
+                if isinstance(self.picture, SeenPictures):
+                    pictures, read = self.picture.read(views[step % len(views)][drawn])
                 else:
-                    seen = self.picture.look(disturbed(pool.images(drawn), generator_for(seed, "disturbed", step)))
-                pictures, read = self.picture.read(seen)
+                    pictures, read = self.picture(disturbed(pool.images(drawn), generator_for(seed, "disturbed", step)))
                 texts, said = self.text(text.sentence)
             # Summed: in their mean, what covers few pixels, as wings and patterns do, is hardly learnt.
             loss = self._contrast(pictures, texts) + len(read) * self.labels.loss(read, said, targets, stated)
@@ -224,7 +237,7 @@ class PictureTextMatching(nn.Module):
                 report(looks + step + 1, looks + steps, f"loss {loss.item():.2f}")
 
     @torch.no_grad()
-    def _views(self, pool: _Pool, seed: int, report: Callable[[int], None]) -> list[Tensor]:
+    def _views(self, through: SeenPictures, pool: _Pool, seed: int, report: Callable[[int], None]) -> list[Tensor]:
         """What the extractor sees of all pictures (pictures, hidden), once for each way to disturb them."""
         half = fast_half_type(torch.device("cpu"))
         parts = torch.split(torch.arange(len(pool)), _LOOKED_AT)
@@ -232,7 +245,7 @@ class PictureTextMatching(nn.Module):
         for done, (view, part) in enumerate(product(views, parts), 1):
             images = disturbed(pool.images(part), generator_for(seed, "view", done))
             with torch.autocast("cpu", half, enabled=half is not None):
-                view.append(self.picture.look(images).float())
+                view.append(through.look(images).float())
             report(done)
         return [torch.cat(view) for view in views]
 
