@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from stackgan_cli.components.component import BUILT_IN_PACKAGE, Kind, blaming
+from stackgan_cli.components.component import Kind
 from stackgan_cli.components.protocols import CoversCaptions, DrawsCondition, StandsForFeatures
-from stackgan_cli.components.registry import find
 from stackgan_cli.components.results import pictures_fault, range_fault, text_fault
-from stackgan_cli.components.storage import blame_version, load_weights, read_weights, version_note
+from stackgan_cli.drawing.model_part import ModelPart
 from stackgan_cli.drawing.pictures import (
     PipelineOutput,
     Request,
@@ -25,7 +22,7 @@ from stackgan_cli.drawing.pictures import (
     whole_number,
 )
 from stackgan_cli.drawing.rows import Drawing
-from stackgan_cli.errors import ComponentError, ModelError, UsageError
+from stackgan_cli.errors import UsageError
 from stackgan_cli.models.check import refuse_other_width
 from stackgan_cli.models.finding import find_model, find_saved_model
 from stackgan_cli.models.folder import STAGES, copy_model, has_another_stage1
@@ -40,7 +37,6 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from stackgan_cli.components.entries import ComponentEntry
     from stackgan_cli.components.protocols import TextFeatures
     from stackgan_cli.drawing.pictures import Drawn
     from stackgan_cli.machine import Machine
@@ -50,36 +46,6 @@ _UNKNOWN_SHOWN = 8
 """Words that the model has never met that are named."""
 _MOST_TRUNCATION = 1e6
 """More than any noise holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A component of the model, and what to say where something is wrong with what it does."""
-
-    component: Any
-    entry: ComponentEntry
-    kind: Kind
-    described: str
-
-    @contextmanager
-    def blamed(self, doing: str) -> Iterator[None]:
-        """Name the component, and the version that the model was saved with where it is another, in whatever fails."""
-        try:
-            with blaming(self.described, doing):
-                yield
-        except (ComponentError, ModelError) as error:
-            raise blame_version(self.kind, self.entry, error) from error
-
-    def take(self, weights: Path) -> None:
-        """Take other weights than those that the model holds."""
-        with self.blamed("taking weights"):
-            load_weights(self.component, read_weights(weights), what=str(weights))
-
-    def refuse(self, fault: str | None) -> None:
-        """Refuse what the component returned, where there is a fault in it."""
-        if fault is not None:
-            hint = "The weights may be spoilt: train again, or report it to the component's authors."
-            raise blame_version(self.kind, self.entry, ComponentError(f"{self.described} {fault}.", hint))
 
 
 class Pipeline:
@@ -122,13 +88,15 @@ class Pipeline:
         self.truncation, self._checkpoint_stage = truncation, checkpoint_stage
         self.at_once = machine.pictures_at_once
         """Pictures that go through the networks together."""
-        self._notes_on_model: list[str] = []
         self._vocabulary = read_vocabulary(model.folder)
-        self._encoder = self._part(Kind.TEXT_ENCODER)
+        self._encoder = ModelPart.of(model, Kind.TEXT_ENCODER)
         refuse_other_width(model.folder, model.manifest, int(self._encoder.component.width))
         # Stage-II draws on what Stage-I has drawn, so that one is always there.
         stages = range(1, max([1, *model.stages]) + 1)
-        self._generators = [self._part(STAGES[stage]) for stage in stages]
+        self._generators = [ModelPart.of(model, STAGES[stage]) for stage in stages]
+        self._notes_on_model = [
+            note for part in (self._encoder, *self._generators) if (note := part.version_note) is not None
+        ]
         if checkpoint is not None:
             of = checkpoint_stage or stages[-1]
             model.stage_folder(of)
@@ -143,14 +111,6 @@ class Pipeline:
                 fold(part.component.requires_grad_(False), machine.half)
         for part in (self._encoder, *self._generators):
             place(part.component, machine.device)
-
-    def _part(self, kind: Kind) -> _Part:
-        component, entry = self.model.load(kind)
-        note = version_note(kind, entry)
-        # What this package offers computes the same in every version; others have promised nothing.
-        if note is not None and entry.package != BUILT_IN_PACKAGE:
-            self._notes_on_model.append(note)
-        return _Part(component, entry, kind, find(kind, entry.name).described)
 
     @classmethod
     def from_pretrained(
