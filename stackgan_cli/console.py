@@ -175,7 +175,8 @@ def _widths(columns: Sequence[Sequence[str]], room: int) -> list[int] | None:
     if sum(widths) > room:
         return None
     for _ in range(room - sum(widths)):
-        narrowest = max(range(len(widths)), key=lambda at: natural[at] - widths[at])
+        # So the longest column alone is wrapped, where the others have room.
+        narrowest = min((at for at, width in enumerate(widths) if width < natural[at]), key=lambda at: widths[at])
         widths[narrowest] += 1
     return widths
 
