@@ -283,19 +283,19 @@ def _tell(request: TrainRequest, trained: TrainResult, json: bool) -> None:
     say(f"The model is in {trained.folder}.")
     if json:
         print_json({"model": str(trained.folder), "stage": trained.stage, "steps": trained.steps})
-    else:
-        suggest("stackgan", *_next(request, trained))
+        return
+    if (side := trained.lacks_resolution) is not None:
+        say(f"For a Stage-II the data lacks pictures of {side} px; they are added to those that it has.")
+    suggest("stackgan", *_next(request, trained))
 
 
 def _next(request: TrainRequest, trained: TrainResult) -> list[str]:
     """The command that follows on a stage that is trained."""
-    from stackgan_cli.console import say
     from stackgan_cli.models.folder import has_another_stage1
 
     name = request.name or trained.folder.name
     if trained.stage == 1:
         if (side := trained.lacks_resolution) is not None:
-            say(f"For a Stage-II the data lacks pictures of {side} px; they are added to those that it has.")
             return ["prepare", "--data", request.data, "--resolution", str(side)]
         named = ["--name", request.name] if request.name else []
         anew = ["--restart"] if has_another_stage1(trained.folder) else []

@@ -166,7 +166,7 @@ class _Reading(nn.Module):
 
 
 class SeenPictures(nn.Module):
-    """The same through a frozen feature extractor, of whose deepest maps, averaged over places, a small head learns.
+    """What `LearntPictures` gives, read off a frozen extractor's deepest maps, averaged over places, by a small head.
 
     Args:
         features: name of the extractor.
