@@ -317,6 +317,22 @@ def stackgan(empty_home: Path) -> Callable[..., Called]:
 
 
 @pytest.fixture
+def run_example(tmp_path: Path) -> Callable[[Path], Called]:
+    """A function that runs an example at toy size with the commands of this interpreter, found on PATH or not."""
+
+    def run(folder: Path) -> Called:
+        commands = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        environment = os.environ | {"PATH": commands, "STACKGAN_TOY": "1", "STACKGAN_EXAMPLES": str(tmp_path)}
+        done = subprocess.run(
+            ["bash", folder / "run.sh"], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return Called(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
 def train_tiny(home: Path) -> Callable[..., Called]:
     """``train_tiny(stage, *options)`` trains tiny networks on the data ``birds`` of this test's home."""
     return train

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +28,12 @@ def test_the_notebook_holds_no_outputs(cells: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.slow
-def test_the_notebook_runs_and_shows_pictures(tmp_path: Path, cells: list[dict[str, Any]]) -> None:
-    environment = os.environ | {"STACKGAN_TOY": "1", "STACKGAN_EXAMPLES": str(tmp_path)}
-    done = subprocess.run(
-        ["bash", FOLDER / "run.sh"], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+def test_the_notebook_runs_and_shows_pictures(
+    tmp_path: Path, cells: list[dict[str, Any]], run_example: Callable[[Path], Any]
+) -> None:
+    done = run_example(FOLDER)
     code = [cell for cell in cells if cell["cell_type"] == "code"]
-    assert f"cell {len(code)} of {len(code)}" in done.stdout
+    assert f"cell {len(code)} of {len(code)}" in done.out
     pictures = sorted((tmp_path / "08").glob("the-paper-*.png"))
     assert len(pictures) == len(code) - 1
     assert all(Image.open(path).width >= 256 for path in pictures)

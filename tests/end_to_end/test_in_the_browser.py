@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import threading
+from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -51,10 +51,9 @@ class Site(SimpleHTTPRequestHandler):
 
 
 @pytest.mark.skipif(BROWSER is None or shutil.which("npm") is None, reason="needs Chromium and npm")
-def test_the_page_draws_a_picture(tmp_path: Path) -> None:
+def test_the_page_draws_a_picture(tmp_path: Path, run_example: Callable[[Path], Any]) -> None:
     assert BROWSER is not None
-    environment = {**os.environ, "STACKGAN_EXAMPLES": str(tmp_path), "STACKGAN_TOY": "1"}
-    subprocess.run(["bash", EXAMPLE / "run.sh"], check=True, env=environment, timeout=300)
+    run_example(EXAMPLE)
     site = tmp_path / "07-site"
     if not (site / "ort" / "ort.wasm.min.js").is_file():
         pytest.skip("onnxruntime-web cannot be had")
