@@ -26,6 +26,7 @@ from stackgan_cli.errors import UsageError
 from stackgan_cli.models.check import refuse_other_width
 from stackgan_cli.models.finding import find_model, find_saved_model
 from stackgan_cli.models.folder import STAGES, copy_model, has_another_stage1
+from stackgan_cli.models.glossary import read_glossary, reader_of
 from stackgan_cli.models.vocabulary import read_vocabulary, unknown_words
 from stackgan_cli.pictures.pixels import OutputType, as_output, check_output_type, to_bytes
 from stackgan_cli.randomness import LARGEST_SEED
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 _UNKNOWN_SHOWN = 8
 """Words that the model has never met that are named."""
+_SHOWN = 80
+"""Letters of a prompt that a note on it shows."""
 _MOST_TRUNCATION = 1e6
 """More than any noise holds."""
 
@@ -89,6 +92,8 @@ class Pipeline:
         self.at_once = machine.pictures_at_once
         """Pictures that go through the networks together."""
         self._vocabulary = read_vocabulary(model.folder)
+        self.reading = reader_of(read_glossary(model.folder), self._vocabulary or frozenset())
+        """Gives a prompt in the words that the model's glossary has for it, as the text encoder reads it."""
         self._encoder = ModelPart.of(model, Kind.TEXT_ENCODER)
         refuse_other_width(model.folder, model.manifest, int(self._encoder.component.width))
         # Stage-II draws on what Stage-I has drawn, so that one is always there.
@@ -240,15 +245,20 @@ class Pipeline:
         if not isinstance(encoder, CoversCaptions):
             return 1.0
         with self._encoder.blamed("reading a prompt"):
-            return float(encoder.coverage(prompt))
+            return float(encoder.coverage(self.reading(prompt)))
 
     def unknown_words(self, prompt: str) -> list[str]:
-        """Words of a prompt that no caption of the training held; none where the model does not say which it met."""
-        return [] if self._vocabulary is None else unknown_words(prompt, self._vocabulary)
+        """Words of a prompt that no caption of the training held, and that the model's glossary does not know.
+
+        None where the model does not say which words it met.
+        """
+        return [] if self._vocabulary is None else unknown_words(self.reading(prompt), self._vocabulary)
 
     def notes_on(self, prompt: str) -> list[str]:
         """Say what of a prompt the model never met in its training, or cannot read; nothing where there is no such."""
         notes: list[str] = []
+        if (read := self.reading(prompt)) != prompt:
+            notes.append(f"{self.model.name} reads {prompt[:_SHOWN]!r} as {read[:_SHOWN]!r}.")
         unknown = self.unknown_words(prompt)
         if unknown:
             shown = ", ".join(map(repr, unknown[:_UNKNOWN_SHOWN])) + (" ..." if len(unknown) > _UNKNOWN_SHOWN else "")
@@ -434,7 +444,7 @@ class Pipeline:
         encoder = self._encoder.component
         with torch.inference_mode():
             with self._encoder.blamed("encoding captions"):
-                features: TextFeatures = encoder.encode(captions)
+                features: TextFeatures = encoder.encode([self.reading(each) for each in captions])
             self._encoder.refuse(text_fault(features, len(captions), encoder.width))
             return on_device(features, self.machine.device)
 

@@ -1,8 +1,8 @@
 """How often a model of drawn birds heeds what people ask for, by the judge of drawn birds.
 
-Every sentence of ../challenge.jsonl that does not contradict itself is drawn several times with seeds 0, 1, ...; a
-drawing is right where the judge sees all that the sentence asks for. Sentences that fail most are listed first;
---sheet shows the first drawings of all of them, in the order of that file.
+Every sentence of ../challenge.jsonl, or of another such file, that does not contradict itself is drawn several times
+with seeds 0, 1, ...; a drawing is right where the judge sees all that the sentence asks for. Sentences that fail most
+are listed first; --sheet shows the first drawings of all of them, in the order of that file.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from stackgan_cli.progress import IGNORED
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--model", help="name or path; the newest by default")
 parser.add_argument("--data", default="drawn-birds", help="prepared data that the judge lies beside")
+parser.add_argument("--from", type=Path, default=Path(__file__).parent.parent / "challenge.jsonl", dest="file")
 parser.add_argument("--draws", type=int, default=4, help="drawings of each sentence")
 parser.add_argument("--stage", type=int, choices=(1, 2), help="the last one by default")
 parser.add_argument("--condition", choices=("mean", "sample"), help="as the model was made for by default")
@@ -32,7 +33,7 @@ parser.add_argument("--sheet", type=Path, metavar="FILE", help="a picture of wha
 parser.add_argument("--judge-option", action="append", default=[], metavar="KEY=NUMBER")
 options = parser.parse_args()
 
-lines = (Path(__file__).parent.parent / "challenge.jsonl").read_text(encoding="utf-8").splitlines()
+lines = options.file.read_text(encoding="utf-8").splitlines()
 sentences = [known for known in map(json.loads, lines) if not known.get("contradiction")][: options.sentences]
 judge_options = {key: int(value) for key, value in (option.split("=") for option in options.judge_option)}
 data = PreparedData(existing_data(options.data))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def model_facts(model: ModelFolder) -> dict[str, Any]:
     """Give what is known of a model as plain values; the keys are the same for every model."""
     from stackgan_cli.files import bytes_in
+    from stackgan_cli.models.glossary import read_glossary
     from stackgan_cli.models.vocabulary import read_vocabulary
 
     manifest, brought = model.manifest, model.resource
@@ -27,6 +28,7 @@ def model_facts(model: ModelFolder) -> dict[str, Any]:
         "stages": {number: record.model_dump(mode="json") for number, record in manifest.stages.items()},
         "text_encoder": manifest.text_encoder.as_json(),
         "words": None if known is None else len(known),
+        "glossary": len(read_glossary(model.folder)),
         "data": manifest.data.model_dump(mode="json"),
         "saved": manifest.saved,
         "samples": {str(stage): _samples(model, stage) for stage in model.stages},
@@ -48,6 +50,7 @@ def show_model(model: ModelFolder) -> None:
         *([["trained on", _data(facts["data"])]] if facts["data"]["fingerprint"] else []),
         ["reads text with", _component(encoder.name, encoder.version, encoder.options)],
         ["words it has met", "not known" if facts["words"] is None else f"{facts['words']:,}"],
+        *([["words that its glossary knows", f"{facts['glossary']:,}"]] if facts["glossary"] else []),
         ["saved", facts["saved"].replace("T", " ") or "not known"],
         ["takes", size_text(facts["bytes"])],
     ]

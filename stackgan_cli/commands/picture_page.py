@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _FACTS = (
     "prompt",
+    "read_as",
     "seed",
     "model",
     "fingerprint",
@@ -41,6 +42,7 @@ def show_picture(path: Path, written: Mapping[str, Any]) -> None:
     seeds = facts["seeds"] if isinstance(facts["seeds"], list) else []
     rows = [
         ["prompt", facts["prompt"]],
+        ["read as", facts["read_as"]],
         *(["prompt", prompt] for prompt in prompts),
         ["model", facts["model"]],
         ["fingerprint", facts["fingerprint"]],

@@ -51,6 +51,8 @@ class Drawn:
     """What the pipeline draws otherwise than the model was made for: ``condition``, ``checkpoint``, ``truncation``."""
     sketch: Image.Image | None = None
     """What Stage-I drew, where Stage-II drew the picture."""
+    read_as: str | None = None
+    """The prompt in the words that the model's glossary has for it, where they are others."""
 
     @property
     def of_sketch(self) -> Drawn | None:
@@ -71,6 +73,7 @@ class Drawn:
             "stage": self.stage,
             "size": self.picture.width,
             "stackgan": own_version(),
+            **({} if self.read_as is None else {"read_as": self.read_as}),
             **self.chosen,
         }
 

@@ -112,6 +112,7 @@ class Drawing:
         """Draw pictures in their order, and keep nothing of those that were given."""
         for request, pixels in draw_rows(self._pipeline, (partial(self._row, request) for request in requests)):
             *before, last = pixels
+            read = self._pipeline.reading(request.prompt)
             drawn = Drawn(
                 to_pictures(last)[0],
                 request.prompt,
@@ -121,6 +122,7 @@ class Drawing:
                 self._stage,
                 chosen=self._pipeline.chosen,
                 sketch=to_pictures(before[0])[0] if before else None,
+                read_as=None if read == request.prompt else read,
             )
             for each in filter(None, (drawn, drawn.of_sketch)):
                 each.picture.info.update(info_of(each.facts))

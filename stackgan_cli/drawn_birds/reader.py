@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.protocols import Example
@@ -11,10 +12,10 @@ from stackgan_cli.drawn_birds.attributes import sample_attributes, sample_held_o
 from stackgan_cli.drawn_birds.captions import describe
 from stackgan_cli.drawn_birds.painter import paint
 from stackgan_cli.errors import DataError, SettingsError
+from stackgan_cli.models.glossary import read_glossary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from stackgan_cli.components.protocols import Skipped
 
@@ -55,6 +56,11 @@ class DrawnBirdsReader:
             )
         self.count = count
         self.seed = seed
+
+    @functools.cached_property
+    def glossary(self) -> Mapping[str, str]:
+        """What words of other languages than English mean."""
+        return read_glossary(Path(__file__).parent)
 
     def recognises(self, source: Path) -> str | None:  # noqa: ARG002
         """Return None: no folder holds these pictures, they are drawn."""

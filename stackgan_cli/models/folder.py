@@ -23,6 +23,7 @@ from stackgan_cli.home import MANIFEST, shell_name
 from stackgan_cli.manifests import checked, read_json, write_json
 from stackgan_cli.models.card import write_card
 from stackgan_cli.models.check import refuse_misfits
+from stackgan_cli.models.glossary import FILE as GLOSSARY
 from stackgan_cli.models.manifest import FORMAT, DataRecord, ModelManifest, StageRecord
 from stackgan_cli.models.vocabulary import FILE as VOCABULARY
 
@@ -38,7 +39,7 @@ TEXT_ENCODER = "text_encoder"
 SETTINGS = "settings.toml"
 """The file that holds the settings of a stage's run, in the run's folder."""
 FILES_THAT_DRAW = (
-    *(MANIFEST, VOCABULARY),
+    *(MANIFEST, VOCABULARY, GLOSSARY),
     *(f"{part}/{file}" for part in (TEXT_ENCODER, "stage1", "stage2") for file in (CONFIG, WEIGHTS)),
 )
 """Everything that a model may be made of, by paths within its folder."""

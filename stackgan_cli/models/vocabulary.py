@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 FILE = "vocabulary.txt"
 """Within a model folder: one word a line, sorted."""
 
-_WORD = re.compile(r"[^\W_]+")
+WORD = re.compile(r"[^\W_]+")
+"""A run of letters and digits, in a text whose accents are one with their letters."""
 _LONGEST = 50
 """Letters of a word; what is longer is none that anybody would type."""
 _MOST_WORDS = 500_000
@@ -31,7 +32,7 @@ def words_of(text: str) -> Iterator[str]:
     Scripts that write no spaces between words, such as the Chinese one, are taken apart into their characters.
     """
     # An accent that stands behind its letter would end the word there.
-    for found in _WORD.finditer(unicodedata.normalize("NFC", text.lower())):
+    for found in WORD.finditer(unicodedata.normalize("NFC", text.lower())):
         word = found[0]
         if any(unicodedata.east_asian_width(letter) in "WF" for letter in word):
             yield from word

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from stackgan_cli.components.protocols import Skipped
+from stackgan_cli.components.protocols import HasGlossary, Skipped
 from stackgan_cli.dataset.manifest import (
     DATA_SCHEMA,
     ArrowName,
@@ -24,6 +24,7 @@ from stackgan_cli.dataset.tables import add_columns, split_columns
 from stackgan_cli.errors import DataError, StackganError
 from stackgan_cli.files import resumable_folder, sweep
 from stackgan_cli.home import DATA_MANIFEST
+from stackgan_cli.models.glossary import write_glossary
 from stackgan_cli.preparing.chunks import Chunk, ChunkResult, ChunkWriter, Facts, chunks_of, write_chunks
 from stackgan_cli.preparing.journal import JOURNAL, Journal
 from stackgan_cli.preparing.preview import write_preview
@@ -94,6 +95,7 @@ def write_prepared(plan: Plan, target: Path, found: Survey, progress: Progress) 
         _refuse_empty(plan, result)
         write_manifest(folder, _manifest(plan, found, forms, result))
         write_preview(folder, plan.seed)
+        write_glossary(folder, plan.reader.glossary if isinstance(plan.reader, HasGlossary) else {})
         try:
             _refuse_other_folder(target)
         except DataError as error:

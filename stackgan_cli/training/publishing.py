@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from stackgan_cli.errors import DataError
 from stackgan_cli.models.folder import hash_of, save_stage, save_text_encoder, stage_record
+from stackgan_cli.models.glossary import FILE as GLOSSARY
+from stackgan_cli.models.glossary import read_glossary, write_glossary
 from stackgan_cli.models.manifest import DataRecord, StageRecord, StartRecord
 from stackgan_cli.models.vocabulary import FILE as VOCABULARY
 from stackgan_cli.models.vocabulary import read_vocabulary, write_vocabulary
@@ -54,12 +56,14 @@ class Publisher:
         self._recipe, self._settings, self._of = recipe, settings, steps
         self._start = None
         self._words: frozenset[str] = frozenset()
+        self._glossary = read_glossary(data.folder)
         if start is not None:
             learnt = start.stage_record(stage)
             self._start = StartRecord(
                 model=start.name, generator=hash_of(start.stage_folder(stage)), steps=learnt.steps
             )
             self._words = read_vocabulary(start.folder) or frozenset()
+            self._glossary = read_glossary(start.folder) | self._glossary
         self._data, self._prepared = DataRecord(name=data.name, fingerprint=data.fingerprint), data
 
     @property
@@ -80,6 +84,8 @@ class Publisher:
             # A run on streamed shards needs no table of the data, and then knows no words.
             with suppress(DataError):
                 write_vocabulary(self._folder, self._prepared.train.captions, self._words)
+        if not (self._folder / GLOSSARY).exists():
+            write_glossary(self._folder, self._glossary)
         # A run that goes on need not be told again what it began with.
         before = stage_record(self._folder, self._stage)
         record = StageRecord(

@@ -348,7 +348,8 @@ def test_nothing_is_fetched_but_what_a_model_is_made_of(
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert set(asked) == there
     parts = [f"{part}/{file}" for part in ("stage1", "stage2") for file in ("config.json", "model.safetensors")]
-    assert there == {"stackgan.json", "vocabulary.txt", "text_encoder/config.json", *parts} & set(shared.files)
+    texts = ("stackgan.json", "vocabulary.txt", "glossary.txt", "text_encoder/config.json")
+    assert there == {*texts, *parts} & set(shared.files)
     assert {path.suffix for path in folder.rglob("*") if path.is_file()} <= {".json", ".txt", ".safetensors"}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from stackgan_cli.components.conformance.subject import Notebook, Subject, UnmetError, accept, require
-from stackgan_cli.components.protocols import Example, HasCrop, HasRecipe, Skipped
+from stackgan_cli.components.protocols import Example, HasCrop, HasGlossary, HasRecipe, Skipped
 from stackgan_cli.components.results import image_fault
 from stackgan_cli.errors import StackganError
 from stackgan_cli.pictures.decoding import load_picture
@@ -50,6 +50,9 @@ class _ReaderRun:
         require(crop is None or crop in CROPS, f"crop is {crop!r}; it should be one of {', '.join(CROPS)}")
         recipe = self.reader.recipe if isinstance(self.reader, HasRecipe) else None
         require(recipe is None or isinstance(recipe, str), f"recipe is {recipe!r}; it should be a name")
+        glossary = self.reader.glossary if isinstance(self.reader, HasGlossary) else {}
+        wrong = [word for word, meaning in glossary.items() if not (word.isalnum() and meaning.strip())]
+        require(not wrong, f"glossary is to have words and what they mean, not {wrong[:1]}")
         return f"crop={crop}" if crop else ""
 
     def examples(self) -> str:

@@ -52,8 +52,8 @@ class DatasetReader(Protocol):
     """Finds captioned pictures in one layout.
 
     The host gives the factory ``seed`` if it takes it. What a reader may have besides is in the protocols below:
-    `HasCrop`, `HasEncoder`, `HasRecipe`, `HasExtractor`, `SuitsSources`, `HasReadyFeatures`, `HasPublishedData`,
-    `HasScheme`, `ReadsFiles` and `SaysWhatIsMissing`.
+    `HasCrop`, `HasEncoder`, `HasRecipe`, `HasExtractor`, `HasGlossary`, `SuitsSources`, `HasReadyFeatures`,
+    `HasPublishedData`, `HasScheme`, `ReadsFiles` and `SaysWhatIsMissing`.
     """
 
     def recognises(self, source: Path) -> str | None:
@@ -104,6 +104,18 @@ class HasExtractor(Protocol):
     @property
     def extractor(self) -> str:
         """Name of the extractor."""
+
+
+@runtime_checkable
+class HasGlossary(Protocol):
+    """A reader that knows what other words mean in the words of its captions.
+
+    Prepared data keeps it, and so does every model that learns from them; `stackgan_cli.models.glossary` reads by it.
+    """
+
+    @property
+    def glossary(self) -> Mapping[str, str]:
+        """From a word that no caption has to what captions say in its place; both as people write them."""
 
 
 @runtime_checkable
