@@ -28,6 +28,8 @@ FILE = "glossary.txt"
 """Within a model folder, and within prepared data whose reader has a glossary."""
 
 _MOST_BYTES = 4 << 20
+_LONGEST = 100
+"""Letters of what a word may mean: a prompt of many such words becomes no book."""
 
 
 _WHAT_TO_DO = "Write lines such as 'rot roter = red': words, an equals sign, what the captions say. Or delete the file."
@@ -57,7 +59,7 @@ def read_glossary(folder: Path) -> dict[str, str]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         words, _, meaning = (part.strip() for part in line.partition("="))
-        if not words or not meaning or not all(WORD.fullmatch(word) for word in words.split()):
+        if not words or not 1 <= len(meaning) <= _LONGEST or not all(map(WORD.fullmatch, words.split())):
             raise ModelError(f"Line {number} of {path} does not say what words mean.", hint=_WHAT_TO_DO)
         found |= {word: meaning for word in words.split() if word not in found}
     return found

@@ -57,7 +57,9 @@ def test_people_write_remarks_and_the_first_line_with_a_word_holds(tmp_path: Pat
     assert read_glossary(tmp_path) == {"rot": "red", "Rot": "red", "blau": "dark  blue"}
 
 
-@pytest.mark.parametrize("line", ["rot red", "= red", "rot =", "ro-t = red", "rot: red", "rot = ", "\x00 = red"])
+@pytest.mark.parametrize(
+    "line", ["rot red", "= red", "rot =", "ro-t = red", "rot: red", "rot = ", "\x00 = red", f"rot = {'red ' * 50}"]
+)
 def test_a_line_that_is_no_line_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / FILE).write_text(f"# one\nblau = blue\n{line}\n", encoding="utf-8")
     with pytest.raises(ModelError, match=r"Line 3 of .*glossary\.txt"):
