@@ -47,6 +47,8 @@ _UNKNOWN_SHOWN = 8
 """Words that the model has never met that are named."""
 _SHOWN = 80
 """Letters of a prompt that a note on it shows."""
+_MOST_KEPT = 100_000
+"""Pictures of one call: 20 GB of them at 256 px."""
 _MOST_TRUNCATION = 1e6
 """More than any noise holds."""
 
@@ -292,8 +294,8 @@ class Pipeline:
             output_type: ``pil``, ``pt`` or ``np``; see :class:`PipelineOutput`.
 
         Raises:
-            UsageError: no prompt, one that is empty or cannot be read, a number or a seed out of range, both a seed and
-                a generator, or no such output type.
+            UsageError: no prompt, one that is empty or cannot be read, a number or a seed out of range, more than
+                100,000 pictures, both a seed and a generator, or no such output type.
             ModelError: the stage is not trained.
             ComponentError: a component of the model fails, or returns what no such component may.
 
@@ -309,6 +311,11 @@ class Pipeline:
         prompts = prompts_given(prompt)
         if not prompts or whole_number("num_images_per_prompt", num_images_per_prompt) < 1:
             raise UsageError("No picture was asked for.", hint="one prompt or more, and one picture or more of each")
+        if len(prompts) * num_images_per_prompt > _MOST_KEPT:
+            raise UsageError(
+                f"A call keeps all its pictures, and {len(prompts) * num_images_per_prompt:,} are too many.",
+                hint=f"{_MOST_KEPT:,} at most, or draw_all(), which gives one after the other and keeps none",
+            )
         check_output_type(output_type)
         seeds = seeds_of(len(prompts), num_images_per_prompt, generator, seed)
         texts = [text for text in prompts for _ in range(num_images_per_prompt)]

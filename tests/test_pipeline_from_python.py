@@ -145,6 +145,7 @@ def test_a_generator_gives_the_seeds(pipe: Pipeline) -> None:
         {"prompt": []},
         {"prompt": ""},
         {"prompt": "a bird", "num_images_per_prompt": 0},
+        {"prompt": "a bird", "num_images_per_prompt": 10**9},
         {"prompt": "a bird", "seed": -1},
         {"prompt": "a bird", "seed": 1, "generator": torch.Generator()},
         {"prompt": ["a bird", "a fish"], "generator": [torch.Generator()]},
