@@ -30,8 +30,6 @@ FILE = "glossary.txt"
 _MOST_BYTES = 4 << 20
 _LONGEST = 100
 """Letters of what a word may mean: a prompt of many such words becomes no book."""
-
-
 _WHAT_TO_DO = "Write lines such as 'rot roter = red': words, an equals sign, what the captions say. Or delete the file."
 
 
