@@ -51,7 +51,7 @@ def existing_data(name_or_path: str) -> Path:
         DataError: there is none.
     """
     folder = data_folder(name_or_path)
-    if (folder / DATA_MANIFEST).is_file():
+    if os.path.lexists(folder / DATA_MANIFEST):
         return folder
     known = names("data", DATA_MANIFEST)
     close = difflib.get_close_matches(name_or_path.lower().replace("_", "-"), known, n=1, cutoff=0.7)

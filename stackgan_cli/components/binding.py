@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.component import Kind, Offer, cause_of, talk_on_stderr
 from stackgan_cli.components.key_values import is_plain
-from stackgan_cli.errors import ComponentError, StackganError
+from stackgan_cli.errors import ComponentError, StackganError, is_out_of_memory
 
 if TYPE_CHECKING:
     from stackgan_cli.components.entries import ComponentEntry
@@ -130,6 +130,10 @@ class Binding:
             raise
         except (Exception, SystemExit) as error:
             given = ", ".join(f"{name}={value!r}" for name, value in arguments.items()) or "no arguments"
+            if isinstance(error, Exception) and is_out_of_memory(error):
+                raise ComponentError(
+                    f"{self.described} with {given} takes more memory than there is.", "Choose smaller numbers for it."
+                ) from error
             raise ComponentError(
                 f"{self.described} could not be built with {given}: {cause_of(error)}.",
                 "Change its options, or report this to its authors.",

@@ -115,7 +115,8 @@ def place_of_model(name_or_path: str | None, progress: Progress = SILENT) -> Mod
     in_package = ":" in wanted and not is_path(wanted)
     if not in_package:
         folder = model_folder(wanted)
-        if (folder / MANIFEST).is_file():
+        # Whatever cannot be read there is told when it is opened.
+        if os.path.lexists(folder / MANIFEST):
             brought = [each for each in resources(GROUP) if each.path.resolve() == folder.resolve()]
             return ModelPlace(folder, brought[0] if brought else None)
         if is_path(wanted):

@@ -159,6 +159,12 @@ def test_failing_factory_names_package_version_and_cause(broken_site: Path, name
         build(ENCODERS, name, options={"width": 8} if name == "raises-on-build" else {})
 
 
+def test_a_component_that_memory_cannot_hold_is_refused_in_words() -> None:
+    with pytest.raises(ComponentError, match=r"width=10000000000000\b.* takes more memory than there is") as caught:
+        build(ENCODERS, "words", options={"width": 10**13})
+    assert caught.value.hint == "Choose smaller numbers for it."
+
+
 def test_what_a_factory_explains_passes_unchanged(broken_site: Path) -> None:
     with pytest.raises(SettingsError, match=r"^A width of 3 is odd\.$") as caught:
         build(ENCODERS, "explains", options={"width": 3})

@@ -173,3 +173,31 @@ def test_listing_imports_no_torch(empty_home: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert "drawn-birds" in done.stdout
     assert done.stderr.splitlines()[-1] == "set()"
+
+
+def odd_files(folder: Path) -> list[Path]:
+    """A folder, a pipe and a link to nothing where a file should be."""
+    made = [folder / name for name in ("a-folder", "a-pipe", "a-link")]
+    for each in made:
+        each.parent.mkdir(parents=True, exist_ok=True)
+    made[0].mkdir()
+    os.mkfifo(made[1])
+    made[2].symlink_to("/nowhere/at-all")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("kind", "manifest", "command"),
+    [("models", "stackgan.json", ["generate", "a bird", "--model"]), ("data", "data.json", ["evaluate", "--data"])],
+)
+def test_what_is_no_file_is_told_and_not_passed_over(
+    stackgan: Stackgan, empty_home: Path, tmp_path: Path, kind: str, manifest: str, command: list[str]
+) -> None:
+    for odd in odd_files(tmp_path / "odd"):
+        place = empty_home / kind / odd.name
+        place.mkdir(parents=True)
+        odd.rename(place / manifest)
+        done = stackgan(*command, odd.name)
+        assert done.code != 0
+        assert done.says(str(place / manifest), "cannot be read"), done.err
+        assert not done.says("Did you mean"), done.err
