@@ -96,7 +96,9 @@ def settle(request: TrainRequest, data: PreparedData, folder: Path, progress: Pr
         name, recipe = _recipe(request, data, folder, model)
         given, notes = _given(recipe, name, later, before, stage1)
         settings = stage_settings(recipe, request.stage, given, ())
-        if "resolution" not in given and not str(request.recipe).endswith(".toml"):
+        # A Stage-II without a Stage-I is refused soon, and then no size is worth a word.
+        founded = request.stage == 1 or (model is not None and stage_record(model.folder, 1) is not None)
+        if founded and "resolution" not in given and not str(request.recipe).endswith(".toml"):
             side, note = _side(settings.resolution, recipe, data, model if request.stage == 2 else None)
             if note is not None:
                 notes.append(note)

@@ -256,3 +256,13 @@ def test_a_batch_that_no_memory_holds_is_said_to_be_that(train_tiny: Callable[..
     done = train_tiny(1, "--steps", 1, "--batch-size", 10**14, "--dry-run")
     assert done.code != 0
     assert done.says("The memory is used up", "batch_size")
+
+
+def test_stage_two_without_a_stage_one_says_what_comes_first_and_nothing_else(
+    stackgan: Callable[..., Any], home: Path
+) -> None:
+    # A recipe of other sizes than the data has, of which nothing is to be said here.
+    done = stackgan("train-stage2", "--data", "birds", "--name", "none-yet", "--recipe", "quick")
+    assert done.code == 5
+    assert done.says("There is no Stage-I in", "stackgan train-stage1 --data birds --name none-yet")
+    assert "--resolution" not in done.err
