@@ -5,7 +5,7 @@
 export STACKGAN_HOME="$place/home-of-06"
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 data=(--reader-option count=12000 --encoder words --encoder-option fit_steps=4000 --encoder-option picture_every=16)
-shapes1=(--steps 6000) shapes2=(--steps 4500) words=(--steps 1500) stage1=(--steps 7800) stage2=(--steps 3600)
+shapes1=(--steps 6000) shapes2=(--steps 4500) words=(--steps 1500) stage1=(--steps 15000) stage2=(--steps 7400)
 judge=() few=() glance=() fitted= recombined=8192 processes=2
 if [ "$toy" = 1 ]; then
     data=(--reader-option count=120 --encoder words --encoder-option fit_steps=5)
