@@ -38,6 +38,9 @@ class ModulatedStage1(nn.Module):
         condition_width: dimensions of the conditioning distribution.
         z_width: dimensions of the noise z.
         style_width: width of the vector that scales and shifts.
+        mirrored: draw one picture in two the other way round, by the sign of the first number of z, for data that are
+            as true mirrored (``flip`` of the settings). Which way round a thing stands then is no matter of degree: a
+            generator that lets the noise decide it by degrees draws, in between, things with two ends of one kind.
 
     Raises:
         SettingsError: a number is below one, or the resolution is no power of two.
@@ -53,6 +56,7 @@ class ModulatedStage1(nn.Module):
         condition_width: int = 64,
         z_width: int = 64,
         style_width: int = 128,
+        mirrored: bool = False,
     ) -> None:
         super().__init__()
         positive(NAME, channels=channels, max_channels=max_channels, style_width=style_width)
@@ -63,7 +67,7 @@ class ModulatedStage1(nn.Module):
             )
         self.resolution = resolution
         self.noise_width = z_width + condition_width
-        self._z_width = z_width
+        self._z_width, self._mirrored = z_width, mirrored
         self.condition_noise = slice(z_width, None)
         sides = [4 * 2**step for step in range((resolution // 4).bit_length())]
         widths = [min(channels * resolution // side, max_channels) for side in sides]
@@ -79,6 +83,10 @@ class ModulatedStage1(nn.Module):
         """Sketch pictures from noise (batch, noise_width) and text."""
         z, epsilon = torch.split(noise, [self._z_width, self.noise_width - self._z_width], dim=1)
         condition = self.augmentation(text.sentence, epsilon)
+        around = z[:, :1, None, None] < 0
+        if self._mirrored:
+            # Nothing else tells the two ways from each other.
+            z = torch.cat([z[:, :1].abs(), z[:, 1:]], dim=1)
         code = torch.cat([condition.value, z], dim=1)
         style = self.style(code)
         features = self.start(code).unflatten(1, (-1, 4, 4)).contiguous(memory_format=torch.channels_last)
@@ -87,4 +95,7 @@ class ModulatedStage1(nn.Module):
             features = block(features, style)
             added = to_rgb(F.leaky_relu(features, 0.2))
             drawn = added + F.interpolate(drawn, scale_factor=2.0, mode="bilinear")
-        return Generated(images=torch.tanh(drawn.float()), kl=condition.kl, condition=condition.mean)
+        images = torch.tanh(drawn.float())
+        if self._mirrored:
+            images = torch.where(around, images.flip(3), images)
+        return Generated(images=images, kl=condition.kl, condition=condition.mean)

@@ -64,6 +64,22 @@ def test_stage_two_learns_from_a_sketch_at_the_ends_of_the_range() -> None:
     assert gradient.abs().max() > 1e-3
 
 
+def test_a_mirrored_generator_draws_half_of_its_pictures_the_other_way_round() -> None:
+    generator = disturbed(ModulatedStage1(resolution=16, mirrored=True, **SMALL))
+    noise, text = torch.randn(200, generator.noise_width), TextFeatures(torch.randn(200, 12))
+    other = noise.clone()
+    other[:, 0] *= -1
+    drawn, again = generator(noise, text).images, generator(other, text).images
+    assert torch.equal(drawn, again.flip(3))
+    assert not torch.equal(drawn, again)
+    plain = disturbed(ModulatedStage1(resolution=16, **SMALL))
+    to_the_left = noise[:, 0] < 0
+    as_plain = plain(torch.cat([noise[:, :1].abs(), noise[:, 1:]], dim=1), text).images
+    assert torch.equal(drawn[~to_the_left], as_plain[~to_the_left])
+    assert torch.equal(drawn[to_the_left].flip(3), as_plain[to_the_left])
+    assert 60 < int(to_the_left.sum()) < 140
+
+
 def test_text_and_noise_both_matter() -> None:
     generator = disturbed(ModulatedStage1(resolution=16, **SMALL))
     noise, sentence = torch.randn(1, generator.noise_width), torch.randn(1, 12)
