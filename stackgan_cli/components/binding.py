@@ -114,11 +114,14 @@ class Binding:
     def is_as(self, stored: ComponentEntry) -> bool:
         """Whether a stored entry is of this component, of this version and with these options.
 
-        What is None here is left to the component, so it may be anything there.
+        What is None here is left to the component, so it may be anything there. An option that is not stored is one
+        that the component had not yet, and then it was as its default is.
         """
-        ours = self.entry()
+        ours, defaults = self.entry(), self._defaults()
         return (ours.name, ours.version) == (stored.name, stored.version) and all(
-            stored.options.get(name) == value for name, value in ours.options.items() if value is not None
+            stored.options.get(name, defaults.get(name)) == value
+            for name, value in ours.options.items()
+            if value is not None
         )
 
     def _called(self) -> Any:

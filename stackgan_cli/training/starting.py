@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from stackgan_cli.components.component import Kind
@@ -13,6 +14,8 @@ from stackgan_cli.models.folder import STAGES, hash_of, is_objective
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from torch import nn
 
     from stackgan_cli.components.entries import ComponentEntry
     from stackgan_cli.dataset.prepared import PreparedData
@@ -47,10 +50,11 @@ def start_with(task: StageTask, entries: Mapping[str, ComponentEntry], model: Mo
         stage: 1 or 2.
 
     Returns:
-        A sentence for each network that begins with weights drawn by lot all the same, and what to do about it.
+        A sentence for each network that begins with weights drawn by lot all the same, and what to do about it, and for
+        each that has other options than the model's.
 
     Raises:
-        ModelError: the model lacks the stage, or its generator is another one.
+        ModelError: the model lacks the stage, or its generator is another one, whose weights do not fit.
     """
     folder, left, judges_anew = model.stage_folder(stage), [], False
     for name, network in task.networks.items():
@@ -60,12 +64,13 @@ def start_with(task: StageTask, entries: Mapping[str, ComponentEntry], model: Mo
         place, kind = (folder, STAGES[stage]) if name == "generator" else (folder / name, kind)
         ours = entries[name]
         theirs = read_entry(kind, place) if (place / CONFIG).is_file() else None
-        if theirs is not None and (theirs.name, theirs.options, theirs.shapes) == (
-            ours.name,
-            ours.options,
-            ours.shapes,
-        ):
-            load_weights(network, read_weights(place / WEIGHTS), what=str(place / WEIGHTS))
+        if theirs is not None and _taken(network, ours, theirs, place):
+            others = [option for option, value in theirs.options.items() if ours.options.get(option, value) != value]
+            if others:
+                left.append(
+                    f"The {name.replace('-', ' ')} of {model.name} had"
+                    f" {', '.join(f'{each}={theirs.options[each]}' for each in others)}; its weights fit all the same."
+                )
         elif name == "generator":
             raise ModelError(
                 f"The generator of {model.name!r} is another one than the recipe asks for.",
@@ -81,3 +86,17 @@ def start_with(task: StageTask, entries: Mapping[str, ComponentEntry], model: Mo
         )
     task.averaged.network.load_state_dict(task.generator.state_dict())
     return left
+
+
+def _taken(network: nn.Module, ours: ComponentEntry, theirs: ComponentEntry, place: Path) -> bool:
+    """Load the weights of a component that may have other options, such as one that a later version added."""
+    if (theirs.name, theirs.shapes) != (ours.name, ours.shapes):
+        return False
+    weights = read_weights(place / WEIGHTS)
+    if theirs.options != ours.options:
+        with suppress(ModelError):
+            load_weights(network, weights, what=str(place / WEIGHTS))
+            return True
+        return False
+    load_weights(network, weights, what=str(place / WEIGHTS))
+    return True
