@@ -117,7 +117,7 @@ class Binding:
         What is None here is left to the component, so it may be anything there. An option that is not stored is one
         that the component had not yet, and then it was as its default is.
         """
-        ours, defaults = self.entry(), self._defaults()
+        ours, defaults = self.entry(), replace(self, options={}).entry().options
         return (ours.name, ours.version) == (stored.name, stored.version) and all(
             stored.options.get(name, defaults.get(name)) == value
             for name, value in ours.options.items()

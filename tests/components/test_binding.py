@@ -203,6 +203,15 @@ def test_entry_keeps_defaults_that_a_later_version_changes(
     assert rebuild(ENCODERS, stored).size == 3
 
 
+def test_what_is_stored_without_a_later_option_is_as_its_default(painter: Callable[..., Path]) -> None:
+    component = find(STAGE1, "painter")
+    stored = component.bind({"text_width": 3}, {"rate": 2}).entry()
+    older = stored.model_copy(update={"options": {"rate": 2}})
+    assert component.bind({"text_width": 3}, {"rate": 2}).is_as(older)
+    assert not component.bind({"text_width": 3}, {"rate": 2, "smooth": True}).is_as(older)
+    assert not component.bind({"text_width": 3}, {"rate": 3}).is_as(older)
+
+
 def test_entry_refuses_what_json_cannot_hold(painter: object) -> None:
     with pytest.raises(ComponentError, match="cannot be saved with other="):
         find(STAGE1, "painter").bind({"text_width": 1}, {"other": object()}).entry()

@@ -55,6 +55,30 @@ def test_another_generator_is_refused_and_another_discriminator_begins_anew(
     assert train_tiny(1, "--steps", 1, "--name", "more", "--from", "nobody").code == 5
 
 
+def test_weights_that_fit_are_taken_with_other_options_and_those_of_a_version_without_an_option(
+    home: Path, model: Path, train_tiny: Callable[..., Any]
+) -> None:
+    config = model / "stage1" / "config.json"
+    stored = json.loads(config.read_text())
+    del stored["options"]["mirrored"]
+    older = shutil.copytree(model, home / "models" / "older")
+    (older / "stage1" / "config.json").write_text(json.dumps(stored))
+    manifest = json.loads((older / "stackgan.json").read_text())
+    del manifest["stages"]["1"]["generator"]["options"]["mirrored"]
+    (older / "stackgan.json").write_text(json.dumps(manifest))
+    plain = train_tiny(1, "--steps", 1, "--name", "plain", "--from", "older")
+    assert plain.code == 0, plain.err
+    assert not plain.says("fit all the same")
+    done = train_tiny(
+        1, "--steps", 1, "--name", "mirrored", "--from", "birds", "--set", "generator.options.mirrored=true"
+    )
+    assert done.code == 0, done.err
+    assert done.says("The generator of birds had mirrored=False; its weights fit all the same.")
+    ours, theirs = (load_file(home / "models" / name / "stage1/model.safetensors") for name in ("plain", "mirrored"))
+    assert ours.keys() == theirs.keys()
+    assert json.loads((home / "models/mirrored/stage1/config.json").read_text())["options"]["mirrored"] is True
+
+
 def test_data_are_prepared_with_the_encoder_of_a_model(
     model: Path, home: Path, stackgan: Callable[..., Any], train_tiny: Callable[..., Any]
 ) -> None:
