@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin
 from stackgan_cli.drawing.interpolating import animation
 
 MODEL = {
-    "name", "folder", "package", "version", "bytes", "resolution", "stages", "text_encoder", "words", "data", "saved",
+    "name", "folder", "package", "version", "bytes", "resolution", "stages", "text_encoder", "words", "glossary", "data", "saved",
     "samples", "checkpoints",
 }  # fmt: skip
 
