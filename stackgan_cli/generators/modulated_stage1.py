@@ -67,7 +67,7 @@ class ModulatedStage1(nn.Module):
             )
         self.resolution = resolution
         self.noise_width = z_width + condition_width
-        self._z_width, self._mirrored = z_width, mirrored
+        self._z_width, self.mirrors = z_width, mirrored
         self.condition_noise = slice(z_width, None)
         sides = [4 * 2**step for step in range((resolution // 4).bit_length())]
         widths = [min(channels * resolution // side, max_channels) for side in sides]
@@ -84,7 +84,7 @@ class ModulatedStage1(nn.Module):
         z, epsilon = torch.split(noise, [self._z_width, self.noise_width - self._z_width], dim=1)
         condition = self.augmentation(text.sentence, epsilon)
         around = z[:, :1, None, None] < 0
-        if self._mirrored:
+        if self.mirrors:
             # Nothing else tells the two ways from each other.
             z = torch.cat([z[:, :1].abs(), z[:, 1:]], dim=1)
         code = torch.cat([condition.value, z], dim=1)
@@ -96,6 +96,6 @@ class ModulatedStage1(nn.Module):
             added = to_rgb(F.leaky_relu(features, 0.2))
             drawn = added + F.interpolate(drawn, scale_factor=2.0, mode="bilinear")
         images = torch.tanh(drawn.float())
-        if self._mirrored:
+        if self.mirrors:
             images = torch.where(around, images.flip(3), images)
         return Generated(images=images, kl=condition.kl, condition=condition.mean)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackgan_cli.components.component import Kind
 from stackgan_cli.components.fitting import fitted_once
-from stackgan_cli.components.protocols import Fits, HasCondition
+from stackgan_cli.components.protocols import Fits, HasCondition, Mirrors
 from stackgan_cli.components.registry import find
 from stackgan_cli.components.storage import CONFIG, load_component, read_entry, save_component
 from stackgan_cli.dataset.batches import Batches
@@ -89,6 +89,11 @@ def assemble(
     sides = {"input_resolution": stage1.component.resolution} if stage1 is not None else {}
     generator = _bound(STAGES[stage], settings.generator, {**host, **sides})
     drawn = Part(generator.build(seed=seed_of(settings.seed, stage, STAGES[stage])), generator.described)
+    if isinstance(drawn.component, Mirrors) and drawn.component.mirrors and not settings.flip:
+        raise SettingsError(
+            f"{drawn.described} draws half of its pictures mirrored, and with flip=false it would see none that are.",
+            hint="--set generator.options.mirrored=false, or leave flip as it is",
+        )
     if settings.judge_by == "condition":
         # What the discriminator reads is then one vector, and no words.
         host = {"text_width": _condition_width(drawn), "resolution": settings.resolution}

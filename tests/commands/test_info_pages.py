@@ -15,8 +15,8 @@ from PIL import Image, PngImagePlugin
 from stackgan_cli.drawing.interpolating import animation
 
 MODEL = {
-    "name", "folder", "package", "version", "bytes", "resolution", "stages", "text_encoder", "words", "glossary", "data", "saved",
-    "samples", "checkpoints",
+    "name", "folder", "package", "version", "bytes", "resolution", "stages", "text_encoder", "words", "glossary",
+    "data", "saved", "samples", "checkpoints",
 }  # fmt: skip
 
 

@@ -258,6 +258,15 @@ def test_a_batch_that_no_memory_holds_is_said_to_be_that(train_tiny: Callable[..
     assert done.says("The memory is used up", "batch_size")
 
 
+@pytest.mark.usefixtures("home")
+def test_what_draws_mirrored_pictures_is_not_taught_by_others(train_tiny: Callable[..., Any]) -> None:
+    mirrored = "--set", "generator.options.mirrored=true"
+    refused = train_tiny(1, "--name", "one-way", "--steps", 1, *mirrored, "--set", "flip=false")
+    assert refused.code == 3
+    assert refused.says("draws half of its pictures mirrored", "generator.options.mirrored=false")
+    assert train_tiny(1, "--name", "one-way", "--steps", 1, *mirrored).code == 0
+
+
 def test_stage_two_without_a_stage_one_says_what_comes_first_and_nothing_else(
     stackgan: Callable[..., Any], home: Path
 ) -> None:

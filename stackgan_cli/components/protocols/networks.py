@@ -94,6 +94,14 @@ class HasCondition(Protocol):
 
 
 @runtime_checkable
+class Mirrors(Protocol):
+    """A generator that may draw half of its pictures mirrored, and then learns from mirrored pictures alone."""
+
+    mirrors: bool
+    """Whether it does."""
+
+
+@runtime_checkable
 class DrawsCondition(Protocol):
     """A generator that draws its condition by some of the noise, and can be given the condition's mean instead."""
 
