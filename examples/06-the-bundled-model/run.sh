@@ -37,7 +37,7 @@ penalty='{name="gradient-penalty",options={power=6.0},weight=2.0,every=4,discrim
 matching='{name="matching",options={attributes=8.0,recombined='$recombined$fitted'},weight=0.6}'
 varied='{name="mode-seeking",weight=0.4,every=2}'
 "${train[@]}" train-stage1 --data drawn-birds --from words --set "objectives=[$penalty,$matching,$varied]" \
-    --set kl_weight=0.002 "${stage1[@]}"
+    --set kl_weight=0.002 --set generator.options.mirrored=true "${stage1[@]}"
 "${train[@]}" train-stage2 --data drawn-birds --from shapes --set "objectives=[$penalty,$matching]" "${stage2[@]}"
 stackgan evaluate --data drawn-birds "${judge[@]}"
 python "$here/heeds.py" --model drawn-birds --data drawn-birds --sheet "$place/06-heeds.png" "${few[@]}"
