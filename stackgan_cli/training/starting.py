@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from stackgan_cli.components.component import Kind
@@ -93,10 +92,10 @@ def _taken(network: nn.Module, ours: ComponentEntry, theirs: ComponentEntry, pla
     if (theirs.name, theirs.shapes) != (ours.name, ours.shapes):
         return False
     weights = read_weights(place / WEIGHTS)
-    if theirs.options != ours.options:
-        with suppress(ModelError):
-            load_weights(network, weights, what=str(place / WEIGHTS))
-            return True
+    try:
+        load_weights(network, weights, what=str(place / WEIGHTS))
+    except ModelError:
+        if theirs.options == ours.options:
+            raise
         return False
-    load_weights(network, weights, what=str(place / WEIGHTS))
     return True
